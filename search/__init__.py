@@ -1,0 +1,1 @@
+"""convbudget: the most accurate small convolutional network for a compute budget."""

@@ -1,0 +1,215 @@
+"""The noun of the project: one small convolutional network, described layer block by layer block.
+
+An `Arch` is a frozen, hashable value. Its canonical JSON (`convbudget-arch/1`) is its identity:
+the id is the first 12 hexadecimal digits of that text's SHA-256.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from search.errors import UserError
+
+FORMAT = "convbudget-arch/1"
+Op = Literal["conv", "separable", "inverted", "basic"]
+Activation = Literal["relu", "relu6", "swish"]
+OPS: tuple[str, ...] = get_args(Op)
+ACTIVATIONS: tuple[str, ...] = get_args(Activation)
+# Far above any network on images; keeps a typing error from asking for terabytes.
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Input:
+    """Shape of one image: height and width in pixels, channels (1 grey, 3 RGB, 4 RGBA)."""
+
+    height: int
+    width: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Stem:
+    """First k×k standard convolution; `pool` 2 adds a 3×3 max pooling with stride 2 (ResNet)."""
+
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+    pool: int = 1
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block; `channels` are its output's, `kernel` and `stride` in pixels.
+
+    `conv`: k×k standard convolution. `separable`: k×k depthwise, then 1×1 pointwise (MobileNetV1,
+    arXiv:1704.04861). `inverted`: 1×1 expansion to `expansion` times the input's channels (left
+    out at 1), k×k depthwise, 1×1 linear projection (MobileNetV2, arXiv:1801.04381). `basic`: two
+    k×k convolutions around a shortcut, projected by 1×1 where the shape changes (ResNet,
+    arXiv:1512.03385). BatchNorm follows each convolution. `skip` adds the block's input, before
+    the last activation if there is one; it needs stride 1 and equal channels.
+    """
+
+    op: Op
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+    expansion: int = 1
+    skip: bool = False
+
+
+@dataclass(frozen=True)
+class Head:
+    """Before global average pooling: a 1×1 convolution to `channels`, or nothing if 0."""
+
+    channels: int = 0
+
+
+@dataclass(frozen=True)
+class Arch:
+    """A whole network: input shape, stem, blocks, head, number of classes.
+
+    Validated on construction; raises `UserError` that names the field. The last layer is a dense
+    one with bias from the pooled channels to `classes`.
+    """
+
+    input: Input
+    stem: Stem
+    blocks: tuple[Block, ...]
+    head: Head
+    classes: int
+    activation: Activation = "relu"
+
+    def __post_init__(self) -> None:
+        _validate(self)
+
+    @property
+    def id(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(to_json(self).encode()).hexdigest()[:12]
+
+
+def spatial_sizes(arch: Arch) -> Iterator[tuple[int, int]]:
+    """Yield (height, width) before each block, and last after the final one."""
+    height, width = arch.input.height, arch.input.width
+    height, width = _strided(height, arch.stem.stride), _strided(width, arch.stem.stride)
+    height, width = _strided(height, arch.stem.pool), _strided(width, arch.stem.pool)
+    yield height, width
+    for block in arch.blocks:
+        height, width = _strided(height, block.stride), _strided(width, block.stride)
+        yield height, width
+
+
+def to_json(arch: Arch) -> str:
+    """Canonical JSON: sorted keys, no spaces, every field present."""
+    return json.dumps({"format": FORMAT, **asdict(arch)}, sort_keys=True, separators=(",", ":"))
+
+
+def from_json(text: str, source: str = "arch JSON") -> Arch:
+    """Read an Arch from its JSON; `source` (a path, say) is named in errors.
+
+    Raises `UserError` on broken JSON, another format version, an unknown or missing key, an
+    unknown block, or a value out of range.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source} is not JSON ({error}); expected one {FORMAT} object") from None
+    if not isinstance(data, Mapping):
+        raise UserError(f"{source} holds a {type(data).__name__}; expected one {FORMAT} object")
+    found = data.get("format")
+    if found != FORMAT:
+        raise UserError(f"{source} has format {found!r}; this version reads {FORMAT!r} only")
+    try:
+        blocks = data.get("blocks")
+        if not isinstance(blocks, list):
+            raise UserError(f"blocks is {blocks!r}; it must be a list of blocks")
+        parsed = {
+            "input": _read(Input, data.get("input"), "input"),
+            "stem": _read(Stem, data.get("stem"), "stem"),
+            "blocks": tuple(_read(Block, b, f"blocks[{i}]") for i, b in enumerate(blocks)),
+            "head": _read(Head, data.get("head"), "head"),
+        }
+        rest = {key: value for key, value in data.items() if key not in (*parsed, "format")}
+        arch: Arch = _read(Arch, {**parsed, **rest}, "arch")
+        return arch
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
+def _read(kind: type[Any], data: Any, where: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where} is {data!r}; it must be an object")
+    known = [field.name for field in fields(kind)]
+    for key in data:
+        if key not in known:
+            raise UserError(f"{where} has the unknown key {key!r}; known are {', '.join(known)}")
+    try:
+        return kind(**data)
+    except TypeError:
+        missing = [name for name in known if name not in data]
+        raise UserError(f"{where} lacks a key; absent are {', '.join(missing)}") from None
+
+
+def _strided(size: int, stride: int) -> int:
+    return -(-size // stride)
+
+
+def _integer(value: object, where: str, low: int, high: int = _LARGEST) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise UserError(f"{where} is {value!r}; it must be an integer from {low} to {high}")
+
+
+def _choice(value: object, where: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UserError(f"{where} is {value!r}; known are {', '.join(known)}")
+
+
+def _validate(arch: Arch) -> None:
+    for name in ("height", "width", "channels"):
+        _integer(getattr(arch.input, name), f"input.{name}", 1)
+    _integer(arch.stem.channels, "stem.channels", 1)
+    _integer(arch.stem.kernel, "stem.kernel", 1)
+    _integer(arch.stem.stride, "stem.stride", 1)
+    _integer(arch.stem.pool, "stem.pool", 1, 2)
+    _integer(arch.head.channels, "head.channels", 0)
+    _integer(arch.classes, "classes", 1)
+    _choice(arch.activation, "activation", ACTIVATIONS)
+    height, width = arch.input.height, arch.input.width
+    for where, stride in (("stem.stride", arch.stem.stride), ("stem.pool", arch.stem.pool)):
+        height, width = _shrink(height, width, stride, where)
+    channels = arch.stem.channels
+    for index, block in enumerate(arch.blocks):
+        where = f"blocks[{index}]"
+        _choice(block.op, f"{where}.op", OPS)
+        for name in ("channels", "kernel", "stride", "expansion"):
+            _integer(getattr(block, name), f"{where}.{name}", 1)
+        if not isinstance(block.skip, bool):
+            raise UserError(f"{where}.skip is {block.skip!r}; it must be true or false")
+        if block.expansion != 1 and block.op != "inverted":
+            raise UserError(
+                f"{where}.expansion is {block.expansion} on a {block.op} block; only inverted"
+                " blocks expand, elsewhere it must be 1"
+            )
+        if block.skip and block.op == "basic":
+            raise UserError(
+                f"{where}.skip is true; a basic block has its own shortcut, leave it false"
+            )
+        if block.skip and (block.stride != 1 or block.channels != channels):
+            raise UserError(
+                f"{where}.skip needs stride 1 and equal channels; here stride {block.stride},"
+                f" {channels} to {block.channels} channels"
+            )
+        height, width = _shrink(height, width, block.stride, f"{where}.stride")
+        channels = block.channels
+
+
+def _shrink(height: int, width: int, stride: int, where: str) -> tuple[int, int]:
+    if stride > min(height, width):
+        raise UserError(
+            f"{where} is {stride} on a map of {height}x{width}; that leaves no pixel,"
+            f" a stride must be at most {min(height, width)} here"
+        )
+    return _strided(height, stride), _strided(width, stride)

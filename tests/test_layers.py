@@ -1,0 +1,116 @@
+"""The rooms import only from rooms on lower floors, and stay free of what they must not know."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "search"
+ROOT = PACKAGE.parent
+
+# A room is a module or a sub-package of `search`; each may import from lower floors, and from
+# itself. Within a floor nothing imports its neighbour.
+FLOORS: list[set[str]] = [
+    {"errors"},
+    {"quantities", "arch", "jobs", "images"},
+    {"config", "front"},
+    {"cost", "chain"},
+    {"space", "zoo", "study"},
+    {"ops"},
+    {"model"},
+    {"train", "checkpoints"},
+    {"evaluate", "data"},
+    {"strategies", "weights"},
+    {"runner", "executors"},
+    {"report", "reuse"},
+    {"commands"},
+    {"cli"},
+    {"__main__"},
+]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+HEAVY = {"jax", "jaxlib", "flax", "optax"}
+# What each heavy package may be imported by, anywhere in the file.
+ALLOWED = {
+    "jax": {
+        "ops",
+        "model",
+        "train",
+        "checkpoints",
+        "evaluate",
+        "weights",
+        "runner",
+        "executors",
+        "reuse",
+    },
+    "tensorflow_datasets": {"data"},
+    "hydra": {"cli"},
+}
+ENGINE = {"ops", "model", "train", "checkpoints", "evaluate"}
+ENGINE_MAY = {"jax", "flax", "optax", "numpy", "search"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: import absolutely"
+            if node.module == "search":
+                found |= {f"search.{alias.name}" for alias in node.names}
+            else:
+                found.add(node.module or "")
+    return found
+
+
+def rooms_imported(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imports(path) if name.startswith("search.")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        return
+    assert room in FLOOR, f"{room} has no floor in the table"
+    for other in rooms_imported(path) - {room}:
+        assert other in FLOOR, f"{path.name} imports search.{other}, which has no floor"
+        assert FLOOR[other] < FLOOR[room], f"{room} may not know {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_heavy_imports(path: Path) -> None:
+    room = room_of(path)
+    tops = {name.split(".")[0] for name in imports(path)}
+    for package, rooms in ALLOWED.items():
+        names = HEAVY if package == "jax" else {package}
+        if tops & names:
+            assert room in rooms, f"{room} may not import {package}"
+    if room in ENGINE:
+        import sys
+
+        assert tops <= ENGINE_MAY | set(sys.stdlib_module_names), f"{room} imports {tops}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_file_is_long(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 350
+
+
+def test_top_level() -> None:
+    import subprocess
+
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    tops = {name.split("/")[0] for name in listed}
+    known = {"pyproject.toml", "README.md", "LICENSE", "search", "configs", "outputs", "tests"}
+    assert {top for top in tops if not top.startswith(".")} <= known
+    assert not any(Path(name).name == "utils.py" for name in listed)
+    under_outputs = [n for n in listed if n.startswith("outputs/") and n != "outputs/.gitignore"]
+    assert all(name.startswith("outputs/reference/") for name in under_outputs)
