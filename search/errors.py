@@ -1,5 +1,7 @@
 """The errors a user can cause: one line that says the value, the rule and the fix."""
 
+from collections.abc import Iterable
+
 
 class UserError(ValueError):
     """Input that breaks a rule; the command line prints it on one line and exits with code 2.
@@ -10,3 +12,13 @@ class UserError(ValueError):
 
 class Interrupted(Exception):
     """The user asked to stop; everything recorded so far is kept and the same command goes on."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the end of an error's line: the known names closest to `word`, or all of them."""
+    # Here, because most commands never err and difflib takes milliseconds to import.
+    from difflib import get_close_matches
+
+    names = list(known)
+    close = get_close_matches(word, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""What `convbudget <command>` does, one file each; `main(argv)` returns the exit code."""

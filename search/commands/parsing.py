@@ -1,0 +1,54 @@
+"""A command line whose mistakes end as every other: one line with the value, the rule, the fix."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from search.errors import UserError, nearest
+
+Value = TypeVar("Value")
+
+_UNKNOWN = "unrecognized arguments: "
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` that raises `UserError` where argparse prints its usage and exits.
+
+    Options can't be abbreviated; an unknown one is answered with its nearest neighbours.
+    """
+
+    def __init__(self, *, allow_abbrev: bool = False, **settings: Any) -> None:
+        super().__init__(allow_abbrev=allow_abbrev, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UserError`: `message` on one line, with the way to help or the option meant."""
+        head, unknown, rest = " ".join(message.split()).partition(_UNKNOWN)
+        if not unknown:
+            raise UserError(f"{head}; `{self.prog} --help` shows what it takes")
+        options = [word for word in rest.split() if word.startswith("-")]
+        if not options:
+            raise UserError(f"{self.prog} takes no further argument {rest!r}; leave it out")
+        name = options[0].partition("=")[0]
+        known = sorted(word for word in self._option_string_actions if word.startswith("--"))
+        raise UserError(f"{self.prog} has no option {name}; {nearest(name, known)}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            name = "/".join(action.option_strings) or action.metavar or action.dest
+            known = [str(choice) for choice in action.choices]
+            raise UserError(f"{name} is {value!r}; {nearest(str(value), known)}")
+
+
+def reads(function: Callable[[str], Value]) -> Callable[[str], Value]:
+    """Wrap a `type=` function, so that the line of its `UserError` reaches the user.
+
+    argparse replaces the message of any `ValueError` by "invalid value".
+    """
+
+    def read(text: str) -> Value:
+        try:
+            return function(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
