@@ -63,11 +63,12 @@ def network(
     if width != 1 and not entry.has_width:
         raise UserError(f"width is {width}; {name} was published at one width only, leave it 1")
     default_input, default_classes = entry.default
-    return entry.build(
-        width,
-        default_input if input is None else input,
-        default_classes if classes is None else classes,
-    )
+    shape = default_input if input is None else input
+    try:
+        return entry.build(width, shape, default_classes if classes is None else classes)
+    except UserError as error:
+        size = f"{shape.height}x{shape.width}x{shape.channels}"
+        raise UserError(f"{name} at width {width} and input {size}: {error}") from None
 
 
 def truncated(channels: int, width: float) -> int:

@@ -1,6 +1,7 @@
 """A command line whose mistakes end as every other: one line with the value, the rule, the fix."""
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -19,6 +20,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *, allow_abbrev: bool = False, **settings: Any) -> None:
         super().__init__(allow_abbrev=allow_abbrev, **settings)
+        # Wider than argparse's own, so that -1x3x3 reaches the check that can say what is wrong.
+        self._negative_number_matcher = re.compile(r"-(\.?\d|inf|nan)")
 
     def error(self, message: str) -> NoReturn:
         """Raise `UserError`: `message` on one line, with the way to help or the option meant."""
@@ -52,3 +55,26 @@ def reads(function: Callable[[str], Value]) -> Callable[[str], Value]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return read
+
+
+def positive(text: str) -> int:
+    """Read one positive integer; raises `UserError`."""
+    number = _digits(text)
+    if number is None:
+        raise UserError(f"{text!r} is not a positive integer of at most 7 digits; write one")
+    return number
+
+
+def sizes(text: str, example: str) -> tuple[int, ...]:
+    """Read as many positive integers as `example` has, with an x between; raises `UserError`."""
+    numbers = tuple(_digits(part) for part in text.lower().split("x"))
+    found = tuple(number for number in numbers if number is not None)
+    if len(found) != len(numbers) or len(found) != len(example.split("x")):
+        raise UserError(f"{text!r} is no size; write positive integers like {example}")
+    return found
+
+
+def _digits(text: str) -> int | None:
+    # int() alone also takes blanks, signs, underscores and the digits of every script.
+    plain = text.isascii() and text.isdigit() and len(text) <= 7
+    return int(text) or None if plain else None
