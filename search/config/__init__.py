@@ -1,0 +1,1 @@
+"""Everything that can be configured, as validated dataclasses."""

@@ -1,0 +1,168 @@
+"""Encoded examples → decoded arrays in the cache, on all cores and with progress."""
+
+import os
+import shutil
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.data.cache import Arrays, Writer, open_entry
+from search.data.examples import Encoded, Examples, Progress, Say, Source
+from search.data.parts import content_key
+from search.data.pixels import Geometry, ImageError, decode
+from search.errors import UserError
+
+# Examples handed to a thread at a time: enough to hide the hand-over, few enough for a live bar.
+_BATCH = 128
+# How many skipped images are named; all of them are counted.
+_NAMED = 3
+
+Decoded = tuple[Encoded, NDArray[np.uint8] | str]
+
+
+def decoded(
+    source: Source,
+    geometry: Geometry,
+    *,
+    cache: Path,
+    skip: bool,
+    progress: Progress | None,
+    say: Say,
+) -> Arrays:
+    """The decoded arrays of a source, from the cache or made now.
+
+    A 0 in `geometry` is filled from the source. With `skip` unreadable images are left out and
+    reported in one line; else the first raises `UserError`, as do images of differing sizes when
+    no size was asked for.
+    """
+    identity = {"source": dict(source.identity), "geometry": asdict(geometry), "skip": skip}
+
+    def build(folder: Path) -> None:
+        _build(folder, source, geometry, identity, skip=skip, progress=progress)
+
+    arrays = open_entry(cache, source.title, identity, build, say)
+    if arrays.skipped:
+        named = "; ".join(arrays.skipped[:_NAMED])
+        more = len(arrays.skipped) - _NAMED
+        say(
+            f"{source.title}: skipped {len(arrays.skipped)} unreadable images: {named}"
+            + (f"; and {more} more" if more > 0 else "")
+        )
+    return arrays
+
+
+def _build(
+    folder: Path,
+    source: Source,
+    geometry: Geometry,
+    identity: dict[str, object],
+    *,
+    skip: bool,
+    progress: Progress | None,
+) -> None:
+    examples = source.load()
+    geometry = replace(
+        geometry,
+        height=geometry.height or examples.height,
+        width=geometry.width or examples.width,
+        channels=geometry.channels or examples.channels or 3,
+    )
+    writer: Writer | None = None
+    skipped: list[str] = []
+    done = 0
+    for batch in _batches(examples, geometry):
+        done += len(batch)
+        good: list[tuple[NDArray[np.uint8], int]] = []
+        for encoded, outcome in batch:
+            if isinstance(outcome, str):
+                skipped.append(f"{encoded.name}: {outcome}")
+                if not skip:
+                    raise UserError(
+                        f"can't read the image {skipped[0]}; repair or remove it, or set"
+                        " data.on_error=skip"
+                    )
+                continue
+            if not geometry.height:
+                geometry = replace(geometry, height=outcome.shape[0], width=outcome.shape[1])
+            _check_size(encoded.name, outcome, geometry)
+            good.append((outcome, encoded.label))
+        if good:
+            if writer is None:
+                shape = (geometry.height, geometry.width, geometry.channels)
+                _check_room(folder, examples.count, shape)
+                writer = Writer(folder, shape, examples.classes)
+            _append(writer, good)
+        if progress is not None:
+            progress(f"decoding {source.title}", done, examples.count)
+    if writer is None:
+        raise UserError(
+            f"{source.title} has no image that can be read"
+            + (f" ({skipped[0]})" if skipped else "")
+            + "; it needs some of every class"
+        )
+    writer.finish(identity, skipped)
+
+
+def _append(writer: Writer, good: list[tuple[NDArray[np.uint8], int]]) -> None:
+    writer.add(
+        np.stack([image for image, _ in good]),
+        np.array([label for _, label in good], dtype=np.int32),
+        np.array([content_key(image) for image, _ in good], dtype=np.uint64),
+    )
+
+
+def _batches(examples: Examples, geometry: Geometry) -> Iterator[list[Decoded]]:
+    """Decoded batches in order, a few of them ahead in threads (Pillow releases the GIL)."""
+    workers = os.cpu_count() or 1
+    waiting: deque[Future[list[Decoded]]] = deque()
+    # Set once around the threads, as it is no setting of a thread: Pillow's remarks on odd
+    # metadata are no reason to refuse an image.
+    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
+        warnings.simplefilter("ignore")
+        try:
+            for start in range(0, examples.count, _BATCH):
+                batch = examples.read(range(start, min(start + _BATCH, examples.count)))
+                waiting.append(pool.submit(_decode_batch, batch, geometry))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _decode_batch(batch: list[Encoded], geometry: Geometry) -> list[Decoded]:
+    outcomes: list[Decoded] = []
+    for encoded in batch:
+        try:
+            outcome = encoded.error or decode(encoded.data, geometry)
+        except ImageError as error:
+            outcome = str(error)
+        outcomes.append((encoded, outcome))
+    return outcomes
+
+
+def _check_size(name: str, image: NDArray[np.uint8], geometry: Geometry) -> None:
+    height, width = image.shape[:2]
+    if (height, width) != (geometry.height, geometry.width):
+        raise UserError(
+            f"{name} is {height}x{width} pixels, others are {geometry.height}x{geometry.width};"
+            " a network reads one size, set data.height= and data.width="
+        )
+
+
+def _check_room(folder: Path, count: int, shape: tuple[int, int, int]) -> None:
+    needed = count * shape[0] * shape[1] * shape[2]
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"{count} images of {shape[0]}x{shape[1]}x{shape[2]} need {needed / 1e9:.1f} GB in"
+            f" {folder.parent}, where {free / 1e9:.1f} GB are free; set data.cache= to another"
+            " disk, or a smaller data.height= and data.width="
+        )

@@ -1,0 +1,97 @@
+"""Finding prepared TFDS data on disk, without importing TFDS."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from search.errors import UserError
+
+_INFO = "dataset_info.json"
+
+
+def default_folder() -> Path:
+    """Where TFDS keeps its data unless told otherwise."""
+    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def parse_name(text: str) -> tuple[str, str, str]:
+    """Name, config and version of `name/config:version`; what is not said is empty."""
+    rest, _, version = text.partition(":")
+    name, _, config = rest.partition("/")
+    return name, config, version
+
+
+def find(folder: Path, text: str) -> Path | None:
+    """The prepared version `text` (`name/config:version`) asks for, the newest if it asks for none.
+
+    `folder` is a TFDS data folder, a data set's folder in it, or one prepared version. Raises
+    `UserError` where configs are prepared, none was named, and TFDS's default is not among them.
+    """
+    name, config, version = parse_name(text)
+    if (folder / _INFO).is_file():
+        return folder
+    base = folder / name if (folder / name).is_dir() else folder if folder.name == name else None
+    if base is None:
+        return None
+    if config:
+        return _newest(base / config, version)
+    found = _newest(base, version)
+    if found:
+        return found
+    configs = {
+        child.name: newest
+        for child in sorted(base.iterdir())
+        if child.is_dir() and (newest := _newest(child, version))
+    }
+    preferred = _default_config(base)
+    if preferred in configs:
+        return configs[preferred]
+    if len(configs) == 1 and not preferred:
+        return next(iter(configs.values()))
+    if configs:
+        raise UserError(
+            f"{base} holds the configs {', '.join(configs)}; name one, such as"
+            f" data.name={name}/{next(iter(configs))}"
+        )
+    return None
+
+
+def identity(folder: Path) -> dict[str, object]:
+    """All that the contents of a prepared version depend on: its description and its files."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.name.startswith("."):
+            continue
+        status = file.stat()
+        digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        if file.suffix in (".json", ".txt"):
+            digest.update(file.read_bytes())
+    return {"tfds": digest.hexdigest()}
+
+
+def _newest(folder: Path, version: str) -> Path | None:
+    if not folder.is_dir():
+        return None
+    versions = [child for child in folder.iterdir() if (child / _INFO).is_file()]
+    if version:
+        versions = [child for child in versions if _matches(child.name, version)]
+    return max(versions, key=lambda child: _numbers(child.name), default=None)
+
+
+def _matches(found: str, asked: str) -> bool:
+    """Whether 3.0.1 is what 3.0.1, 3.0.* or 3.*.* asks for."""
+    parts = zip(found.split("."), asked.split("."), strict=False)
+    return found.count(".") == asked.count(".") and all(b in ("*", a) for a, b in parts)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else -1 for part in version.split("."))
+
+
+def _default_config(base: Path) -> str:
+    try:
+        stored = json.loads((base / ".config" / "metadata.json").read_text())
+        return str(stored.get("default_config_name", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
