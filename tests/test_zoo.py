@@ -138,8 +138,8 @@ def test_other_widths_and_resolutions(size: tuple[int, int], width: float) -> No
 @pytest.mark.parametrize(
     ("name", "width", "multiplies", "params"),
     [
-        # Millions of multiply-adds as the authors' model tables print them; all the parameters of
-        # Keras Applications, which counts BatchNorm's two running statistics as well.
+        # Millions of multiply-adds as the authors' tables print them; parameters as torchvision and
+        # Keras Applications build these networks, the two running statistics of BatchNorm included.
         ("mobilenet_v1", 0.25, 41, 475_544),
         ("mobilenet_v1", 0.5, 149, 1_342_536),
         ("mobilenet_v1", 0.75, 325, 2_601_976),
