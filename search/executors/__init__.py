@@ -1,0 +1,1 @@
+"""Where jobs are evaluated: one file each, all with `submit` and `next`."""

@@ -1,0 +1,119 @@
+"""What a study remembers of one trial, and which of its trials make the front."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+from typing import Any
+
+from search.arch import FORMAT
+from search.front import front
+from search.jobs import Job, Options, Result, Status
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One row: what was asked, when, and what came of it.
+
+    `number` counts from 0 in the order of asking; `value` is the canonical JSON of what the options
+    stand for and `arch_id` its id; `params` is None where nobody counted them; `asked_after` says
+    how many results the strategy had been told before it proposed this; `same_as` is the trial
+    whose result was taken over because it was the same training, else None.
+    """
+
+    number: int
+    job: Job
+    value: str
+    arch_id: str
+    multiplies: int
+    params: int | None
+    asked_after: int
+    result: Result
+    same_as: int | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """One row of a front: an architecture with the mean of its results over seeds.
+
+    `accuracy` is on the validation part; `accuracy_std` the standard deviation over `seeds` of
+    them, NaN for one; `seed`, `trial` and `loss` are of the lowest seed; `seconds` is their sum.
+    """
+
+    arch_id: str
+    multiplies: int
+    params: int | None
+    accuracy: float
+    accuracy_std: float
+    seeds: int
+    epochs: int
+    seed: int
+    status: Status
+    loss: float
+    seconds: float
+    trial: int
+    ops: str
+    options: Options = field(repr=False)
+    value: str = field(repr=False)
+
+
+def member(trials: list[Trial]) -> Member:
+    """Put the trials of one architecture, of equal length and differing in seed, into one row."""
+    lowest = min(trials, key=lambda trial: (trial.job.seed, trial.number))
+    accuracies = [trial.result.accuracy for trial in trials]
+    return Member(
+        arch_id=lowest.arch_id,
+        multiplies=lowest.multiplies,
+        params=lowest.params,
+        accuracy=fmean(accuracies),
+        accuracy_std=stdev(accuracies) if len(trials) > 1 else math.nan,
+        seeds=len(trials),
+        epochs=lowest.job.epochs,
+        seed=lowest.job.seed,
+        status=lowest.result.status,
+        loss=lowest.result.loss,
+        seconds=sum(trial.result.seconds for trial in trials),
+        trial=lowest.number,
+        ops=op_mix(lowest.value),
+        options=lowest.job.options,
+        value=lowest.value,
+    )
+
+
+def members(trials: Iterable[Trial], epochs: int) -> list[Member]:
+    """Return the front of the trials that ran for all of `epochs` and succeeded, cheapest first.
+
+    Shorter trainings are estimates on the way and never enter it.
+    """
+    groups: dict[str, dict[int, Trial]] = {}
+    for trial in trials:
+        if trial.result.status == "ok" and trial.job.epochs == epochs:
+            groups.setdefault(trial.arch_id, {}).setdefault(trial.job.seed, trial)
+    seeds = list(groups.values())
+    points = [
+        (
+            next(iter(group.values())).multiplies,
+            fmean(trial.result.accuracy for trial in group.values()),
+        )
+        for group in seeds
+    ]
+    return [member(list(seeds[index].values())) for index in front(points)]
+
+
+def op_mix(value: str) -> str:
+    """Say how often an architecture has each block: `2 conv + 1 inverted`; empty for other values.
+
+    `value` is its canonical JSON.
+    """
+    data = json.loads(value)
+    if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+        return ""
+    counts = Counter(block["op"] for block in data["blocks"])
+    return " + ".join(f"{count} {op}" for op, count in sorted(counts.items())) or "stem only"
+
+
+def canonical(value: Any) -> str:
+    """Return the one JSON text that stands for `value`: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
