@@ -1,0 +1,125 @@
+"""Points of the unit cube as lists inside an interval of costs, and back."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from search.chain.counting import Counts
+from search.chain.protocol import not_of_chain
+from search.errors import UserError
+from search.jobs import Option, Options
+
+if TYPE_CHECKING:
+    from search.chain.table import BudgetTable
+
+_BLOCK = 1024
+# Share that every possible option keeps: far below what sampling could notice, far above the
+# spacing of floating-point numbers, so that even the rarest list has points of its own.
+_LEAST = 2.0**-40
+
+
+class BlockSums:
+    """Sums of a table's counts over ranges of cells, without ever forming a difference."""
+
+    def __init__(self, table: "BudgetTable") -> None:
+        self._table = table
+        self._sums: dict[int, Counts] = {}
+
+    def between(self, point: int, first: int, last: int) -> float:
+        """Return the number of ways from a tabled point to the end at `first` to `last` units."""
+        counts = self._table.table(point)
+        first, last = max(first, 0), min(last, len(counts) - 1)
+        if last < first:
+            return 0.0
+        begin, end = -(-first // _BLOCK), (last + 1) // _BLOCK
+        if end - begin < 4:
+            return counts[first : last + 1].sum()  # type: ignore[no-any-return]
+        if point not in self._sums:
+            whole = counts[: len(counts) // _BLOCK * _BLOCK]
+            self._sums[point] = whole.reshape(-1, _BLOCK).sum(axis=1)
+        edges = counts[first : begin * _BLOCK].sum() + counts[end * _BLOCK : last + 1].sum()
+        return edges + self._sums[point][begin:end].sum()  # type: ignore[no-any-return]
+
+
+class _Walk:
+    """A way through the graph that knows the share of each next option inside the interval."""
+
+    def __init__(self, table: "BudgetTable", sums: BlockSums, first: int, last: int) -> None:
+        self._table, self._sums = table, sums
+        self.first, self.last = first, last
+        self.node = table.graph.root
+        self._enter()
+
+    def _enter(self) -> None:
+        ways = self._table.layout.ways[self.node]
+        self._depth = 0
+        self._runs: list[tuple[Options, float]] = []
+        groups = (ways.child, ways.shift, ways.many, ways.first)
+        for child, shift, many, begin in zip(*(part.tolist() for part in groups), strict=True):
+            weight = self._sums.between(child, self.first - shift, self.last - shift)
+            if weight > 0:
+                self._runs += [(run, weight) for run in ways.runs[begin : begin + many]]
+
+    def bounds(self) -> list[float]:
+        """Return the ends of the options' shares of [0, 1), one more than there are options."""
+        options = self._table.graph.nodes[self.node].options
+        weights = dict.fromkeys(options, 0.0)
+        for run, weight in self._runs:
+            weights[run[self._depth]] += weight
+        total = sum(weights.values())
+        shares = [max(float(w / total), _LEAST) if w > 0 else 0.0 for w in weights.values()]
+        whole = math.fsum(shares)
+        return [math.fsum(shares[:i]) / whole for i in range(len(shares) + 1)]
+
+    def take(self, pick: int) -> None:
+        """Go on with option number `pick`."""
+        graph, layout = self._table.graph, self._table.layout
+        option = graph.nodes[self.node].options[pick]
+        shift = layout.shifts[self.node][pick]
+        self.node = graph.nodes[self.node].children[pick]
+        self.first, self.last = self.first - shift, self.last - shift
+        if self.node in layout.length:
+            self._enter()
+        else:
+            self._runs = [entry for entry in self._runs if entry[0][self._depth] == option]
+            self._depth += 1
+
+
+def decode(
+    table: "BudgetTable", sums: BlockSums, point: Sequence[float], first: int, last: int
+) -> Options:
+    """Return the list inside cells `first` to `last` that `point` stands for."""
+    if len(point) != table.dimension or not all(0 <= u < 1 for u in point):
+        raise UserError(
+            f"a point of {len(point)} coordinates cannot be decoded; it must have"
+            f" {table.dimension}, each from 0 to below 1"
+        )
+    walk = _Walk(table, sums, first, last)
+    found: list[Option] = []
+    while options := table.graph.nodes[walk.node].options:
+        bounds = walk.bounds()
+        inside = [i for i in range(len(options)) if bounds[i] < bounds[i + 1]]
+        pick = next((i for i in inside if point[len(found)] < bounds[i + 1]), inside[-1])
+        found.append(options[pick])
+        walk.take(pick)
+    return tuple(found)
+
+
+def encode(
+    table: "BudgetTable", sums: BlockSums, options: Options, first: int, last: int
+) -> tuple[float, ...]:
+    """Return the middle of the box of points that decode to `options`."""
+    walk = _Walk(table, sums, first, last)
+    found: list[float] = []
+    for position, (node, pick) in enumerate(table.graph.walk(options)):
+        if walk.node != node:
+            raise not_of_chain(position, options[position], table.graph.nodes[node].options)
+        bounds = walk.bounds()
+        if bounds[pick] == bounds[pick + 1]:
+            raise UserError(
+                f"the list {' '.join(map(str, options))} costs {table.cost(options)} multiplies,"
+                " which is not inside the interval; encode it with one that holds it"
+            )
+        found.append((bounds[pick] + bounds[pick + 1]) / 2)
+        walk.take(pick)
+    return (*found, *[0.5] * (table.dimension - len(found)))
