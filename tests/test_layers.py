@@ -16,7 +16,7 @@ FLOORS: list[set[str]] = [
     {"config", "front"},
     {"cost", "chain"},
     {"space", "zoo", "study"},
-    {"ops"},
+    {"ops", "layers"},
     {"model"},
     {"train", "checkpoints"},
     {"evaluate", "data"},
@@ -45,7 +45,7 @@ ALLOWED = {
     "tensorflow_datasets": {"data"},
     "hydra": {"cli"},
 }
-ENGINE = {"ops", "model", "train", "checkpoints", "evaluate"}
+ENGINE = {"ops", "layers", "model", "train", "checkpoints", "evaluate"}
 ENGINE_MAY = {"jax", "flax", "optax", "numpy", "search"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
