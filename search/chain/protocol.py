@@ -28,16 +28,16 @@ class Chain(Protocol):
     def start(self) -> Hashable:
         """Return the state before the first decision."""
 
-    def options(self, position: int, state: Any) -> Sequence[Option]:
+    def options(self, position: int, state: Any, /) -> Sequence[Option]:
         """Return what can be decided here; empty where the list is finished."""
 
-    def step(self, position: int, state: Any, option: Option) -> tuple[Hashable, int]:
+    def step(self, position: int, state: Any, option: Option, /) -> tuple[Hashable, int]:
         """Return the state that `option` leads to and its price."""
 
-    def finish(self, state: Any) -> int:
+    def finish(self, state: Any, /) -> int:
         """Return the price of finishing in `state`."""
 
-    def value(self, options: Options) -> Any:
+    def value(self, options: Options, /) -> Any:
         """Return what a finished list stands for: an `Arch`, or any JSON value."""
 
 
