@@ -1,5 +1,24 @@
 """Any TFDS data set, scikit-learn's digits, or a folder of images → arrays and splits."""
 
-from search.data.opening import open_dataset, open_test
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["open_dataset", "open_test"]
+if TYPE_CHECKING:
+    from search.data.names import known_names, nearest
+    from search.data.opening import open_dataset, open_test
+
+__all__ = ["known_names", "nearest", "open_dataset", "open_test"]
+_HOMES = {
+    "known_names": "names",
+    "nearest": "names",
+    "open_dataset": "opening",
+    "open_test": "opening",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Names are asked for while a command line is parsed, before anything heavy may be imported.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -15,7 +15,7 @@ from search.data.decoding import decoded
 from search.data.examples import Progress, Say, Source
 from search.data.parts import CHUNK, fingerprint, histogram, mean_and_std, partition
 from search.data.pixels import Geometry
-from search.data.sources import Place, find_source
+from search.data.sources import Place, find_source, is_test_cut
 from search.errors import UserError
 from search.images import Augment, Dataset, Split
 
@@ -42,7 +42,7 @@ def open_dataset(
     config.validate()
     place = _place(config, progress, say)
     base = _training(config, place)
-    rest, _ = _without_test(config, base, place)
+    rest, _ = _without_test(config, base)
     own = find_source(config, "validation", place)
     if own is None:
         left, held = partition(
@@ -83,7 +83,7 @@ def open_test(
     own = find_source(config, "test", place)
     if own is not None:
         return _split(_decoded(own, config, place, base))
-    _, held = _without_test(config, base, place)
+    _, held = _without_test(config, base)
     return _split(_take(base, held, "test", place))
 
 
@@ -127,12 +127,10 @@ def _decoded(
     return arrays
 
 
-def _without_test(
-    config: DataConfig, base: Arrays, place: Place
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _without_test(config: DataConfig, base: Arrays) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Indices of what is for the search, and of the test part cut out of `base`, if one is."""
     everything = np.arange(len(base.labels))
-    if find_source(config, "test", place) is not None:
+    if not is_test_cut(config):
         return everything, everything[:0]
     return partition(
         base.labels,

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,12 @@ def decode(data: bytes, geometry: Geometry) -> NDArray[np.uint8]:
     return pixels.reshape(image.height, image.width, geometry.channels)
 
 
-def peek(data: bytes) -> tuple[int, int, int]:
-    """Height, width and own channels (1, 3 or 4) of an image, from its header alone.
+def peek(path: Path) -> tuple[int, int, int]:
+    """Height, width and own channels (1, 3 or 4) of an image file, from its header alone.
 
-    `data` may be the file's beginning if that holds the whole header. Raises `ImageError`.
+    Raises `ImageError`.
     """
-    with _reading(), Image.open(io.BytesIO(data)) as image:
+    with _reading(), Image.open(path) as image:
         width, height = image.size
         if image.getexif().get(_ORIENTATION) in _SWAPPED:
             width, height = height, width

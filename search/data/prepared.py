@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 from search.errors import UserError
 
 _INFO = "dataset_info.json"
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 def default_folder() -> Path:
@@ -73,7 +75,11 @@ def identity(folder: Path) -> dict[str, object]:
 def _newest(folder: Path, version: str) -> Path | None:
     if not folder.is_dir():
         return None
-    versions = [child for child in folder.iterdir() if (child / _INFO).is_file()]
+    versions = [
+        child
+        for child in folder.iterdir()
+        if _VERSION.fullmatch(child.name) and (child / _INFO).is_file()
+    ]
     if version:
         versions = [child for child in versions if _matches(child.name, version)]
     return max(versions, key=lambda child: _numbers(child.name), default=None)
@@ -86,7 +92,7 @@ def _matches(found: str, asked: str) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else -1 for part in version.split("."))
+    return tuple(int(part) for part in version.split("."))
 
 
 def _default_config(base: Path) -> str:

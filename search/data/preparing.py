@@ -1,11 +1,22 @@
 """Preparing data with TFDS: the digits here, anything else where TensorFlow is installed."""
 
+import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from search.data import prepared
 from search.data.cache import locked, writable
+from search.data.names import nearest
 from search.data.silence import quiet
+from search.errors import UserError
+
+# How many files to fetch by hand are named in an error.
+_NAMED = 4
+_INSTALL = "pip install 'convbudget[tfds]'"
 
 
 def prepare_digits(cache: Path, *, again: bool = False) -> Path:
@@ -31,3 +42,146 @@ def prepare_digits(cache: Path, *, again: bool = False) -> Path:
                 builder = Digits(data_dir=os.fspath(home), file_format="array_record")
                 builder.download_and_prepare(download_dir=os.fspath(home / "downloads"))
     return folder
+
+
+def prepare(text: str, home: Path, cache: Path) -> Path:
+    """Let TFDS download and prepare `name/config:version` as array_record under `home`.
+
+    Files that were fetched by hand are taken from `home/downloads/manual/NAME`, or from TFDS's own
+    `home/downloads/manual`. Raises `UserError` for an unknown name, a set of another kind than
+    images with one label, TensorFlow or another package that is absent, no network, wrong files.
+    """
+    with writable(cache, "the lock of a preparation"):
+        (cache / "tfds").mkdir(parents=True, exist_ok=True)
+        name = text.replace("/", "-").replace(":", "-")
+        with locked(cache / "tfds" / f"{name}.lock"), quiet(), _told(text, home):
+            # Another process may have been first, and this one waiting for it.
+            found = prepared.find(home, text)
+            return found or _prepare(text, home)
+
+
+def _prepare(text: str, home: Path) -> Path:
+    import tensorflow_datasets as tfds
+
+    from search.data.records import supervised
+
+    builder = _builder(text, home)
+    supervised(builder.info.features, builder.info.supervised_keys, text)
+    require_tensorflow(f"{text} is not prepared in {home}; preparing it needs TensorFlow")
+    downloads = home / "downloads"
+    manual = downloads / "manual" / builder.name
+    settings = tfds.download.DownloadConfig(
+        manual_dir=os.fspath(manual if manual.is_dir() else manual.parent),
+        try_download_gcs=False,
+    )
+    # TFDS prints these two notices regardless of any log level.
+    builder._log_download_bytes = builder._log_download_done = lambda: None
+    try:
+        builder.download_and_prepare(
+            download_dir=os.fspath(downloads),
+            download_config=settings,
+            file_format="array_record",
+        )
+    except Exception as error:
+        raise _explained(error, builder, text, downloads) from error
+    return Path(builder.data_dir)
+
+
+def require_tensorflow(why: str) -> None:
+    """Raise `UserError` with `why` and how to install it where TensorFlow is absent.
+
+    Where it is present it is kept off the accelerators, which belong to JAX.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise UserError(f"{why}: {_INSTALL}, or set data.dir= to where an array_record copy lies")
+    import tensorflow
+
+    tensorflow.config.set_visible_devices([], "GPU")
+
+
+def _builder(text: str, home: Path) -> Any:
+    import tensorflow_datasets as tfds
+
+    name, config, version = prepared.parse_name(text)
+    try:
+        return tfds.builder(
+            name, data_dir=os.fspath(home), config=config or None, version=version or None
+        )
+    except tfds.core.registered.DatasetNotFoundError:
+        likely = nearest(name)
+        hint = f"did you mean {', '.join(likely)}?" if likely else "see tensorflow.org/datasets"
+        raise UserError(
+            f"data.name={text} is no data set that TFDS knows, and none is prepared in {home};"
+            f" {hint} (your own images: data=folder data.path=FOLDER)"
+        ) from None
+    except ImportError as error:
+        if "tensorflow" not in str(error):
+            raise _missing_package(error, text) from None
+        require_tensorflow(f"{text} can't even be described without TensorFlow")
+        raise
+    except (ValueError, AssertionError) as error:
+        kind = tfds.builder_cls(name)
+        configs = ", ".join(kind.builder_configs) or "none"
+        reason = _line(error).rsplit('}": ', 1)[-1]
+        raise UserError(
+            f"data.name={text} names no config or version of {name} that TFDS has ({reason});"
+            f" its configs are {configs}, its version is {kind.VERSION}"
+        ) from None
+
+
+@contextmanager
+def _told(text: str, home: Path) -> Iterator[None]:
+    """Say which folder refused to be written; the cache is not to blame here."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{home} can't hold the prepared {text}: {_line(error)}; set data.dir= to a folder"
+            " with room"
+        ) from None
+
+
+def _explained(error: Exception, builder: Any, text: str, downloads: Path) -> Exception:
+    """What went wrong while preparing, as one line that says what to do; a bug stays as it is."""
+    kinds = {kind.__name__ for link in _chain(error) for kind in type(link).__mro__}
+    if "NonMatchingChecksumError" in kinds:
+        return UserError(
+            f"a file of {text} is not the one that TFDS expects: {_line(error)};"
+            f" remove it from {downloads} and fetch it again"
+        )
+    if kinds & {"RequestException", "URLError", "ConnectionError", "DownloadError", "HTTPError"}:
+        return UserError(
+            f"can't download {text} ({_line(_chain(error)[-1], 80)}); without a network put"
+            f" {_wanted(builder)} into {downloads / 'manual' / builder.name} and run again"
+        )
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and "AssertionError" in kinds:
+        how = " ".join(builder.MANUAL_DOWNLOAD_INSTRUCTIONS.split())
+        return UserError(f"{text} has to be fetched by hand into {downloads / 'manual'}: {how}")
+    if "ImportError" in kinds:
+        return _missing_package(error, text)
+    return error
+
+
+def _missing_package(error: Exception, text: str) -> UserError:
+    return UserError(f"TFDS needs another package to prepare {text}: {_line(error)}")
+
+
+def _wanted(builder: Any) -> str:
+    files = [
+        f"{info.filename or url.rsplit('/', 1)[-1]} ({info.size}, from {url})"
+        for url, info in sorted(builder.url_infos.items())
+    ]
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return ", ".join(files[:_NAMED]) + more if files else "its files"
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    links = [error]
+    while (cause := links[-1].__cause__ or links[-1].__context__) and cause not in links:
+        links.append(cause)
+    return links
+
+
+def _line(error: BaseException, limit: int = 240) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"

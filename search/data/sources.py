@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from search.config.data import DataConfig
-from search.data import prepared
+from search.data import folder, prepared
 from search.data.examples import Examples, Progress, Say, Source
-from search.data.preparing import prepare_digits
+from search.data.preparing import prepare, prepare_digits
 from search.errors import UserError
 
 Part = Literal["train", "validation", "test"]
@@ -27,46 +27,70 @@ def find_source(config: DataConfig, part: Part, place: Place) -> Source | None:
 
     Raises `UserError` where the set or the part is not to be found.
     """
+    if config.name == "folder":
+        return _folder(config, part, place)
     split: str = getattr(config, part)
     if not split:
         return None
-    if config.name == "digits":
-        return _digits(split, place)
-    return _tfds(config, split)
+    return _digits(split, place) if config.name == "digits" else _tfds(config, split, place)
+
+
+def is_test_cut(config: DataConfig) -> bool:
+    """Whether the test part is cut out of the training part, for want of one of its own."""
+    return not config.test or (config.name == "folder" and _layout(config).flat)
 
 
 def _digits(split: str, place: Place) -> Source:
     def load() -> Examples:
-        from search.data.records import examples, open_prepared
+        from search.data.records import DamagedError, examples, open_prepared
 
-        folder = prepare_digits(place.cache)
+        where = prepare_digits(place.cache)
         try:
-            found = examples(open_prepared(folder), split, "digits")
+            found = examples(open_prepared(where), split, "digits")
             found.read(range(found.count))
-        except UserError as error:
-            if "split" in str(error):
-                raise
-            place.say(f"the prepared digits in {folder} are damaged; preparing them again")
-            found = examples(
-                open_prepared(prepare_digits(place.cache, again=True)), split, "digits"
-            )
+        except DamagedError:
+            place.say(f"the prepared digits in {where} are damaged; preparing them again")
+            where = prepare_digits(place.cache, again=True)
+            found = examples(open_prepared(where), split, "digits")
         return found
 
-    return Source(f"digits {split}", {"set": "digits 1.0.0", "split": split}, load)
+    return Source(f"digits {split}", {"digits": "1.0.0", "split": split}, load)
 
 
-def _tfds(config: DataConfig, split: str) -> Source:
-    text = config.name
-    where = Path(config.dir).expanduser() if config.dir else prepared.default_folder()
-    folder = prepared.find(where, text)
-    if folder is None:
-        raise UserError(
-            f"data set {text} lies prepared nowhere under {where}; set data.dir= to where it does"
-        )
+def _tfds(config: DataConfig, split: str, place: Place) -> Source:
+    home = Path(config.dir).expanduser() if config.dir else prepared.default_folder()
+    where = prepared.find(home, config.name)
+    if where is None:
+        if place.progress is not None:
+            place.progress(f"preparing {config.name} with TFDS", 0, 0)
+        where = prepare(config.name, home, place.cache)
 
     def load() -> Examples:
         from search.data.records import examples, open_prepared
 
-        return examples(open_prepared(folder), split, text)
+        return examples(open_prepared(where), split, config.name)
 
-    return Source(f"{text} {split}", {**prepared.identity(folder), "split": split}, load)
+    return Source(f"{config.name} {split}", {**prepared.identity(where), "split": split}, load)
+
+
+def _layout(config: DataConfig) -> folder.Layout:
+    return folder.layout(config.path, config.train, config.validation, config.test)
+
+
+def _folder(config: DataConfig, part: Part, place: Place) -> Source | None:
+    found = _layout(config)
+    where = {"train": found.train, "validation": found.validation, "test": found.test}[part]
+    if where is None:
+        if part == "test" and not is_test_cut(config):
+            raise UserError(
+                f"data.path={config.path} has no folder {config.test!r} for the final test; add"
+                " one, or set data.test= to set a part of the training images aside"
+            )
+        return None
+    return folder.source(
+        found.root,
+        where,
+        found.train,
+        whole_header=not (config.height and config.channels),
+        progress=place.progress,
+    )
