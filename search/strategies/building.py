@@ -1,0 +1,36 @@
+"""From a configuration to the strategy it names."""
+
+from search.chain.table import BudgetTable
+from search.config.strategy import StrategyConfig
+from search.jobs import Strategy
+from search.strategies.memory import Task
+
+
+def build(
+    config: StrategyConfig,
+    table: BudgetTable,
+    low: int,
+    high: int,
+    *,
+    seed: int,
+    epochs: int,
+    chance: float,
+) -> Strategy:
+    """Return the strategy that `config` names, for lists that cost from `low` to `high`.
+
+    Jobs carry `epochs` and `seed`, which also seeds the strategy; `chance` is the accuracy of
+    guessing. Raises `UserError` where the configuration is wrong, nothing lies in the interval, or
+    a package is missing.
+    """
+    config.validate()
+    task = Task(table, low, min(high, table.dearest()[0]), seed, epochs, chance)
+    return _named(config.name, task)
+
+
+def _named(name: str, task: Task) -> Strategy:
+    match name:
+        case "random":
+            from search.strategies.random import Random
+
+            return Random(task)
+    raise AssertionError(name)
