@@ -16,14 +16,13 @@ class Ways:
     """All ways from one tabled point to the next ones, grouped by (point reached, price).
 
     Group g leads to point `child[g]` at `shift[g]` units and holds the option runs
-    `runs[first[g] : first[g] + many[g]]`.
+    `first[g]` to `first[g] + many[g] - 1` of the layout. All are int64 [groups].
     """
 
     child: NDArray[np.int64]
     shift: NDArray[np.int64]
     many: NDArray[np.int64]
     first: NDArray[np.int64]
-    runs: tuple[Options, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +31,10 @@ class Layout:
 
     A tabled point v owns `length[v]` cells: the ways to the end at 0, 1, … units. Points with a
     single way in have no table; they are passed through. `shifts[v][i]` is the price of option i
-    at node v. `last` is the budget. `unit` multiplies make a unit; if prices had to be rounded up
-    to units, a list costs up to `blur` multiplies less than its units say, otherwise `blur` is 0.
+    at node v, `farthest[v]` the most that a way to the end costs. `ways` lead from each tabled
+    point, through `runs` of options. `last` is the budget. `unit` multiplies make a unit; if
+    prices had to be rounded up to units, a list costs up to `blur` multiplies less than its units
+    say, otherwise `blur` is 0.
     """
 
     unit: int
@@ -42,6 +43,7 @@ class Layout:
     shifts: tuple[tuple[int, ...], ...]
     farthest: tuple[int, ...]
     ways: dict[int, Ways]
+    runs: tuple[Options, ...]
     length: dict[int, int]
 
     @property
@@ -70,8 +72,9 @@ def plan(graph: Graph, budget: int, most_cells: int) -> Layout:
         # A multiple of the divisor, because then those prices that it divides lose nothing.
         unit = divisor * max(unit // divisor + 1, -(-(unit // divisor) * cells // most_cells))
     blur = _blur(graph, shifts, unit)
-    ways = {point: _ways(graph, point, shifts, length) for point in length}
-    return Layout(unit, last, blur, shifts, farthest, ways, length)
+    runs: list[Options] = []
+    ways = {point: _ways(graph, point, shifts, length, runs) for point in length}
+    return Layout(unit, last, blur, shifts, farthest, ways, tuple(runs), length)
 
 
 def _tabled(graph: Graph) -> list[bool]:
@@ -130,18 +133,25 @@ def _blur(graph: Graph, shifts: tuple[tuple[int, ...], ...], unit: int) -> int:
 
 
 def _ways(
-    graph: Graph, point: int, shifts: tuple[tuple[int, ...], ...], length: dict[int, int]
+    graph: Graph,
+    point: int,
+    shifts: tuple[tuple[int, ...], ...],
+    length: dict[int, int],
+    runs: list[Options],
 ) -> Ways:
+    """Collect the ways out of a tabled point; their options are appended to `runs`."""
     groups: dict[tuple[int, int], list[Options]] = {}
     for child, price, run in _runs(graph, point, shifts, length):
         groups.setdefault((child, price), []).append(run)
-    many = np.array([len(runs) for runs in groups.values()], np.int64)
+    many = np.array([len(group) for group in groups.values()], np.int64)
+    begin = len(runs)
+    for group in groups.values():
+        runs += group
     return Ways(
         np.array([child for child, _ in groups], np.int64),
         np.array([price for _, price in groups], np.int64),
         many,
-        np.cumsum(many) - many,
-        tuple(run for runs in groups.values() for run in runs),
+        begin + np.cumsum(many) - many,
     )
 
 

@@ -53,12 +53,13 @@ class _Walk:
     def _enter(self) -> None:
         ways = self._table.layout.ways[self.node]
         self._depth = 0
+        runs = self._table.layout.runs
         self._runs: list[tuple[Options, float]] = []
         groups = (ways.child, ways.shift, ways.many, ways.first)
         for child, shift, many, begin in zip(*(part.tolist() for part in groups), strict=True):
             weight = self._sums.between(child, self.first - shift, self.last - shift)
             if weight > 0:
-                self._runs += [(run, weight) for run in ways.runs[begin : begin + many]]
+                self._runs += [(run, weight) for run in runs[begin : begin + many]]
 
     def bounds(self) -> list[float]:
         """Return the ends of the options' shares of [0, 1), one more than there are options."""

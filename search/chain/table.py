@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search.chain import graph, moves, points, sampling
+from search.chain import graph, moves, points
 from search.chain.counting import Counts, ExactCounts, tabulate_counts
 from search.chain.layout import plan
 from search.chain.protocol import Chain
+from search.chain.sampling import Sampler
 from search.errors import UserError
 from search.jobs import Options
 
@@ -62,6 +63,7 @@ class BudgetTable:
         self.layout = plan(chain_graph, reach, memory // dtype.itemsize)
         self.flat, self._offset = tabulate_counts(self.layout, dtype)
         self._exactly = ExactCounts(self.layout, chain_graph.root, float(np.finfo(dtype).eps))
+        self._sampler = Sampler(self.layout, self.flat, self._offset, chain_graph.root)
         self._coarse = points.BlockSums(self)
 
     @property
@@ -253,7 +255,7 @@ class BudgetTable:
         return any(self.feasible(child, first - s, last - s) for child, s in ways)
 
     def _draw(self, rng: np.random.Generator, units: NDArray[np.int64]) -> list[Options]:
-        return sampling.draw(self.layout, self.flat, self._offset, self.graph.root, rng, units)
+        return list(self._sampler.draw(rng, units))
 
     def _cost_of_units(self, units: int) -> int:
         """True cost of some list of so many units; of all of them, if the table is exact."""
