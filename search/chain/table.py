@@ -278,18 +278,18 @@ class BudgetTable:
         return UserError(f"{said}; {', '.join(near)}; widen the interval to hold one")
 
     def _nearest_above(self, high: int) -> int | None:
+        if high >= self.graph.dearest:
+            return None
         reach = max(high, self.graph.cheapest)
-        while high < self.graph.dearest:
-            wider = self
-            if reach > self.high:
-                wider = BudgetTable(self.chain, self.graph, reach)
-            base, unit = self.graph.cheapest, wider.layout.unit
+        while True:
+            wider = self if reach <= self.high else BudgetTable(self.chain, self.graph, reach)
             held = np.flatnonzero(wider.table(self.graph.root))
-            held = held[held * unit - wider.blur > high - base]
-            if len(held):
-                return wider._cost_of_units(int(held[0]))
-            reach = min(self.graph.dearest, reach + max(reach, 1))
-        return None
+            beyond = held * wider.layout.unit - wider.blur > high - self.graph.cheapest
+            if beyond.any():
+                return wider._cost_of_units(int(held[beyond][0]))
+            if reach == self.graph.dearest:
+                return reach
+            reach = min(self.graph.dearest, 2 * reach + 1)
 
 
 def _dtype(size: int) -> np.dtype[Any]:
