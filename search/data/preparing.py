@@ -3,10 +3,13 @@
 import importlib.util
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import getproxies
 
 from search.data import prepared
 from search.data.cache import locked, writable
@@ -70,6 +73,7 @@ def _prepare(text: str, home: Path) -> Path:
     require_tensorflow(f"{text} is not prepared in {home}; preparing it needs TensorFlow")
     downloads = home / "downloads"
     manual = downloads / "manual" / builder.name
+    _check_network(builder, text, downloads)
     settings = tfds.download.DownloadConfig(
         manual_dir=os.fspath(manual if manual.is_dir() else manual.parent),
         try_download_gcs=False,
@@ -97,6 +101,43 @@ def require_tensorflow(why: str) -> None:
     import tensorflow
 
     tensorflow.config.set_visible_devices([], "GPU")
+
+
+def _check_network(builder: Any, text: str, downloads: Path) -> None:
+    """Raise `UserError` where files are absent and no name can be resolved.
+
+    TFDS itself would try for minutes before it says so.
+    """
+    from tensorflow_datasets.core.download.resource import get_dl_fname
+
+    absent = []
+    for url, info in (builder.url_infos or {}).items():
+        manual = downloads / "manual"
+        stored = get_dl_fname(url, info.checksum)
+        names = [downloads / builder.name / stored, downloads / stored]
+        if info.filename:
+            names += [manual / builder.name / info.filename, manual / info.filename]
+        if not any(name.exists() for name in names):
+            absent.append(url)
+    # Behind a proxy names are the proxy's to resolve.
+    hosts = set() if getproxies() else {urlparse(url).hostname for url in absent}
+    if hosts and not any(host and _resolves(host) for host in hosts):
+        raise _no_network(builder, text, downloads, f"{min(filter(None, hosts))} is unknown")
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
+
+
+def _no_network(builder: Any, text: str, downloads: Path, reason: str) -> UserError:
+    return UserError(
+        f"can't download {text} ({reason}); without a network put {_wanted(builder)} into"
+        f" {downloads / 'manual' / builder.name} and run again"
+    )
 
 
 def _builder(text: str, home: Path) -> Any:
@@ -150,11 +191,9 @@ def _explained(error: Exception, builder: Any, text: str, downloads: Path) -> Ex
             f" remove it from {downloads} and fetch it again"
         )
     if kinds & {"RequestException", "URLError", "ConnectionError", "DownloadError", "HTTPError"}:
-        return UserError(
-            f"can't download {text} ({_line(_chain(error)[-1], 80)}); without a network put"
-            f" {_wanted(builder)} into {downloads / 'manual' / builder.name} and run again"
-        )
-    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and "AssertionError" in kinds:
+        return _no_network(builder, text, downloads, _line(_chain(error)[-1], 80))
+    absent = {"AssertionError", "FileNotFoundError", "NotFoundError"}
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and kinds & absent:
         how = " ".join(builder.MANUAL_DOWNLOAD_INSTRUCTIONS.split())
         return UserError(f"{text} has to be fetched by hand into {downloads / 'manual'}: {how}")
     if "ImportError" in kinds:
@@ -169,7 +208,7 @@ def _missing_package(error: Exception, text: str) -> UserError:
 def _wanted(builder: Any) -> str:
     files = [
         f"{info.filename or url.rsplit('/', 1)[-1]} ({info.size}, from {url})"
-        for url, info in sorted(builder.url_infos.items())
+        for url, info in sorted((builder.url_infos or {}).items())
     ]
     more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
     return ", ".join(files[:_NAMED]) + more if files else "its files"

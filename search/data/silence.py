@@ -1,6 +1,7 @@
 """TFDS with its logs and bars kept off the terminal."""
 
 import contextlib
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -9,12 +10,17 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep what TFDS, absl, TensorFlow and their imports print away while inside."""
-    from absl import logging
+    from absl import logging as absl_logging
 
-    # Read by TensorFlow's C++ part when it is first imported; a user's own value wins.
+    # Read by TensorFlow's C++ part when it is first imported; a user's own values win. Whether
+    # oneDNN is on is reported whatever the log level, unless it is off.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.FATAL)
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    verbosity = absl_logging.get_verbosity()
+    absl_logging.set_verbosity(absl_logging.FATAL)
+    downloads = logging.getLogger("urllib3")
+    level = downloads.level
+    downloads.setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -23,4 +29,5 @@ def quiet() -> Iterator[None]:
             tfds.disable_progress_bar()
             yield
         finally:
-            logging.set_verbosity(verbosity)
+            absl_logging.set_verbosity(verbosity)
+            downloads.setLevel(level)
