@@ -1,0 +1,79 @@
+"""Compiled programs, each made once, in threads: compiling releases Python's lock."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax.sharding import SingleDeviceSharding
+
+Program = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What to compile: a key that determines it, the function, and its arguments' shapes.
+
+    Shapes are trees of `jax.ShapeDtypeStruct`. Equal keys must mean equal programs.
+    """
+
+    key: Hashable
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class Programs:
+    """All programs of one device. Safe to use from several threads."""
+
+    def __init__(self, device: jax.Device) -> None:
+        self._sharding = SingleDeviceSharding(device)
+        self._made: dict[Hashable, Future[Program]] = {}
+        self._lock = threading.Lock()
+        workers = os.cpu_count() or 1
+        self._compilers = ThreadPoolExecutor(min(8, workers), thread_name_prefix="compile")
+
+    def start(self, blueprints: Sequence[Blueprint]) -> list[Future[Program]]:
+        """Begin to compile what is not there yet, and return without waiting."""
+        with self._lock:
+            return [self._begin(blueprint) for blueprint in blueprints]
+
+    def get(self, blueprints: Sequence[Blueprint]) -> tuple[list[Program], float]:
+        """Return the programs, and the seconds it took until they were there."""
+        began = time.perf_counter()
+        futures = self.start(blueprints)
+        try:
+            programs = [future.result() for future in futures]
+        except BaseException:
+            # Memory may have run out: the next candidate shall not inherit the failure.
+            self.drop([b.key for b, f in zip(blueprints, futures, strict=True) if _broken(f)])
+            raise
+        return programs, time.perf_counter() - began
+
+    def drop(self, keys: Sequence[Hashable]) -> None:
+        """Forget programs that no other candidate will use."""
+        with self._lock:
+            for key in keys:
+                self._made.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def _begin(self, blueprint: Blueprint) -> "Future[Program]":
+        if blueprint.key not in self._made:
+            self._made[blueprint.key] = self._compilers.submit(self._compile, blueprint)
+        return self._made[blueprint.key]
+
+    def _compile(self, blueprint: Blueprint) -> Program:
+        placed = jax.tree.map(
+            lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=self._sharding),
+            blueprint.arguments,
+        )
+        return jax.jit(blueprint.function).lower(*placed).compile()
+
+
+def _broken(future: "Future[Program]") -> bool:
+    return future.done() and future.exception() is not None

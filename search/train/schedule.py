@@ -1,0 +1,44 @@
+"""The learning rate and the order of batches, as pure functions of step, epoch and seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A horizon-free trunk and, for each length, a branch that decays from it.
+
+    `steps`: in an epoch. The trunk warms up over `warmup` epochs, then holds `peak`. A job of E
+    epochs leaves it for its last `decay`·E epochs, in which the rate falls linearly to zero: so a
+    longer job goes on from the shorter one's point of departure (arXiv:2405.18392).
+    """
+
+    steps: int
+    peak: float
+    warmup: float
+    decay: float
+
+    def total(self, epochs: int) -> int:
+        """Steps of a whole job."""
+        return self.steps * epochs
+
+    def departure(self, epochs: int) -> int:
+        """Steps of a job that lie on the trunk, in whole numbers so that no length rounds apart."""
+        return self.total(epochs) - round(self.total(epochs) * self.decay)
+
+    def rate(self, step: int, epochs: int) -> float:
+        """Learning rate of a step, from 0, within a job of so many epochs."""
+        warm = self.warmup * self.steps
+        rate = self.peak * (min(1.0, (step + 1) / warm) if warm > 0 else 1.0)
+        start, end = self.departure(epochs), self.total(epochs)
+        return rate if step < start else rate * (end - step) / (end - start + 1)
+
+
+def order(count: int, batch: int, seed: int, epoch: int) -> NDArray[np.int32]:
+    """Indices [steps, batch] of one epoch's batches; the images left over differ every epoch."""
+    key = np.array([seed % 2**64, epoch], np.uint64)
+    shuffled = np.random.Generator(np.random.Philox(key=key)).permutation(count)
+    steps = max(1, count // batch)
+    return shuffled[: steps * batch].reshape(steps, batch).astype(np.int32)
