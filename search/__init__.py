@@ -1,1 +1,25 @@
 """convbudget: the most accurate small convolutional network for a compute budget."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.cost import cost_of
+    from search.model import build
+    from search.reuse import load
+    from search.runner.own import run
+
+__all__ = ["build", "cost_of", "load", "run"]
+_HOME = {
+    "build": "search.model",
+    "cost_of": "search.cost",
+    "load": "search.reuse",
+    "run": "search.runner.own",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # On demand: `import search` alone must not wait for JAX.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

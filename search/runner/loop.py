@@ -7,7 +7,7 @@ study asks again for what it has, is told what it knows, and goes on as if nothi
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
@@ -95,7 +95,7 @@ class Runner:
         rules: Rules,
         *,
         watch: Callable[[Trial, bool], None] | None = None,
-        keep: Callable[[Iterable[Trial], Iterable[Job]], None] | None = None,
+        keep: Callable[[Sequence[Trial], Sequence[Job]], None] | None = None,
     ) -> None:
         self._study, self._chain, self._strategy = study, chain, strategy
         self._executor, self._rules, self._watch, self._keep = executor, rules, watch, keep

@@ -91,8 +91,6 @@ class Study:
     @classmethod
     def read(cls, folder: Path) -> "Study":
         """Open for reading; another process may be writing. Raises `UserError` if it is none."""
-        if not folder.is_dir():
-            raise UserError(f"{folder} is no folder of a study; name one, such as outputs/NAME")
         study = cls(folder, Database(folder / NAME, writable=False), None)
         if "facts" not in study._meta:
             study.close()
@@ -148,6 +146,24 @@ def check_name(name: str) -> str:
             " underscores, and outputs= for the place"
         )
     return name
+
+
+def locate(text: str | Path) -> Path:
+    """Return the folder of a study given by its path, or by its name under `outputs/`.
+
+    Then the fronts that come with the program are looked through. Raises `UserError` for none.
+    """
+    package = Path(__file__).parents[1]
+    places = (
+        Path(),
+        Path("outputs"),
+        package / "_reference",
+        package.parent / "outputs" / "reference",
+    )
+    for place in places:
+        if (place / text).is_dir():
+            return place / text
+    raise UserError(f"{text} is no folder of a study; name one, such as outputs/NAME")
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -58,6 +58,11 @@ class Member:
     options: Options = field(repr=False)
     value: str = field(repr=False)
 
+    @property
+    def job(self) -> Job:
+        """The training whose weights stand for it: that of the lowest seed."""
+        return Job(self.options, self.epochs, self.seed)
+
 
 def member(trials: list[Trial]) -> Member:
     """Put the trials of one architecture, of equal length and differing in seed, into one row."""

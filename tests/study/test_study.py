@@ -16,7 +16,7 @@ from search.errors import UserError
 from search.jobs import Job, Result, failed
 from search.study.database import FORMAT
 from search.study.files import write
-from search.study.folder import Facts, Study, check_name
+from search.study.folder import Facts, Study, check_name, locate
 from search.study.tables import COLUMNS, export, read_front
 from search.study.trials import Trial, members, op_mix
 
@@ -90,7 +90,7 @@ def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a file"):
         Study.open(tmp_path / "thesis.tex", SETTINGS, FACTS)
     with pytest.raises(UserError, match="is no folder"):
-        Study.read(tmp_path / "nowhere")
+        locate(tmp_path / "nowhere")
 
 
 def test_a_start_killed_early_is_no_hindrance(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""The command `convbudget`: hands the command line on, and turns errors into one line."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from search.errors import Interrupted, UserError, nearest
+
+# Where each command lives; imported only when it is called, for `--help` must not wait.
+_COMMANDS = {
+    "run": ("search.cli", "search for the front: convbudget run budget=200k"),
+    "front": ("search.commands.front", "print the front of a study"),
+    "cost": ("search.commands.cost", "exact multiplies and parameters of a network or a block"),
+    "space": ("search.commands.space", "how many architectures a space has within a budget"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 1 for a failure, 2 for a bad value."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    traceback = "--traceback" in words
+    words = [word for word in words if word != "--traceback"]
+    try:
+        return _dispatch(words)
+    except UserError as error:
+        if traceback:
+            raise
+        print(f"convbudget: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except Interrupted as error:
+        message, code = error.args
+        print(f"convbudget: {message}", file=sys.stderr)
+        return int(code)
+    except BrokenPipeError:
+        # The reader had enough, as in `convbudget front … | head`.
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        if traceback:
+            raise
+        print("convbudget: stopped; the same command goes on", file=sys.stderr)
+        return 130
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"convbudget {version('convbudget')}")
+        return 0
+    name = words[0]
+    if name not in _COMMANDS:
+        raise UserError(f"{name!r} is no command; {nearest(name, _COMMANDS)}")
+    if name == "run" and list(words[1:]) in (["--help"], ["-h"]):
+        # Without Hydra, which alone takes longer than help may.
+        print(import_module("search.commands.run_help").text())
+        return 0
+    code: int = import_module(_COMMANDS[name][0]).main(words[1:])
+    return code
+
+
+def _help() -> str:
+    lines = [
+        "usage: convbudget COMMAND …",
+        "",
+        "Finds the most accurate small convolutional networks for a compute budget.",
+        "",
+        "commands:",
+        *(f"  {name:8}{text}" for name, (_, text) in _COMMANDS.items()),
+        "",
+        "options:",
+        "  --help       this text; convbudget COMMAND --help says what a command takes",
+        "  --traceback  show where an error came from",
+        "  --version    print the version",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""What `convbudget run` does with a configuration: one study, from the data to the front."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from search.chain.table import BudgetTable, tabulate
+from search.commands.ground import Ground, lay
+from search.config.run import RunConfig
+from search.executors.local import Local
+from search.jobs import Job
+from search.quantities import format_multiplies
+from search.report.page import page
+from search.report.picture import draw, plot
+from search.report.progress import Watch
+from search.report.table import show
+from search.runner.loop import Ended, Rules, Runner
+from search.study.folder import Facts, Study, check_name
+from search.study.tables import export, front_content
+from search.study.trials import Member, Trial, members
+
+if TYPE_CHECKING:
+    from search.evaluate import TrainingEvaluator
+
+# Checkpoints are looked through after so many trials.
+_TIDY = 8
+
+
+def run(config: RunConfig, name: str, text: str) -> None:
+    """Search, or go on with the study `name`, and leave its front; `text` is `config.yaml`.
+
+    Raises `UserError` for bad values, of which nothing is left on the disk, and after ten failures
+    in a row; `Interrupted` when the user stops it.
+    """
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    folder = Path(config.outputs) / check_name(name)
+    low, high = config.interval
+    console.print(f"study: {folder}", highlight=False, soft_wrap=True)
+    ground = lay(config)
+    table = _table(ground, low, high)
+    facts = _facts(config, ground, table, low, high)
+    settings = {**config.settings(), "fingerprints": ground.fingerprints()}
+    with (
+        Study.open(folder, settings, facts) as study,
+        Watch(console, config.trials, config.hours, folder / "run.log") as watch,
+    ):
+        study.write("config.yaml", text)
+        _introduce(watch, study, facts, ground)
+        ended, evaluator = _search(config, study, ground, table, watch)
+        trials = study.trials()
+        found = finish(study, trials)
+        _keep_weights(study, found, evaluator)
+    show(console, front_content(study.name, facts, len(trials), found), found)
+    ended.check(len(trials))
+    console.print(
+        f"In {folder}: front.csv, front.json, front.html, front.png, archs/, weights/",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def finish(study: Study, trials: Sequence[Trial]) -> list[Member]:
+    """Write the tables, the picture and the page of a study; return its front."""
+    found = export(study, trials)
+    content = front_content(study.name, study.facts, len(trials), found)
+    picture = draw(content, plot(trials, found, study.facts.epochs))
+    study.write("front.png", picture)
+    study.write("front.html", page(content, found, picture))
+    return found
+
+
+def _table(ground: Ground, low: int, high: int) -> BudgetTable:
+    """Tabulate the space up to the budget; raises `UserError` where nothing is inside."""
+    table = tabulate(ground.chain, high)
+    table.inside(low, high)
+    return table
+
+
+def _facts(config: RunConfig, ground: Ground, table: BudgetTable, low: int, high: int) -> Facts:
+    return Facts(
+        cheapest=table.cheapest()[0],
+        dearest=table.dearest()[0],
+        low=low,
+        high=high,
+        within=table.count(low, high),
+        exact=table.exact,
+        chance=1 / len(ground.dataset.classes),
+        epochs=config.epochs,
+        data=ground.facts(),
+    )
+
+
+def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground) -> None:
+    from search.executors.devices import describe
+
+    within = f"{facts.within:,}" if facts.within < 10**15 else f"{facts.within:.3g}"
+    watch.tell(
+        f"space: {within} architectures within {format_multiplies(facts.high)} multiplies; the"
+        f" smallest costs {format_multiplies(facts.cheapest)}, the largest of all"
+        f" {format_multiplies(facts.dearest)}"
+    )
+    watch.tell(ground.text())
+    watch.tell(f"device: {describe()}")
+    done = len(study.trials())
+    if done:
+        watch.tell(f"going on after {done} trials; those are not run again")
+
+
+def _search(
+    config: RunConfig, study: Study, ground: Ground, table: BudgetTable, watch: Watch
+) -> "tuple[Ended, TrainingEvaluator]":
+    # Imported here: it brings JAX, and bad values have been answered by now.
+    from search.evaluate import TrainingEvaluator
+    from search.strategies import build
+
+    assert study.folder is not None
+    facts = study.facts
+    evaluator = TrainingEvaluator(
+        ground.dataset, config.train, ground.chain.value, study.folder / "checkpoints"
+    )
+    strategy = build(
+        config.strategy,
+        table,
+        facts.low,
+        facts.high,
+        seed=config.seed,
+        epochs=config.epochs,
+        chance=facts.chance,
+    )
+    rules = Rules(facts.low, facts.high, config.ahead, config.trials, config.hours)
+
+    def keep(trials: Sequence[Trial], waiting: Iterable[Job]) -> None:
+        if len(trials) % _TIDY == 0:
+            evaluator.keep([*needed(trials, facts.epochs), *waiting])
+
+    runner = Runner(study, ground.chain, strategy, Local(evaluator), rules, watch=watch, keep=keep)
+    return runner.run(), evaluator
+
+
+def needed(trials: Iterable[Trial], epochs: int) -> list[Job]:
+    """Return the jobs whose checkpoints may be wanted: the front's, and those that may go on."""
+    trials = list(trials)
+    front = [row.job for row in members(trials, epochs)]
+    longest: dict[tuple[str, int], Job] = {}
+    for trial in trials:
+        key = (trial.arch_id, trial.job.seed)
+        if trial.result.status == "ok" and (
+            key not in longest or longest[key].epochs < trial.job.epochs
+        ):
+            longest[key] = trial.job
+    return [*front, *(job for job in longest.values() if job.epochs < epochs)]
+
+
+def _keep_weights(study: Study, found: Sequence[Member], evaluator: "TrainingEvaluator") -> None:
+    """Leave the weights of the front, and of nothing else, in the study's folder."""
+    from search.weights import pack
+
+    assert study.folder is not None
+    folder = study.folder / "weights"
+    wanted = {f"{row.arch_id}.safetensors": row for row in found}
+    for name, row in wanted.items():
+        if not (folder / name).exists():
+            study.write(f"weights/{name}", pack(evaluator.weights(row.job), row, study.facts))
+    for path in folder.glob("*.safetensors"):
+        if path.name not in wanted:
+            path.unlink()
+    evaluator.keep(needed(study.trials(), study.facts.epochs))

@@ -1,0 +1,1 @@
+"""What a person looks at: progress, the front as table, picture and page."""

@@ -1,0 +1,52 @@
+"""The front as one page that opens anywhere: the picture inside it, no script, no network."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from search.quantities import format_multiplies
+from search.report.table import accuracy
+from search.study.trials import Member
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+img { max-width: 100%; }
+table { border-collapse: collapse; }
+th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
+th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; }
+"""
+
+
+def page(content: Mapping[str, Any], found: Sequence[Member], picture: bytes) -> str:
+    """Return the HTML; `content` is what `front.json` says, `picture` the PNG."""
+    facts = content["facts"]
+    rows = "\n".join(_row(row) for row in found)
+    encoded = base64.b64encode(picture).decode()
+    title = escape(f"Front of {content['study']}")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head>
+<body>
+<h1>{title}</h1>
+<p>{content["trials"]} trials within {format_multiplies(facts["high"])} multiplies;
+hypervolume {content["hypervolume"]:.4f}.</p>
+<p><img alt="Accuracy over multiplies" src="data:image/png;base64,{encoded}"></p>
+<table>
+<tr><th>arch</th><th>multiplies</th><th>params</th><th>accuracy</th><th>blocks</th></tr>
+{rows}
+</table>
+</body>
+</html>
+"""
+
+
+def _row(row: Member) -> str:
+    cells = (
+        row.arch_id,
+        f"{row.multiplies:,}",
+        "" if row.params is None else f"{row.params:,}",
+        accuracy(row),
+        row.ops or row.value,
+    )
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

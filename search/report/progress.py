@@ -1,0 +1,139 @@
+"""How a search is going: a bar on a terminal, plain lines elsewhere, and all of it in `run.log`."""
+
+import math
+import time
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from search.quantities import format_multiplies
+from search.study.files import reported
+from search.study.trials import Trial
+
+# A line a second is what a person can take, and what a night's log can hold.
+_PAUSE = 1.0
+
+
+class Estimate:
+    """Counts what is done and tells how much time is left, from the trials run so far.
+
+    `trials` and `hours` are the limits, None for none.
+    """
+
+    def __init__(self, trials: int | None, hours: float | None) -> None:
+        self._trials, self._hours = trials, hours
+        self.done = 0
+        self.failed = 0
+        self.best = math.nan
+        self._new = 0
+        self._spent = 0.0
+        self._recorded = 0.0
+
+    def count(self, trial: Trial, new: bool) -> None:
+        """Take in a trial; `new` says that it was run now and not read from the study."""
+        self.done += 1
+        self._recorded += trial.result.seconds
+        if new:
+            self._new += 1
+            self._spent += trial.result.seconds
+        if trial.result.status != "ok":
+            self.failed += 1
+        elif not trial.result.accuracy <= self.best:
+            self.best = trial.result.accuracy
+
+    def seconds_left(self) -> float | None:
+        """Return the estimate, or None while nothing is known."""
+        left = []
+        if self._trials is not None and self._new:
+            left.append((self._trials - self.done) * self._spent / self._new)
+        if self._hours is not None:
+            left.append(self._hours * 3600 - self._recorded)
+        return max(0.0, min(left)) if left else None
+
+    def text(self) -> str:
+        """Return the state in a few words: `best 0.972, about 1m20s left`."""
+        best = "none yet" if math.isnan(self.best) else f"{self.best:.4f}"
+        failed = f", {self.failed} failed" if self.failed else ""
+        left = self.seconds_left()
+        return f"best {best}{failed}" + ("" if left is None else f", about {spell(left)} left")
+
+
+class Watch:
+    """Shows each trial as it is told. A context manager around the search."""
+
+    def __init__(
+        self, console: Console, trials: int | None, hours: float | None, log: Path | None
+    ) -> None:
+        self._console, self._trials, self._log = console, trials, log
+        self._estimate = Estimate(trials, hours)
+        self._last = -math.inf
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> "Watch":
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("searching"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[state]}"),
+                console=self._console,
+            )
+            self._task = self._bar.add_task("", total=self._trials, state="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def tell(self, text: str) -> None:
+        """Print a line and keep it in the log."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._write(text)
+
+    def __call__(self, trial: Trial, new: bool) -> None:
+        """Take in a trial."""
+        self._estimate.count(trial, new)
+        line = describe(trial, self._estimate.done, self._trials, self._estimate)
+        if new:
+            self._write(line)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._estimate.done, state=self._estimate.text())
+            return
+        last = self._estimate.done == self._trials
+        if new and (time.monotonic() - self._last >= _PAUSE or last):
+            self._last = time.monotonic()
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _write(self, line: str) -> None:
+        if self._log is not None:
+            with reported(self._log), self._log.open("a") as file:
+                file.write(f"{datetime.now().isoformat(' ', 'seconds')} {line}\n")
+
+
+def describe(trial: Trial, done: int, total: int | None, estimate: Estimate) -> str:
+    """Return the plain line of a trial."""
+    result = trial.result
+    count = f"{done}/{total}" if total else str(done)
+    outcome = (
+        f"accuracy {result.accuracy:.4f}" if result.status == "ok" else f"failed: {result.error}"
+    )
+    return (
+        f"{count}  {trial.arch_id}  {format_multiplies(trial.multiplies)} multiplies  {outcome} "
+        f" {result.seconds:.1f}s  ({estimate.text()})"
+    )
+
+
+def spell(seconds: float) -> str:
+    """Write a duration as people say it: `42s`, `1m20s`, `3h05m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
