@@ -60,7 +60,7 @@ class DataConfig:
     def validate(self) -> None:
         """Raise `UserError` that names the key, its value, the rule and the fix."""
         if not self.name.strip():
-            raise UserError("data.name is empty; write digits, folder or a TFDS name")
+            raise UserError("data.name is empty; name the data set: a TFDS name, digits, or folder")
         if self.name == "folder" and not self.path:
             raise UserError("data=folder needs the images' folder; add data.path=FOLDER")
         if self.name != "folder" and self.path:
