@@ -8,10 +8,13 @@ from search.errors import Interrupted, UserError, nearest
 
 # Where each command lives; imported only when it is called, for `--help` must not wait.
 _COMMANDS = {
-    "run": ("search.cli", "search for the front: convbudget run budget=200k"),
-    "front": ("search.commands.front", "print the front of a study"),
-    "cost": ("search.commands.cost", "exact multiplies and parameters of a network or a block"),
-    "space": ("search.commands.space", "how many architectures a space has within a budget"),
+    "run": ("search.cli:main", "search for the front: convbudget run budget=200k"),
+    "front": ("search.commands.front:main", "print the front of a study"),
+    "cost": (
+        "search.commands.cost:main",
+        "exact multiplies and parameters of a network or a block",
+    ),
+    "space": ("search.cli:space", "how many architectures a space has within a budget"),
 }
 
 
@@ -58,7 +61,8 @@ def _dispatch(words: Sequence[str]) -> int:
         # Without Hydra, which alone takes longer than help may.
         print(import_module("search.commands.run_help").text())
         return 0
-    code: int = import_module(_COMMANDS[name][0]).main(words[1:])
+    module, _, function = _COMMANDS[name][0].partition(":")
+    code: int = getattr(import_module(module), function)(words[1:])
     return code
 
 

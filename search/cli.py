@@ -29,6 +29,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from search.commands.naming import study_name
+from search.commands.parsing import Parser
 from search.commands.run_help import configs
 from search.config.run import RunConfig
 from search.errors import Interrupted, UserError, nearest
@@ -72,6 +73,27 @@ def main(argv: Sequence[str]) -> int:
             return 0
     finally:
         GlobalHydra.instance().clear()
+
+
+def space(argv: Sequence[str]) -> int:
+    """Show the space that the configuration describes; returns the exit code."""
+    parser = Parser(
+        prog="convbudget space",
+        description="How many networks a space has, how many fit the budget, what they look like.",
+        epilog="KEY=VALUE are those of convbudget run: data=digits space=small budget=200k seed=0",
+    )
+    parser.add_argument("override", nargs="*", metavar="KEY=VALUE", help="what to look at")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--config-dir", metavar="DIR", help="a folder of your own configs")
+    arguments = parser.parse_args(list(argv))
+    config = compose(arguments.override, arguments.config_dir)
+    # Imported here: a mistake is answered before the data rooms are loaded.
+    from search.commands.ground import lay
+    from search.commands.space import show
+
+    chain = lay(config).chain
+    show(chain, *config.interval, seed=config.seed, as_json=arguments.json, out=sys.stdout)
+    return 0
 
 
 def compose(overrides: Sequence[str], config_dir: str | None = None) -> RunConfig:

@@ -38,7 +38,6 @@ def run(config: RunConfig, name: str, text: str) -> None:
     console = Console(width=None if sys.stdout.isatty() else 120)
     folder = Path(config.outputs) / check_name(name)
     low, high = config.interval
-    console.print(f"study: {folder}", highlight=False, soft_wrap=True)
     ground = lay(config)
     table = _table(ground, low, high)
     facts = _facts(config, ground, table, low, high)
@@ -96,6 +95,7 @@ def _facts(config: RunConfig, ground: Ground, table: BudgetTable, low: int, high
 def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground) -> None:
     from search.executors.devices import describe
 
+    watch.tell(f"study: {study.folder}")
     within = f"{facts.within:,}" if facts.within < 10**15 else f"{facts.within:.3g}"
     watch.tell(
         f"space: {within} architectures within {format_multiplies(facts.high)} multiplies; the"
