@@ -6,6 +6,7 @@ that renaming or reordering the files of a set leaves its validation part as it 
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -96,15 +97,19 @@ def histogram(images: NDArray[np.uint8]) -> NDArray[np.int64]:
 def mean_and_std(counts: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation a channel of pixels scaled to [0, 1], from their histogram.
 
-    A channel without any contrast gets the deviation 1: dividing by it changes nothing.
+    A channel without any contrast gets the deviation 1: dividing by it changes nothing. Integers
+    up to the last division, so that the result depends on the pixels alone, not on their order.
     """
-    values = np.arange(256) / 255
-    total = counts.sum(axis=1)
-    mean = counts @ values / total
-    variance = counts @ values**2 / total - mean**2
-    # Below a thousandth of one grey level squared there is only the rounding of the subtraction.
-    std = np.where(variance > 1e-8, np.sqrt(np.maximum(variance, 0)), 1.0)
-    return tuple(mean.tolist()), tuple(std.tolist())
+    mean: list[float] = []
+    std: list[float] = []
+    for row in counts.tolist():
+        total = sum(row)
+        first = sum(value * count for value, count in enumerate(row))
+        second = sum(value * value * count for value, count in enumerate(row))
+        spread = total * second - first * first
+        mean.append(first / (255 * total))
+        std.append(math.sqrt(spread) / (255 * total) if spread else 1.0)
+    return tuple(mean), tuple(std)
 
 
 def _mixed(keys: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:

@@ -1,0 +1,104 @@
+"""Stratified splits against a slow oracle, and the statistics against NumPy's own."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from search.data.parts import content_key, fingerprint, histogram, mean_and_std, partition
+from search.errors import UserError
+
+CLASSES = ("a", "b", "c")
+COUNTS = st.lists(st.integers(2, 12), min_size=3, max_size=3)
+
+
+def labelled(counts: list[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    keys = generator.integers(0, 2**63, len(labels), dtype=np.uint64)
+    order = generator.permutation(len(labels))
+    return labels[order], keys[order]
+
+
+@settings(max_examples=40, deadline=None)
+@given(COUNTS, st.floats(0.05, 0.95), st.integers(0, 5))
+def test_every_class_gives_its_share(counts: list[int], fraction: float, seed: int) -> None:
+    labels, keys = labelled(counts, seed)
+    rest, chosen = partition(
+        labels, keys, fraction=fraction, seed=seed, classes=CLASSES, part="validation"
+    )
+    assert sorted([*rest, *chosen]) == list(range(len(labels)))
+    for label, count in enumerate(counts):
+        taken = int((labels[chosen] == label).sum())
+        assert 1 <= taken < count
+        assert taken == min(max(int(fraction * count + 0.5), 1), count - 1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(COUNTS, st.integers(0, 5), st.randoms(use_true_random=False))
+def test_the_order_of_images_does_not_matter(counts, seed, random) -> None:  # type: ignore[no-untyped-def]
+    labels, keys = labelled(counts, seed)
+    order = list(range(len(labels)))
+    random.shuffle(order)
+    kwargs = {"fraction": 0.3, "seed": seed, "classes": CLASSES, "part": "validation"}
+    _, first = partition(labels, keys, **kwargs)
+    _, second = partition(labels[order], keys[order], **kwargs)
+    assert sorted(keys[first]) == sorted(keys[order][second])
+
+
+def test_seeds_differ_and_repeat() -> None:
+    labels, keys = labelled([100, 100, 100], 0)
+
+    def chosen(seed: int) -> list[int]:
+        arguments = {"fraction": 0.2, "classes": CLASSES, "part": "validation"}
+        return partition(labels, keys, seed=seed, **arguments)[1].tolist()
+
+    assert chosen(0) == chosen(0)
+    overlap = len(set(chosen(0)) & set(chosen(1)))
+    # Two independent fifths of 300 share 12 images on average.
+    assert overlap < 30
+
+
+def test_a_single_image_can_not_be_in_two_parts() -> None:
+    labels, keys = labelled([5, 1, 4], 0)
+    with pytest.raises(UserError, match="class 'b' has 1 image"):
+        partition(labels, keys, fraction=0.1, seed=0, classes=CLASSES, part="validation")
+
+
+def test_a_class_without_images_is_left_alone() -> None:
+    labels, keys = labelled([5, 0, 4], 0)
+    rest, chosen = partition(
+        labels, keys, fraction=0.2, seed=0, classes=CLASSES, part="validation"
+    )
+    assert len(rest) + len(chosen) == 9
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_statistics(channels: int) -> None:
+    images = np.random.default_rng(channels).integers(0, 256, (50, 6, 4, channels), np.uint8)
+    mean, std = mean_and_std(histogram(images))
+    np.testing.assert_allclose(mean, (images / 255).mean(axis=(0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(std, (images / 255).std(axis=(0, 1, 2)), rtol=1e-9)
+
+
+def test_a_channel_of_one_colour_is_not_divided_by_zero() -> None:
+    assert mean_and_std(histogram(np.full((3, 2, 2, 1), 51, np.uint8))) == ((0.2,), (1.0,))
+
+
+def test_fingerprints_see_shape_pixels_and_labels() -> None:
+    images = np.zeros((4, 2, 3, 1), np.uint8)
+    labels = np.zeros(4, np.int32)
+    changed = images.copy()
+    changed[3, 1, 2, 0] = 1
+    found = {
+        fingerprint(images, labels),
+        fingerprint(images.reshape(4, 3, 2, 1), labels),
+        fingerprint(changed, labels),
+        fingerprint(images, np.array([0, 0, 0, 1], np.int32)),
+    }
+    assert len(found) == 4
+
+
+def test_equal_images_have_equal_keys() -> None:
+    image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    assert content_key(image) == content_key(image.copy())
+    assert content_key(image) != content_key(image + 1)
