@@ -94,7 +94,7 @@ def test_neighbours_beside_a_tight_budget_give_way_by_the_nearest_price(coins):
 
 
 def test_crossover_mixes_its_parents(coins):
-    prices = {i: 1 for i in range(4)}
+    prices = dict.fromkeys(range(4), 1)
     table = tabulate(coins(*[prices] * 12))
     rng = np.random.default_rng(4)
     first, second = (0,) * 12, (1,) * 12
