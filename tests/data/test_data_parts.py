@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from search.data.parts import content_key, fingerprint, histogram, mean_and_std, partition
 from search.errors import UserError
 
@@ -66,9 +67,7 @@ def test_a_single_image_can_not_be_in_two_parts() -> None:
 
 def test_a_class_without_images_is_left_alone() -> None:
     labels, keys = labelled([5, 0, 4], 0)
-    rest, chosen = partition(
-        labels, keys, fraction=0.2, seed=0, classes=CLASSES, part="validation"
-    )
+    rest, chosen = partition(labels, keys, fraction=0.2, seed=0, classes=CLASSES, part="validation")
     assert len(rest) + len(chosen) == 9
 
 

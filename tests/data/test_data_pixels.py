@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from search.data.pixels import Geometry, ImageError, decode, peek
 
 
