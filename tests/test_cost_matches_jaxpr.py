@@ -81,7 +81,7 @@ def copied(shape: Shape, convolutions: str, *, rngs: nnx.Rngs) -> Unit:
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def run(
     kind: Kind, convolutions: str, kernel: tuple[int, ...], stride: int, x: Any, add: Any
-) -> jax.Array:
+) -> Any:
     graph, state = parts(kind, x.shape[3], kernel[3], kernel[0])
     unit: Unit = nnx.merge(graph, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), state))
     unit.stride, unit.convolutions = stride, convolutions
@@ -97,7 +97,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     count, nor has BatchNorm, which `test_nothing_replaced` leaves in.
     """
 
-    def call(self: Unit, x: jax.Array, add: jax.Array | None = None) -> jax.Array:
+    def call(self: Unit, x: jax.Array, add: jax.Array | None = None) -> Any:
         return run(self.kind, self.convolutions, self.kernel.shape, self.stride, x, add)
 
     monkeypatch.setattr(model, "scaled_normal", lambda _, shape, *__, **___: jnp.zeros(shape))
@@ -109,7 +109,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def traced(arch: Arch) -> tuple[int, int]:
     """Multiplies and trainable scalars of the model, from shapes alone."""
     network = model.build(arch, rngs=nnx.Rngs(0), convolutions="xla")
-    network.eval()
+    network.eval()  # type: ignore[no-untyped-call]
     shape = (1, arch.input.height, arch.input.width, arch.input.channels)
     image = jax.ShapeDtypeStruct(shape, jnp.float32)
     program = jax.make_jaxpr(lambda images: network(images))(image)
@@ -124,7 +124,7 @@ def agrees(arch: Arch) -> None:
 
 def test_the_reader_finds_what_is_wrapped() -> None:
     @jax.custom_vjp
-    def grouped(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    def grouped(x: jax.Array, kernel: jax.Array) -> Any:
         return lax.conv_general_dilated(
             x,
             kernel,
@@ -136,7 +136,7 @@ def test_the_reader_finds_what_is_wrapped() -> None:
 
     grouped.defvjp(lambda x, kernel: (grouped(x, kernel), None), lambda *_: (None, None))
 
-    def program(x: jax.Array, kernel: jax.Array, square: jax.Array) -> jax.Array:
+    def program(x: jax.Array, kernel: jax.Array, square: jax.Array) -> Any:
         def step(carry: jax.Array, _: None) -> tuple[jax.Array, None]:
             return jax.jit(jnp.matmul)(carry, square), None
 
