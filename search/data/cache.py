@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,10 @@ class Arrays:
 
 
 class Writer:
-    """Receives decoded images in their order; the pixels go straight to disk."""
+    """Receives decoded images in their order; the pixels go straight to disk.
+
+    To be used in a `with`, which closes the file whatever happens.
+    """
 
     def __init__(self, folder: Path, shape: tuple[int, int, int], classes: tuple[str, ...]):
         self._folder = folder
@@ -59,6 +62,12 @@ class Writer:
         self._counts = np.zeros((shape[2], 256), dtype=np.int64)
         self._labels: list[NDArray[np.int32]] = []
         self._keys: list[NDArray[np.uint64]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def add(
         self, images: NDArray[np.uint8], labels: NDArray[np.int32], keys: NDArray[np.uint64]
@@ -74,7 +83,6 @@ class Writer:
         """Write what describes the pixels, and what was `skipped`; the entry is whole then."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
         labels = np.concatenate(self._labels)
         np.save(self._folder / "labels.npy", labels)
         np.save(self._folder / "keys.npy", np.concatenate(self._keys))

@@ -6,6 +6,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -23,7 +24,8 @@ _BATCH = 128
 # How many skipped images are named; all of them are counted.
 _NAMED = 3
 
-Decoded = tuple[Encoded, NDArray[np.uint8] | str]
+Good = tuple[Encoded, NDArray[np.uint8]]
+Decoded = Good | tuple[Encoded, str]
 
 
 def decoded(
@@ -73,47 +75,59 @@ def _build(
         width=geometry.width or examples.width,
         channels=geometry.channels or examples.channels or 3,
     )
-    writer: Writer | None = None
     skipped: list[str] = []
-    done = 0
-    for batch in _batches(examples, geometry):
-        done += len(batch)
-        good: list[tuple[NDArray[np.uint8], int]] = []
-        for encoded, outcome in batch:
-            if isinstance(outcome, str):
-                skipped.append(f"{encoded.name}: {outcome}")
-                if not skip:
-                    raise UserError(
-                        f"can't read the image {skipped[0]}; repair or remove it, or set"
-                        " data.on_error=skip"
-                    )
-                continue
-            if not geometry.height:
-                geometry = replace(geometry, height=outcome.shape[0], width=outcome.shape[1])
-            _check_size(encoded.name, outcome, geometry)
-            good.append((outcome, encoded.label))
-        if good:
-            if writer is None:
-                shape = (geometry.height, geometry.width, geometry.channels)
+    with ExitStack() as stack:
+        writer: Writer | None = None
+        done = 0
+        for batch in _batches(examples, geometry):
+            done += len(batch)
+            good = _readable(batch, skipped, skip=skip)
+            if good and writer is None:
+                height, width = good[0][1].shape[:2]
+                shape = (height, width, geometry.channels)
                 _check_room(folder, examples.count, shape)
-                writer = Writer(folder, shape, examples.classes)
-            _append(writer, good)
-        if progress is not None:
-            progress(f"decoding {source.title}", done, examples.count)
-    if writer is None:
-        raise UserError(
-            f"{source.title} has no image that can be read"
-            + (f" ({skipped[0]})" if skipped else "")
-            + "; it needs some of every class"
-        )
-    writer.finish(identity, skipped)
+                writer = stack.enter_context(Writer(folder, shape, examples.classes))
+            if good and writer is not None:
+                _append(writer, good, shape)
+            if progress is not None:
+                progress(f"decoding {source.title}", done, examples.count)
+        if writer is None:
+            raise UserError(
+                f"{source.title} has no image that can be read"
+                + (f" ({skipped[0]})" if skipped else "")
+                + "; it needs some of every class"
+            )
+        writer.finish(identity, skipped)
 
 
-def _append(writer: Writer, good: list[tuple[NDArray[np.uint8], int]]) -> None:
+def _readable(batch: list[Decoded], skipped: list[str], *, skip: bool) -> list[Good]:
+    """The images of a batch; the others are added to `skipped`, or refused at once."""
+    good: list[Good] = []
+    for encoded, outcome in batch:
+        if not isinstance(outcome, str):
+            good.append((encoded, outcome))
+            continue
+        skipped.append(f"{encoded.name}: {outcome}")
+        if not skip:
+            raise UserError(
+                f"can't read the image {skipped[-1]}; repair or remove it, or set"
+                " data.on_error=skip"
+            )
+    return good
+
+
+def _append(writer: Writer, good: list[Good], shape: tuple[int, int, int]) -> None:
+    for encoded, image in good:
+        if image.shape != shape:
+            raise UserError(
+                f"{encoded.name} is {image.shape[0]}x{image.shape[1]} pixels, others are"
+                f" {shape[0]}x{shape[1]}; a network reads one size, set data.height= and"
+                " data.width="
+            )
     writer.add(
-        np.stack([image for image, _ in good]),
-        np.array([label for _, label in good], dtype=np.int32),
-        np.array([content_key(image) for image, _ in good], dtype=np.uint64),
+        np.stack([image for _, image in good]),
+        np.array([encoded.label for encoded, _ in good], dtype=np.int32),
+        np.array([content_key(image) for _, image in good], dtype=np.uint64),
     )
 
 
@@ -140,21 +154,14 @@ def _batches(examples: Examples, geometry: Geometry) -> Iterator[list[Decoded]]:
 def _decode_batch(batch: list[Encoded], geometry: Geometry) -> list[Decoded]:
     outcomes: list[Decoded] = []
     for encoded in batch:
+        if encoded.error:
+            outcomes.append((encoded, encoded.error))
+            continue
         try:
-            outcome = encoded.error or decode(encoded.data, geometry)
+            outcomes.append((encoded, decode(encoded.data, geometry)))
         except ImageError as error:
-            outcome = str(error)
-        outcomes.append((encoded, outcome))
+            outcomes.append((encoded, str(error)))
     return outcomes
-
-
-def _check_size(name: str, image: NDArray[np.uint8], geometry: Geometry) -> None:
-    height, width = image.shape[:2]
-    if (height, width) != (geometry.height, geometry.width):
-        raise UserError(
-            f"{name} is {height}x{width} pixels, others are {geometry.height}x{geometry.width};"
-            " a network reads one size, set data.height= and data.width="
-        )
 
 
 def _check_room(folder: Path, count: int, shape: tuple[int, int, int]) -> None:

@@ -180,14 +180,14 @@ def _written(base: Arrays, indices: NDArray[np.intp], part: str, place: Place) -
 
     def build(folder: Path) -> None:
         height, width, channels = base.images.shape[1:]
-        writer = Writer(folder, (height, width, channels), base.classes)
-        for start in range(0, len(indices), CHUNK):
-            chosen = indices[start : start + CHUNK]
-            writer.add(np.asarray(base.images[chosen]), base.labels[chosen], base.keys[chosen])
-            if place.progress is not None:
-                done = start + len(chosen)
-                place.progress(f"writing the {part} part", done, len(indices))
-        writer.finish(identity)
+        with Writer(folder, (height, width, channels), base.classes) as writer:
+            for start in range(0, len(indices), CHUNK):
+                chosen = indices[start : start + CHUNK]
+                writer.add(np.asarray(base.images[chosen]), base.labels[chosen], base.keys[chosen])
+                if place.progress is not None:
+                    done = start + len(chosen)
+                    place.progress(f"writing the {part} part", done, len(indices))
+            writer.finish(identity)
 
     return open_entry(place.cache, f"{part} part", identity, build, place.say)
 

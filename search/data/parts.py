@@ -48,8 +48,8 @@ def partition(
             continue
         if count == 1:
             raise UserError(
-                f"class {name!r} has 1 image; a stratified {part} part needs 2 of every class,"
-                f" add images or name a split of its own with data.{part}="
+                f"class {name!r} has 1 image in the training part; to take a {part} part from it"
+                f" needs 2 of every class, add images or name a split with data.{part}="
             )
         taken = min(max(int(fraction * count + 0.5), 1), count - 1)
         chosen.append(order[start : start + taken])

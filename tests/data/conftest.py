@@ -38,7 +38,10 @@ def make_images(tmp_path: Path) -> MakeImages:
             folder.mkdir(parents=True, exist_ok=True)
             for index in range(count):
                 pixels = generator.integers(0, 256, (*size, 4), dtype=np.uint8)
-                Image.fromarray(pixels, "RGBA").convert(mode).save(folder / f"{index:03}.png")
+                image = Image.fromarray(pixels)
+                if mode != "RGBA":
+                    image = image.convert("RGB").convert(mode)
+                image.save(folder / f"{index:03}.png")
         return root
 
     return make
