@@ -10,6 +10,7 @@ from rich.console import Console
 from search.chain.table import BudgetTable, tabulate
 from search.commands.ground import Ground, lay
 from search.config.run import RunConfig
+from search.errors import UserError
 from search.executors.local import Local
 from search.jobs import Job
 from search.quantities import format_multiplies
@@ -51,7 +52,7 @@ def run(config: RunConfig, name: str, text: str) -> None:
         ended, evaluator = _search(config, study, ground, table, watch)
         trials = study.trials()
         found = finish(study, trials)
-        _keep_weights(study, found, evaluator)
+        _keep_weights(study, found, evaluator, watch)
     show(console, front_content(study.name, facts, len(trials), found), found)
     ended.check(len(trials))
     console.print(
@@ -154,7 +155,9 @@ def needed(trials: Iterable[Trial], epochs: int) -> list[Job]:
     return [*front, *(job for job in longest.values() if job.epochs < epochs)]
 
 
-def _keep_weights(study: Study, found: Sequence[Member], evaluator: "TrainingEvaluator") -> None:
+def _keep_weights(
+    study: Study, found: Sequence[Member], evaluator: "TrainingEvaluator", watch: Watch
+) -> None:
     """Leave the weights of the front, and of nothing else, in the study's folder."""
     from search.weights import pack
 
@@ -162,8 +165,15 @@ def _keep_weights(study: Study, found: Sequence[Member], evaluator: "TrainingEva
     folder = study.folder / "weights"
     wanted = {f"{row.arch_id}.safetensors": row for row in found}
     for name, row in wanted.items():
-        if not (folder / name).exists():
-            study.write(f"weights/{name}", pack(evaluator.weights(row.job), row, study.facts))
+        if (folder / name).exists():
+            continue
+        try:
+            arrays = evaluator.weights(row.job)
+        except UserError as error:
+            # A checkpoint was removed by hand: no reason to withhold the front.
+            watch.tell(f"no weights/{name}: {error}")
+            continue
+        study.write(f"weights/{name}", pack(arrays, row, study.facts))
     for path in folder.glob("*.safetensors"):
         if path.name not in wanted:
             path.unlink()

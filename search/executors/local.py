@@ -1,12 +1,18 @@
 """Evaluates jobs here, one after the other, in the calling thread."""
 
+import errno
 import math
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, SupportsFloat, cast
 
+from search.errors import UserError
 from search.jobs import Evaluator, Job, Result, failed
+
+# A full disk, a quota that is reached, a disk that became read-only.
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class Local:
@@ -36,13 +42,19 @@ class Local:
 def evaluate(evaluator: Evaluator | Callable[[Job], float], job: Job) -> Result:
     """Call the evaluator; whatever it raises or returns wrongly becomes a failed result.
 
-    A plain number is taken for the accuracy.
+    A plain number is taken for the accuracy. Raises `UserError` where the disk is full: that says
+    nothing about the candidate, and would fail all that follow.
     """
     start = time.perf_counter()
     try:
         outcome: Any = evaluator(job)
     # Any user's function may raise anything; the search goes on and keeps the reason.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise UserError(
+                f"{error.filename or 'a checkpoint'} cannot be written ({error.strerror}); free"
+                " the disk, then the same command goes on"
+            ) from error
         return failed(f"{type(error).__name__}: {error}", time.perf_counter() - start)
     seconds = time.perf_counter() - start
     if isinstance(outcome, SupportsFloat):
@@ -63,7 +75,9 @@ def _checked(outcome: Result, seconds: float) -> Result:
     except (TypeError, ValueError) as error:
         return failed(f"the result holds what is no number: {error}", seconds)
     if outcome.status != "ok":
-        return failed(outcome.error or "the evaluator gave no reason", seconds)
+        return replace(
+            failed(outcome.error or "the evaluator gave no reason", seconds), details=details
+        )
     if not math.isfinite(accuracy):
         return failed(f"the accuracy is {accuracy}; it must be a finite number", seconds)
     return Result(accuracy, loss, seconds, details=details)

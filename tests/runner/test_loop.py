@@ -1,6 +1,8 @@
 """The loop of a search, with a small chain, a strategy that learns, and an evaluator by formula."""
 
+import errno
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -192,6 +194,23 @@ def test_ten_failures_in_a_row_stop_it_and_the_same_command_tries_on(tmp_path: P
     more, reason = search(tmp_path / "s", Rules(0, 10, trials=25))
     assert reason == "trials"
     assert more[:10] == trials
+
+
+def test_a_full_disk_stops_it_and_condemns_no_candidate(tmp_path: Path) -> None:
+    calls = 0
+
+    def full(job: Job) -> Result:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return accuracy(job)
+
+    rules = Rules(0, 10, 1, trials=8)
+    with pytest.raises(UserError, match="No space left"):
+        search(tmp_path / "s", rules, full)
+    resumed, _ = search(tmp_path / "s", rules)
+    assert resumed == search(None, rules)[0]
 
 
 def test_other_code_under_the_same_study_is_refused(tmp_path: Path) -> None:

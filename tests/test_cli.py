@@ -1,0 +1,163 @@
+"""The command line: what it prints, how it refuses, and what it leaves."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from search.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command that must fail as a user's mistake does; return its line."""
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1, captured.err
+    assert list(Path.cwd().iterdir()) == []
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run budgt=200k", "budgt is no key; did you mean budget"),
+        ("run -m budgt=50k,100k", "budgt is no key; did you mean budget"),
+        ("run -m seed=0,1 budgt=50k", "budgt is no key; did you mean budget"),
+        ("run data.nme=x", "data.nme is no key; did you mean data.name"),
+        ("run learning_rate=1", "did you mean train.learning_rate?"),
+        ("run dta=digits", "dta is no key; did you mean data?"),
+        ("run space=smal", "space=smal is no config; did you mean small"),
+        ("run -m space=smal,small", "space=smal is no config; did you mean small"),
+        ("run strategy=randm", "strategy=randm is no config; did you mean random"),
+        ("run +budgt=1", "budgt is no key; did you mean budget"),
+        ("run ++space.foo=1", "space.foo is no key"),
+        ("run trials=many", "trials: Value 'many'"),
+        ("run trials=0", "trials=0 must be at least 1"),
+        ("run hours=-1", "hours=-1.0 must be above 0"),
+        ("run epochs=0", "epochs=0 must be at least 1"),
+        ("run seed=-1", "seed=-1 must be from 0"),
+        ("run budget=many", "budget=many is not a number"),
+        ("run budget=0", "budget=0 leaves nothing"),
+        ("run budget=-5k", "budget=-5k is negative"),
+        ("run budget=0.5", "budget=0.5 is not a whole number"),
+        ("run budget=5k budget_low=6k", "budget_low=6k is above budget=5k"),
+        ("run budget=50k,100k", "budget=50k,100k has several values; add -m"),
+        ("run budget", "budget cannot be read; write KEY=VALUE"),
+        ("run =3", "has no key"),
+        ("run --budget 3", "unrecognized arguments: --budget"),
+        ("run --config-dir nowhere", "--config-dir nowhere is no folder"),
+        ("run study=a/b", "study=a/b cannot name a folder"),
+        ("run executor.name=cloud", "executor.name=cloud is unknown; known are local"),
+        ("run budget=5k", "5000 is below the cheapest architecture of the space, which costs"),
+        ("front nowhere", "nowhere is no folder of a study"),
+        ("front", "the following arguments are required"),
+        ("fornt x", "'fornt' is no command; did you mean front"),
+        ("space budgt=5", "budgt is no key; did you mean budget"),
+        ("space budget=5k", "5000 is below the cheapest architecture"),
+    ],
+)
+def test_a_mistake_is_one_line(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said in refused(words.split(), capsys)
+
+
+def test_a_budget_below_the_cheapest_names_its_cost_and_the_architecture(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = refused(["run", "budget=5k"], capsys)
+    assert "12256" in line
+    assert "separable" in line
+
+
+def test_a_job_of_a_sweep_that_fails_does_not_stop_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", "-m", "budget=5k,6k", "trials=1", "epochs=1"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert ["5000" in lines[0], "6000" in lines[1]] == [True, True]
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_folder_that_is_no_study_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("outputs/mine").mkdir(parents=True)
+    Path("outputs/mine/notes.txt").touch()
+    assert main(["run", "study=mine"]) == 2
+    assert "outputs/mine is no study: it holds 'notes.txt'" in capsys.readouterr().err
+    assert [p.name for p in Path("outputs/mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_corrupt_study_is_named_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("outputs/mine").mkdir(parents=True)
+    path = Path("outputs/mine/study.db")
+    path.write_bytes(b"no database" * 1000)
+    for words in (["run", "study=mine"], ["front", "outputs/mine"]):
+        assert main(words) == 2
+        assert "outputs/mine/study.db is corrupt" in capsys.readouterr().err
+    assert path.read_bytes() == b"no database" * 1000
+
+
+def test_a_folder_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("outputs").touch()
+    assert main(["run"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_traceback_is_shown_when_asked_for() -> None:
+    from search.errors import UserError
+
+    with pytest.raises(UserError):
+        main(["front", "nowhere", "--traceback"])
+
+
+@pytest.mark.parametrize("words", ["--help", "run --help", "front --help", "cost --help"])
+def test_help_is_there_in_half_a_second(words: str) -> None:
+    command = [sys.executable, "-m", "search", *words.split()]
+    took = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        took.append(time.perf_counter() - start)
+    assert "usage: convbudget" in done.stdout
+    assert min(took) < 0.5
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from search.__main__ import main;"
+        "[main(w) for w in (['--help'], ['run', '--help'])];"
+        "sys.exit(any(m in sys.modules for m in ('jax', 'hydra', 'numpy', 'rich')))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_hydra_prints_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--cfg", "job", "budget=2M", "seed=3"]) == 0
+    printed = capsys.readouterr().out
+    assert "budget: 2M" in printed
+    assert "seed: 3" in printed
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_own_configs_are_found(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine/space").mkdir(parents=True)
+    Path("mine/space/tiny.yaml").write_text("name: tiny\ndepths: [1]\n")
+    assert main(["space", "--config-dir", "mine", "space=tiny", "--json"]) == 0
+    small = json.loads(capsys.readouterr().out)
+    assert main(["space", "--json"]) == 0
+    assert small["size"] < json.loads(capsys.readouterr().out)["size"]
+
+
+def test_a_name_of_tfds_stands_for_its_config(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--cfg", "job", "data=stanford_dogs"]) == 0
+    assert "name: stanford_dogs" in capsys.readouterr().out
