@@ -24,13 +24,29 @@ def build(
     """
     config.validate()
     task = Task(table, low, min(high, table.dearest()[0]), seed, epochs, chance)
-    return _named(config.name, task)
+    return _named(config.name, config, task)
 
 
-def _named(name: str, task: Task) -> Strategy:
+def _named(name: str, config: StrategyConfig, task: Task) -> Strategy:
     match name:
         case "random":
             from search.strategies.random import Random
 
             return Random(task)
+        case "evolution":
+            from search.strategies.evolution import Evolution
+
+            return Evolution(task, config.population)
+        case "local":
+            from search.strategies.local import Local
+
+            return Local(task, config.start)
+        case "grid":
+            from search.strategies.grid import Grid
+
+            return Grid(task)
+        case "surrogate":
+            from search.strategies.surrogate import Surrogate
+
+            return Surrogate(task, config.start)
     raise AssertionError(name)

@@ -105,9 +105,13 @@ class Memory:
         for options in self._rest:
             if options not in self.known:
                 return options
-        raise Exhausted(
-            f"every architecture from {task.low} to {task.high} multiplies has been proposed;"
-            " widen the budget or the space"
+        raise self.exhausted()
+
+    def exhausted(self) -> Exhausted:
+        """Return what to raise when every list inside has been proposed."""
+        return Exhausted(
+            f"every architecture from {self.task.low} to {self.task.high} multiplies has been"
+            " proposed; widen the budget or the space for more"
         )
 
     def _is_new(self, options: Options) -> bool:

@@ -1,0 +1,48 @@
+"""How much a result is expected to add to the area under the front."""
+
+import numpy as np
+
+from search.strategies.features import Matrix
+
+# Gauss-Hermite: exact for what a polynomial of degree 13 says about a normal variable.
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+# The front is taken to go on a little beyond the dearest list, which could gain nothing otherwise.
+_BEYOND = 0.01
+# Errors never count as smaller than this, or one perfect result would dwarf all differences.
+_LEAST_ERROR = 0.02
+
+
+def to_scale(accuracy: Matrix) -> Matrix:
+    """Return minus the logarithm of the error: there, decisions add up."""
+    return -np.log(np.maximum(0.0, 1.0 - accuracy) + _LEAST_ERROR)
+
+
+def from_scale(value: Matrix) -> Matrix:
+    """Undo `to_scale`."""
+    return 1.0 + _LEAST_ERROR - np.exp(-value)
+
+
+def expected_gain(
+    front_cost: Matrix,
+    front_accuracy: Matrix,
+    cost: Matrix,
+    mean: Matrix,
+    deviation: Matrix,
+    *,
+    chance: float,
+) -> Matrix:
+    """Return the expected gain of area for each candidate [m].
+
+    The front [k] by rising cost; costs are shares of the log-interval. A candidate's accuracy is
+    normal on the scale of `to_scale`, with `mean` and `deviation`.
+    """
+    left = np.concatenate([[min(0.0, *front_cost, 0.0)], front_cost])
+    right = np.concatenate([front_cost, [1.0 + _BEYOND]])
+    height = np.concatenate([[chance], np.maximum(front_accuracy, chance)])
+    width = np.maximum(0.0, right - np.maximum(left, cost[:, None]))
+    gain = np.zeros(len(cost))
+    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+        accuracy = from_scale(mean + node * deviation)
+        gain += weight * (width * np.maximum(0.0, accuracy[:, None] - height)).sum(axis=1)
+    return gain

@@ -1,0 +1,154 @@
+"""Regret of every strategy on tables of networks, beside plain Optuna.
+
+    python tests/benchmarks/strategies.py [--tables NAME…] [--strategies NAME…] [--seeds 20]
+
+A strategy is told one seed's accuracy; regret is the hypervolume of the best front of mean
+accuracies less that of the lists evaluated at full length, times 10,000 here.
+"""
+
+import argparse
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from tables import Table, integers, made_up, read
+
+from search.config.strategy import OPTIONS, StrategyConfig
+from search.jobs import Exhausted, Options
+from search.strategies import build
+
+MARKS = (20, 50, 100, 200)
+_HERE = Path(__file__).parent
+TABLES: dict[str, Callable[[], Table]] = {
+    "mixed": lambda: made_up("mixed", 0),
+    "mixed-30": lambda: made_up("mixed-30", 1, noise=0.01, budget_share=0.3),
+    "small": lambda: made_up("small", 2, stages=2),
+    "integers": lambda: integers("integers", 3),
+    "integers-30": lambda: integers("integers-30", 4, budget_share=0.3),
+    "digits": lambda: read(_HERE / "digits_table.json.xz"),
+    "digits-30": lambda: read(_HERE / "digits_table.json.xz", budget_share=0.3),
+}
+# Proposals over budget cost no evaluation, but they must end some time.
+_MOST_PROPOSALS = 5000
+
+
+def propose(
+    config: StrategyConfig, table: Table, seed: int, *, ahead: int = 0
+) -> Iterator[Options]:
+    """Yield the lists that a strategy of the project has evaluated at full length."""
+    strategy = build(
+        config,
+        table.budget_table,
+        0,
+        table.high,
+        seed=seed,
+        epochs=table.epochs[-1],
+        chance=table.chance,
+    )
+    waiting = []
+    while True:
+        try:
+            waiting.append(strategy.ask())
+        except Exhausted:
+            return
+        if len(waiting) > ahead:
+            job = waiting.pop(0)
+            strategy.tell(job, table.result(job, seed % 3))
+            if job.epochs == table.epochs[-1]:
+                yield job.options
+
+
+def plain_optuna(sampler: str, table: Table, seed: int) -> Iterator[Options]:
+    """Yield the lists within the budget that Optuna's own search evaluates.
+
+    As its documentation shows: one categorical parameter a decision, two objectives, the budget
+    in `constraints_func`.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    chain = table.budget_table.chain
+
+    def constraints(trial: optuna.trial.FrozenTrial) -> tuple[float]:
+        return (trial.user_attrs["cost"] - table.high,)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        samplers = {
+            "tpe": optuna.samplers.TPESampler,
+            "nsgaii": optuna.samplers.NSGAIISampler,
+        }
+        chosen = samplers[sampler](seed=seed, constraints_func=constraints)
+        study = optuna.create_study(directions=["minimize", "maximize"], sampler=chosen)
+        for _ in range(_MOST_PROPOSALS):
+            trial = study.ask()
+            options: Options = ()
+            while offered := chain.options(len(options), options):
+                name = f"{len(options)}:{'/'.join(map(str, offered))}"
+                options += (trial.suggest_categorical(name, list(offered)),)
+            cost = table.costs[options]
+            trial.set_user_attr("cost", cost)
+            study.tell(trial, [math.log(cost), table.accuracies[options][-1][seed % 3]])
+            if cost <= table.high:
+                yield options
+
+
+def regrets(lists: Iterator[Options], table: Table, marks: tuple[int, ...]) -> list[float]:
+    """Return the regret after each of `marks` evaluations."""
+    seen: list[Options] = []
+    found = []
+    for mark in marks:
+        while len(seen) < mark and (options := next(lists, None)) is not None:
+            seen.append(options)
+        found.append(table.best - table.volume(seen))
+    return found
+
+
+def players(names: list[str]) -> dict[str, Callable[[Table, int], Iterator[Options]]]:
+    """Return what plays, by name; `a=b` in a name sets an option: `surrogate,start=5`."""
+    found: dict[str, Callable[[Table, int], Iterator[Options]]] = {}
+    for name in names:
+        kind, *settings = name.split(",")
+        if kind.startswith("plain-"):
+            found[name] = lambda t, s, kind=kind: plain_optuna(kind.removeprefix("plain-"), t, s)
+            continue
+        pairs = dict(pair.split("=") for pair in settings)
+        options = {key: int(text) if text.isdigit() else text for key, text in pairs.items()}
+        config = StrategyConfig(kind, **options)
+        found[name] = lambda t, s, config=config: propose(config, t, s)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", nargs="+", default=list(TABLES))
+    own = [name for name in OPTIONS if name not in ("optuna", "halving", "grid")]
+    every = [*own, "optuna,sampler=tpe", "optuna,sampler=nsgaii", "plain-tpe", "plain-nsgaii"]
+    parser.add_argument("--strategies", nargs="+", default=every)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--marks", nargs="+", type=int, default=list(MARKS))
+    arguments = parser.parse_args()
+    print("regret × 10,000 after", *arguments.marks, "evaluations; ± standard error; ms a proposal")
+    for table_name in arguments.tables:
+        table = TABLES[table_name]()
+        print(f"{table_name}: {len(table.costs)} networks, best front {table.best:.4f}")
+        for name, play in players(arguments.strategies).items():
+            begin = time.perf_counter()
+            rows = np.array(
+                [
+                    regrets(play(table, s), table, tuple(arguments.marks))
+                    for s in range(arguments.seeds)
+                ]
+            )
+            spent = 1e3 * (time.perf_counter() - begin) / arguments.seeds / arguments.marks[-1]
+            error = 1e4 * rows.std(axis=0) / math.sqrt(max(1, arguments.seeds - 1))
+            cells = zip(1e4 * rows.mean(axis=0), error, strict=True)
+            text = "  ".join(f"{mean:7.1f} ±{e:5.1f}" for mean, e in cells)
+            print(f"  {name:24s} {text}  {spent:6.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
