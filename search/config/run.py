@@ -30,6 +30,21 @@ class ExecutorConfig:
 
 
 @dataclass
+class ConfirmConfig:
+    """How the front is measured again. `seeds`: trainings of each member with fresh seeds."""
+
+    seeds: int = 0
+
+    def validate(self) -> None:
+        """Raise `UserError` that names the key, its value, the rule and the fix."""
+        whole = isinstance(self.seeds, int) and not isinstance(self.seeds, bool)
+        if not (whole and 0 <= self.seeds <= 100):
+            raise UserError(
+                f"confirm.seeds={self.seeds} must be from 0 (not confirmed) to 100, such as 3"
+            )
+
+
+@dataclass
 class RunConfig:
     """One search.
 
@@ -38,6 +53,7 @@ class RunConfig:
     never; raising either extends the study. `epochs`: how long each candidate trains. `seed`: of
     the strategy and of the validation split. `ahead`: how many trials may wait for their results
     when the next is proposed; a fixed number, so that results don't depend on timing.
+    `confirm`: whether the front is trained again afterwards; it changes nothing of the search.
     `study`: name of its folder under `outputs`, empty for one made of what defines it.
     """
 
@@ -46,6 +62,7 @@ class RunConfig:
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+    confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
     budget: str = "200k"
     budget_low: str | None = None
     trials: int | None = 32
@@ -70,7 +87,8 @@ class RunConfig:
 
     def validate(self) -> None:
         """Raise `UserError` that names the key, its value, the rule and the fix."""
-        for part in (self.data, self.space, self.strategy, self.train, self.executor):
+        parts = (self.data, self.space, self.strategy, self.train, self.executor, self.confirm)
+        for part in parts:
             part.validate()
         _ = self.interval
         if self.trials is not None and self.trials < 1:

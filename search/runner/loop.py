@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Protocol
 
 from search.arch import Arch, to_json
 from search.chain.protocol import Chain, cost, value_id
 from search.cost import cost_of
 from search.errors import Interrupted, UserError
+from search.executors.protocol import Executor
 from search.jobs import Exhausted, Job, Result, Strategy
 from search.study.folder import Study
 from search.study.trials import Trial, canonical
@@ -26,16 +26,6 @@ PATIENCE = 10
 # Stands in until the result is there; not NaN, so that trials can be compared.
 _PENDING = Result(accuracy=-1.0)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Executor(Protocol):
-    """Evaluates jobs, in any order and anywhere."""
-
-    def submit(self, number: int, job: Job) -> None:
-        """Take the job of trial `number`."""
-
-    def next(self) -> tuple[int, Result]:
-        """Wait for any of the jobs taken; return its number and result."""
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,8 @@ FORMAT = 1
 NAME = "study.db"
 # Marks the file as ours for `file` and for us: the letters "cvbg".
 _APPLICATION = 0x63766267
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (
+_META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
+_TRIALS = """
     number INTEGER PRIMARY KEY,
     options TEXT NOT NULL,
     epochs INTEGER NOT NULL,
@@ -40,8 +39,9 @@ CREATE TABLE trials (
     error TEXT NOT NULL,
     details TEXT NOT NULL,
     same_as INTEGER
-);
 """
+# Trainings again with fresh seeds; the table is made by the first of them.
+_AGAIN = "confirmations"
 _COLUMNS = (
     "number, options, epochs, seed, value, arch_id, multiplies, params, asked_after, status,"
     " accuracy, loss, seconds, error, details, same_as"
@@ -74,20 +74,39 @@ class Database:
 
     def add(self, trial: Trial) -> None:
         """Write a trial; once this returns it survives a kill and a loss of power."""
-        row = _to_row(trial)
-        places = ", ".join("?" * len(row))
         with self._reported(), self._connection:
-            self._connection.execute(f"INSERT INTO trials ({_COLUMNS}) VALUES ({places})", row)
+            self._insert("trials", trial)
 
     def trials(self) -> list[Trial]:
         """Return all trials by number."""
         with self._reported():
-            query = f"SELECT {_COLUMNS} FROM trials ORDER BY number"
-            return [_from_row(row) for row in self._connection.execute(query)]
+            return self._select("trials")
+
+    def add_confirmation(self, trial: Trial) -> None:
+        """Write a training again with a fresh seed, as durably as a trial; numbers count anew."""
+        with self._reported(), self._connection:
+            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {_AGAIN} ({_TRIALS})")
+            self._insert(_AGAIN, trial)
+
+    def confirmations(self) -> list[Trial]:
+        """Return all trainings with fresh seeds by number."""
+        with self._reported():
+            query = "SELECT count(*) FROM sqlite_master WHERE name = ?"
+            (there,) = self._connection.execute(query, (_AGAIN,)).fetchone()
+            return self._select(_AGAIN) if there else []
 
     def close(self) -> None:
         """Close the file; the object is of no more use."""
         self._connection.close()
+
+    def _insert(self, table: str, trial: Trial) -> None:
+        row = _to_row(trial)
+        places = ", ".join("?" * len(row))
+        self._connection.execute(f"INSERT INTO {table} ({_COLUMNS}) VALUES ({places})", row)
+
+    def _select(self, table: str) -> list[Trial]:
+        query = f"SELECT {_COLUMNS} FROM {table} ORDER BY number"
+        return [_from_row(row) for row in self._connection.execute(query)]
 
     def _connect(self, writable: bool) -> sqlite3.Connection:
         if self.path is None:
@@ -119,8 +138,8 @@ class Database:
 
     def _create(self) -> None:
         script = (
-            f"BEGIN; {_SCHEMA} PRAGMA application_id={_APPLICATION};"
-            f" PRAGMA user_version={FORMAT}; COMMIT;"
+            f"BEGIN; {_META}; CREATE TABLE trials ({_TRIALS});"
+            f" PRAGMA application_id={_APPLICATION}; PRAGMA user_version={FORMAT}; COMMIT;"
         )
         self._connection.executescript(script)
 

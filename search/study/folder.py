@@ -3,15 +3,16 @@
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from search.errors import UserError
+from search.study.confirmed import confirmed, due, fresh_seeds
 from search.study.database import NAME, Database
 from search.study.files import reported, write
-from search.study.trials import Trial
+from search.study.trials import Member, Trial, members
 
 try:
     import fcntl
@@ -125,6 +126,43 @@ class Study:
     def add(self, trial: Trial) -> None:
         """Record a trial; once this returns it survives a kill."""
         self._database.add(trial)
+
+    def front(self, trials: Sequence[Trial]) -> tuple[list[Member], bool]:
+        """Return the front, and whether its figures are means over fresh seeds.
+
+        They are once every member of the search's front was trained with all of those seeds.
+        """
+        epochs, seeds = self.facts.epochs, self.confirm_seeds
+        rows = confirmed(trials, epochs, self.confirmations(), seeds) if seeds else None
+        return (members(trials, epochs), False) if rows is None else (rows, True)
+
+    @property
+    def confirm_seeds(self) -> list[int]:
+        """The fresh seeds of the confirmation that was begun last; none before the first."""
+        return list(self._meta.get("confirm_seeds", []))
+
+    def begin_confirmation(self, count: int) -> list[Trial]:
+        """Note that the front is to be confirmed with `count` seeds; return what is to be trained.
+
+        Fewer seeds than before leave what is there.
+        """
+        trials = self.trials()
+        used = [trial.job.seed for trial in trials]
+        seeds = self.confirm_seeds
+        if count > len(seeds):
+            own = int(self.settings.get("seed", 0))
+            seeds = [*seeds, *fresh_seeds(own, [*used, *seeds], count - len(seeds))]
+            self._database.set_meta({"confirm_seeds": seeds})
+            self._meta["confirm_seeds"] = seeds
+        return due(trials, self.facts.epochs, self.confirmations(), seeds)
+
+    def confirmations(self) -> list[Trial]:
+        """Return every training with a fresh seed, in the order of their end."""
+        return self._database.confirmations()
+
+    def add_confirmation(self, trial: Trial) -> None:
+        """Record a training with a fresh seed; once this returns it survives a kill."""
+        self._database.add_confirmation(trial)
 
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:
         """Replace a file of the folder, whole or not at all; nothing for a study in memory."""

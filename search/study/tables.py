@@ -11,7 +11,7 @@ from typing import Any
 from search.errors import UserError
 from search.front import hypervolume
 from search.study.folder import Facts, Study
-from search.study.trials import Member, Trial, canonical, member, members
+from search.study.trials import Member, Trial, canonical, member
 
 FRONT_FORMAT = "convbudget-front/1"
 # Stable names in a stable order: later columns may come, these stay.
@@ -30,18 +30,21 @@ COLUMNS = (
     "trial",
     "ops",
 )
+FRONT_COLUMNS = (*COLUMNS, "search_accuracy")
 _TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error")
 
 
 def export(study: Study, trials: Sequence[Trial]) -> list[Member]:
     """Write the tables and every architecture's JSON into the study's folder; return the front."""
-    facts = study.facts
-    found = members(trials, facts.epochs)
+    found, confirmed = study.front(trials)
     if study.folder is None:
         return found
     study.write("trials.csv", trials_csv(trials))
     study.write("front.csv", front_csv(found))
-    content = front_content(study.name, facts, len(trials), found)
+    again = study.confirmations()
+    if again:
+        study.write("confirmations.csv", trials_csv(again))
+    content = front_content(study.name, study.facts, len(trials), found, confirmed)
     study.write("front.json", json.dumps(content, indent=1) + "\n")
     folder = study.folder / "archs"
     there = {path.name for path in folder.glob("*.json")}
@@ -56,7 +59,8 @@ def export(study: Study, trials: Sequence[Trial]) -> list[Member]:
 
 def front_csv(found: Iterable[Member]) -> str:
     """Return the front as CSV, cheapest first."""
-    return _csv(COLUMNS, ([_cell(getattr(row, key)) for key in COLUMNS] for row in found))
+    rows = ([_cell(getattr(row, key)) for key in FRONT_COLUMNS] for row in found)
+    return _csv(FRONT_COLUMNS, rows)
 
 
 def trials_csv(trials: Iterable[Trial]) -> str:
@@ -71,14 +75,20 @@ def trials_csv(trials: Iterable[Trial]) -> str:
     return _csv(_TRIAL_COLUMNS, map(cells, trials))
 
 
-def front_content(name: str, facts: Facts, trials: int, found: Sequence[Member]) -> dict[str, Any]:
-    """Return what `front.json` says: the facts of the study, the front, and its hypervolume."""
+def front_content(
+    name: str, facts: Facts, trials: int, found: Sequence[Member], confirmed: bool = False
+) -> dict[str, Any]:
+    """Return what `front.json` says: the facts of the study, the front, and its hypervolume.
+
+    `found` and `confirmed` are what `Study.front` says of so many `trials`.
+    """
     points = [(row.multiplies, row.accuracy) for row in found]
     area = hypervolume(points, low=facts.cheapest, high=facts.high, chance=facts.chance)
     return {
         "format": FRONT_FORMAT,
         "study": name,
         "trials": trials,
+        "confirmed": confirmed,
         "hypervolume": area,
         "facts": vars(facts),
         "members": [_object(row) for row in found],
@@ -96,8 +106,8 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[Member]]:
         return _from_tables(path)
     with Study.read(folder) as study:
         trials = study.trials()
-        found = members(trials, study.facts.epochs)
-        return front_content(study.name, study.facts, len(trials), found), found
+        found, confirmed = study.front(trials)
+        return front_content(study.name, study.facts, len(trials), found, confirmed), found
 
 
 def _from_tables(path: Path) -> tuple[dict[str, Any], list[Member]]:
@@ -115,17 +125,19 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[Member]]:
 
 
 def _object(row: Member) -> dict[str, Any]:
-    plain = {key: _finite(getattr(row, key)) for key in COLUMNS}
+    plain = {key: _finite(getattr(row, key)) for key in FRONT_COLUMNS}
     return {**plain, "options": list(row.options), "value": json.loads(row.value)}
 
 
 def _member(row: dict[str, Any]) -> Member:
+    # A column that came later is not in every file.
+    row = {"search_accuracy": row["accuracy"], **row}
     numbers = {
         key: math.nan if row[key] is None else row[key]
         for key in ("accuracy", "accuracy_std", "loss")
     }
     rest = {"options": tuple(row["options"]), "value": canonical(row["value"])}
-    return Member(**{**{key: row[key] for key in COLUMNS}, **numbers, **rest})
+    return Member(**{**{key: row[key] for key in FRONT_COLUMNS}, **numbers, **rest})
 
 
 def _finite(value: Any) -> Any:

@@ -55,6 +55,7 @@ class Member:
     seconds: float
     trial: int
     ops: str
+    search_accuracy: float
     options: Options = field(repr=False)
     value: str = field(repr=False)
 
@@ -68,11 +69,12 @@ def member(trials: list[Trial]) -> Member:
     """Put the trials of one architecture, of equal length and differing in seed, into one row."""
     lowest = min(trials, key=lambda trial: (trial.job.seed, trial.number))
     accuracies = [trial.result.accuracy for trial in trials]
+    mean = fmean(accuracies)
     return Member(
         arch_id=lowest.arch_id,
         multiplies=lowest.multiplies,
         params=lowest.params,
-        accuracy=fmean(accuracies),
+        accuracy=mean,
         accuracy_std=stdev(accuracies) if len(trials) > 1 else math.nan,
         seeds=len(trials),
         epochs=lowest.job.epochs,
@@ -82,6 +84,7 @@ def member(trials: list[Trial]) -> Member:
         seconds=sum(trial.result.seconds for trial in trials),
         trial=lowest.number,
         ops=op_mix(lowest.value),
+        search_accuracy=mean,
         options=lowest.job.options,
         value=lowest.value,
     )

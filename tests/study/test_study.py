@@ -17,7 +17,7 @@ from search.jobs import Job, Result, failed
 from search.study.database import FORMAT
 from search.study.files import write
 from search.study.folder import Facts, Study, check_name, locate
-from search.study.tables import COLUMNS, export, read_front
+from search.study.tables import FRONT_COLUMNS, export, read_front
 from search.study.trials import Trial, members, op_mix
 
 FACTS = Facts(100, 10**25, 0, 10_000, 7 * 10**25, True, 0.1, 8, {"name": "digits"})
@@ -193,7 +193,7 @@ def test_tables_hold_the_contract(tmp_path: Path) -> None:
         export(study, study.trials())
     rows = list(csv.reader((tmp_path / "front.csv").read_text().splitlines()))
     promised = "arch_id, multiplies, params, accuracy, accuracy_std, seeds, epochs, seed, status"
-    assert rows[0] == list(COLUMNS)
+    assert rows[0] == list(FRONT_COLUMNS)
     assert rows[0][:9] == promised.split(", ")
     assert [row[1] for row in rows[1:]] == ["1000", "1002"]
     trials = list(csv.reader((tmp_path / "trials.csv").read_text().splitlines()))
