@@ -56,21 +56,23 @@ def plan(graph: Graph, budget: int, most_cells: int) -> Layout:
     """Lay out the tables for lists of at most `budget` multiplies above the cheapest.
 
     The unit is the greatest common divisor of all price differences, so that nothing is rounded;
-    where that asks for more than `most_cells`, it is made as much coarser as is needed.
+    where that asks for more than `most_cells`, it is made coarser, until a quarter of them do.
     """
     divisor = math.gcd(*(excess for node in graph.nodes for excess in node.excess)) or 1
     tabled = _tabled(graph)
-    unit = divisor
+    unit, limit = divisor, most_cells
     while True:
         shifts = _shifts(graph, unit)
         farthest = _farthest(graph, shifts)
         last = budget // unit
         length = _lengths(graph, shifts, farthest, last, tabled)
         cells = sum(length.values())
-        if cells <= max(most_cells, len(length)) or last == 0:
+        if cells <= max(limit, len(length)) or last == 0:
             break
+        # Once exactness is lost, further memory would buy little and cost seconds.
+        limit = -(-most_cells // 4)
         # A multiple of the divisor, because then those prices that it divides lose nothing.
-        unit = divisor * max(unit // divisor + 1, -(-(unit // divisor) * cells // most_cells))
+        unit = divisor * max(unit // divisor + 1, -(-(unit // divisor) * cells // limit))
     blur = _blur(graph, shifts, unit)
     runs: list[Options] = []
     ways = {point: _ways(graph, point, shifts, length, runs) for point in length}
