@@ -42,9 +42,30 @@ def pack(arrays: Mapping[str, NDArray[Any]], row: Member, facts: Facts) -> bytes
         "data": json.dumps(dict(facts.data)),
         "accuracy": repr(row.accuracy),
         "multiplies": str(row.multiplies),
+        "training": _training(row),
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return save(contiguous, metadata)
+
+
+def holds(path: Path, row: Member) -> bool:
+    """Say whether the file is there and its weights and accuracy are those of `row`."""
+    from safetensors import safe_open
+
+    if not path.exists():
+        return False
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError):
+        return False
+    wanted = {"training": _training(row), "accuracy": repr(row.accuracy)}
+    return all(metadata.get(key) == value for key, value in wanted.items())
+
+
+def _training(row: Member) -> str:
+    """What tells the trainings of one architecture apart."""
+    return f"{row.epochs} epochs, seed {row.seed}"
 
 
 def unpack(path: Path) -> Packed:

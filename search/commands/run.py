@@ -1,9 +1,9 @@
 """What `convbudget run` does with a configuration: one study, from the data to the front."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -18,6 +18,7 @@ from search.report.page import page
 from search.report.picture import draw, plot
 from search.report.progress import Watch
 from search.report.table import show
+from search.retrain import confirm
 from search.runner.loop import Ended, Rules, Runner
 from search.study.folder import Facts, Study, check_name
 from search.study.tables import export, front_content
@@ -26,6 +27,8 @@ from search.study.trials import Member, Trial, members
 if TYPE_CHECKING:
     from search.evaluate import TrainingEvaluator
 
+# So many seeds are advised: the fewest whose spread says something.
+_SEEDS = 3
 # Checkpoints are looked through after so many trials.
 _TIDY = 8
 
@@ -50,11 +53,19 @@ def run(config: RunConfig, name: str, text: str) -> None:
         study.write("config.yaml", text)
         _introduce(watch, study, facts, ground)
         ended, evaluator = _search(config, study, ground, table, watch)
-        trials = study.trials()
-        found = finish(study, trials)
-        _keep_weights(study, found, evaluator, watch)
-    show(console, front_content(study.name, facts, len(trials), found), found)
-    ended.check(len(trials))
+        content, found = _leave(study, evaluator, watch)
+        if config.confirm.seeds and ended.reason not in ("failures", "interrupted"):
+            # Tables and weights are there by now, should this be interrupted.
+            confirm(study, Local(evaluator), config.confirm.seeds, _confirming(watch))
+            content, found = _leave(study, evaluator, watch)
+    show(console, content, found)
+    ended.check(content["trials"])
+    if not content["confirmed"]:
+        console.print(
+            "Each accuracy is of one training, chosen among many, and so too high on average; the"
+            f" same command with confirm.seeds={_SEEDS} trains the front again with fresh seeds.",
+            highlight=False,
+        )
     console.print(
         f"In {folder}: front.csv, front.json, front.html, front.png, archs/, weights/",
         highlight=False,
@@ -62,14 +73,43 @@ def run(config: RunConfig, name: str, text: str) -> None:
     )
 
 
-def finish(study: Study, trials: Sequence[Trial]) -> list[Member]:
-    """Write the tables, the picture and the page of a study; return its front."""
-    found = export(study, trials)
-    content = front_content(study.name, study.facts, len(trials), found)
+def finish(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[Member]]:
+    """Write the tables, the picture and the page of a study.
+
+    Returns what `front.json` says, and the front.
+    """
+    export(study, trials)
+    found, confirmed = study.front(trials)
+    content = front_content(study.name, study.facts, len(trials), found, confirmed)
     picture = draw(content, plot(trials, found, study.facts.epochs))
     study.write("front.png", picture)
     study.write("front.html", page(content, found, picture))
-    return found
+    return content, found
+
+
+def _leave(
+    study: Study, evaluator: "TrainingEvaluator", watch: Watch
+) -> tuple[dict[str, Any], list[Member]]:
+    """Leave all of the study's files as its results say, weights included."""
+    content, found = finish(study, study.trials())
+    _keep_weights(study, found, evaluator, watch)
+    return content, found
+
+
+def _confirming(watch: Watch) -> Callable[[Trial, int, int], None]:
+    def tell(trial: Trial, done: int, total: int) -> None:
+        result = trial.result
+        outcome = (
+            f"accuracy {result.accuracy:.4f}"
+            if result.status == "ok"
+            else f"failed: {result.error}"
+        )
+        watch.tell(
+            f"confirming {done}/{total}  {trial.arch_id}  seed {trial.job.seed}  {outcome}"
+            f"  {result.seconds:.1f}s"
+        )
+
+    return tell
 
 
 def _table(ground: Ground, low: int, high: int) -> BudgetTable:
@@ -135,15 +175,22 @@ def _search(
 
     def keep(trials: Sequence[Trial], waiting: Iterable[Job]) -> None:
         if len(trials) % _TIDY == 0:
-            evaluator.keep([*needed(trials, facts.epochs), *waiting])
+            again = study.confirmations()
+            evaluator.keep([*needed(trials, facts.epochs, again), *waiting])
 
     runner = Runner(study, ground.chain, strategy, Local(evaluator), rules, watch=watch, keep=keep)
     return runner.run(), evaluator
 
 
-def needed(trials: Iterable[Trial], epochs: int) -> list[Job]:
-    """Return the jobs whose checkpoints may be wanted: the front's, and those that may go on."""
+def needed(trials: Iterable[Trial], epochs: int, again: Sequence[Trial] = ()) -> list[Job]:
+    """Return the jobs whose checkpoints may be wanted.
+
+    Those are the front's, those that may go on, and of the trainings `again` with fresh seeds
+    those with the lowest, which the front may come to need.
+    """
     trials = list(trials)
+    lowest = min((trial.job.seed for trial in again), default=None)
+    repeated = [trial.job for trial in again if trial.job.seed == lowest]
     front = [row.job for row in members(trials, epochs)]
     longest: dict[tuple[str, int], Job] = {}
     for trial in trials:
@@ -152,20 +199,20 @@ def needed(trials: Iterable[Trial], epochs: int) -> list[Job]:
             key not in longest or longest[key].epochs < trial.job.epochs
         ):
             longest[key] = trial.job
-    return [*front, *(job for job in longest.values() if job.epochs < epochs)]
+    return [*front, *repeated, *(job for job in longest.values() if job.epochs < epochs)]
 
 
 def _keep_weights(
     study: Study, found: Sequence[Member], evaluator: "TrainingEvaluator", watch: Watch
 ) -> None:
     """Leave the weights of the front, and of nothing else, in the study's folder."""
-    from search.weights import pack
+    from search.weights import holds, pack
 
     assert study.folder is not None
     folder = study.folder / "weights"
     wanted = {f"{row.arch_id}.safetensors": row for row in found}
     for name, row in wanted.items():
-        if (folder / name).exists():
+        if holds(folder / name, row):
             continue
         try:
             arrays = evaluator.weights(row.job)
@@ -177,4 +224,4 @@ def _keep_weights(
     for path in folder.glob("*.safetensors"):
         if path.name not in wanted:
             path.unlink()
-    evaluator.keep(needed(study.trials(), study.facts.epochs))
+    evaluator.keep(needed(study.trials(), study.facts.epochs, study.confirmations()))

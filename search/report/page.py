@@ -21,7 +21,15 @@ th:first-child, td:first-child, th:last-child, td:last-child { text-align: left;
 def page(content: Mapping[str, Any], found: Sequence[Member], picture: bytes) -> str:
     """Return the HTML; `content` is what `front.json` says, `picture` the PNG."""
     facts = content["facts"]
-    rows = "\n".join(_row(row) for row in found)
+    confirmed = content.get("confirmed", False)
+    rows = "\n".join(_row(row, confirmed) for row in found)
+    searched = "<th>in search</th>" if confirmed else ""
+    fresh = (
+        " Accuracies are means over fresh seeds ± their standard deviation; <i>in search</i> is"
+        " what the search had measured."
+        if confirmed
+        else ""
+    )
     encoded = base64.b64encode(picture).decode()
     title = escape(f"Front of {content['study']}")
     return f"""<!DOCTYPE html>
@@ -30,10 +38,10 @@ def page(content: Mapping[str, Any], found: Sequence[Member], picture: bytes) ->
 <body>
 <h1>{title}</h1>
 <p>{content["trials"]} trials within {format_multiplies(facts["high"])} multiplies;
-hypervolume {content["hypervolume"]:.4f}.</p>
+hypervolume {content["hypervolume"]:.4f}.{fresh}</p>
 <p><img alt="Accuracy over multiplies" src="data:image/png;base64,{encoded}"></p>
 <table>
-<tr><th>arch</th><th>multiplies</th><th>params</th><th>accuracy</th><th>blocks</th></tr>
+<tr><th>arch</th><th>multiplies</th><th>params</th><th>accuracy</th>{searched}<th>blocks</th></tr>
 {rows}
 </table>
 </body>
@@ -41,12 +49,13 @@ hypervolume {content["hypervolume"]:.4f}.</p>
 """
 
 
-def _row(row: Member) -> str:
+def _row(row: Member, confirmed: bool) -> str:
     cells = (
         row.arch_id,
         f"{row.multiplies:,}",
         "" if row.params is None else f"{row.params:,}",
         accuracy(row),
+        *((f"{row.search_accuracy:.4f}",) if confirmed else ()),
         row.ops or row.value,
     )
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

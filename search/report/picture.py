@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from search.arch import OPS
@@ -15,11 +15,15 @@ Point = tuple[int, float]
 
 @dataclass(frozen=True)
 class Plot:
-    """What is drawn: (multiplies, accuracy) of all trials and of the front, and its labels."""
+    """What is drawn: (multiplies, accuracy) of all trials and of the front, and its labels.
+
+    `spread` is the standard deviation over seeds of each of the front, 0 where there is one seed.
+    """
 
     trials: list[Point]
     front: list[Point]
     labels: list[str]
+    spread: list[float] = field(default_factory=list)
 
 
 def plot(trials: Sequence[Trial], found: Sequence[Member], epochs: int) -> Plot:
@@ -33,6 +37,7 @@ def plot(trials: Sequence[Trial], found: Sequence[Member], epochs: int) -> Plot:
         drawn,
         [(row.multiplies, row.accuracy) for row in found],
         [short_mix(r.value) for r in found],
+        [row.accuracy_std if row.seeds > 1 else 0.0 for row in found],
     )
 
 
@@ -65,6 +70,9 @@ def draw(content: Mapping[str, Any], drawn: Plot) -> bytes:
         xs, ys = zip(*sorted(drawn.front), strict=True)
         axes.step(xs, ys, where="post", color="#c0392b", linewidth=1.2, alpha=0.7)
         axes.scatter(xs, ys, s=34, color="#c0392b", label="front", zorder=3)
+    if any(drawn.spread):
+        xs, ys = zip(*drawn.front, strict=True)
+        axes.errorbar(xs, ys, drawn.spread, fmt="none", ecolor="#c0392b", capsize=3, linewidth=1)
     for (x, y), label in _spread(drawn):
         axes.annotate(
             label,

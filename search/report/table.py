@@ -25,7 +25,9 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[Member]) 
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("arch", no_wrap=True)
-    for name in ("multiplies", "params", "accuracy"):
+    confirmed = content.get("confirmed", False)
+    searched = ("in search",) if confirmed else ()
+    for name in ("multiplies", "params", "accuracy", *searched):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("blocks")
     for row in found:
@@ -34,9 +36,16 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[Member]) 
             format_multiplies(row.multiplies),
             "" if row.params is None else f"{row.params:,}",
             accuracy(row),
+            *((f"{row.search_accuracy:.4f}",) if confirmed else ()),
             row.ops or _short(row.value),
         )
     console.print(table)
+    if confirmed:
+        console.print(
+            "accuracy is the mean over fresh seeds ± their standard deviation; in search, what the"
+            " search had measured",
+            highlight=False,
+        )
     console.print(
         f"hypervolume {content['hypervolume']:.4f} (share of the area between the cheapest"
         f" architecture, {format_multiplies(facts['cheapest'])}, and the budget, and between"
