@@ -112,9 +112,8 @@ def _in_sequence(builder: Any, split: str, skip: dict[str, Any], title: str) -> 
     """TFRecord files can only be read in order, which is how a split is decoded."""
     require_tensorflow(f"{title} lies in {builder.data_dir} as TFRecord, which needs TensorFlow")
     with quiet():
-        stream: Iterator[Any] = iter(
-            tfds.as_numpy(builder.as_dataset(split, decoders=skip, shuffle_files=False))
-        )
+        dataset = builder.as_dataset(split=split, decoders=skip, shuffle_files=False)
+        stream: Iterator[Any] = iter(tfds.as_numpy(dataset))
     return lambda indices: list(islice(stream, len(indices)))
 
 
