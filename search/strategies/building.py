@@ -28,6 +28,7 @@ def build(
 
 
 def _named(name: str, config: StrategyConfig, task: Task) -> Strategy:
+    # Imported where it is built: Optuna is an extra, and each brings what only it needs.
     match name:
         case "random":
             from search.strategies.random import Random
@@ -49,4 +50,22 @@ def _named(name: str, config: StrategyConfig, task: Task) -> Strategy:
             from search.strategies.surrogate import Surrogate
 
             return Surrogate(task, config.start)
+        case "optuna":
+            from search.strategies.optuna import Optuna
+
+            return Optuna(task, config.sampler)
+        case "halving":
+            return _halving(config, task)
     raise AssertionError(name)
+
+
+def _halving(config: StrategyConfig, task: Task) -> Strategy:
+    from search.strategies.halving import REDUCTION, RUNGS, Halving
+    from search.strategies.schedule import lengths, most_rungs
+
+    reduction = REDUCTION if config.reduction is None else config.reduction
+    rungs = config.rungs
+    if rungs is None:
+        rungs = max(2, min(RUNGS, most_rungs(task.epochs, reduction)))
+    steps = lengths(task.epochs, rungs, reduction)
+    return Halving(task, _named(config.proposer, config, task), steps, reduction)

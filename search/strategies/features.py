@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,22 +110,25 @@ class Encoder:
             since[kind] += 1
 
 
-def _said(pair: tuple[_Seat, Option]) -> tuple[Hashable, Hashable]:
+def _said(pair: tuple[_Seat, Option]) -> tuple[tuple[int, Option], tuple[int, Option]]:
     """What a decision counts for: its option anywhere, and since the same landmark."""
     return (-1, pair[1]), (pair[0][0], pair[1])
 
 
-def _numbered(keys: Iterable[Hashable]) -> dict[Hashable, int]:
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+def _numbered(keys: Iterable[_Key]) -> dict[_Key, int]:
     return {key: i for i, key in enumerate(dict.fromkeys(keys))}
 
 
-def _steps(seats: dict[Hashable, int]) -> dict[int, list[int]]:
+def _steps(seats: dict[tuple[_Seat, Option], int]) -> dict[int, list[int]]:
     """Map each (seat, option) to its steps: one for each smaller number that the seat offers.
 
     So `w24` says all that `w16` says and one thing more, and neighbouring numbers are alike.
     """
-    ladders: dict[Hashable, list[tuple[int, int]]] = {}
-    for (seat, option), index in seats.items():  # type: ignore[misc]
+    ladders: dict[tuple[_Seat, str], list[tuple[int, int]]] = {}
+    for (seat, option), index in seats.items():
         match = _NUMBER.fullmatch(str(option))
         if match is not None:
             ladders.setdefault((seat, match[1]), []).append((int(match[2]), index))

@@ -23,6 +23,18 @@ def from_scale(value: Matrix) -> Matrix:
     return 1.0 + _LEAST_ERROR - np.exp(-value)
 
 
+def gain(
+    front_cost: Matrix, front_accuracy: Matrix, cost: Matrix, accuracy: Matrix, *, chance: float
+) -> Matrix:
+    """Return what each candidate's area adds to the front's [m].
+
+    The front [k] by rising cost; costs are shares of the log-interval.
+    """
+    height, width = _steps(front_cost, front_accuracy, cost, chance)
+    found: Matrix = (width * np.maximum(0.0, accuracy[:, None] - height)).sum(axis=1)
+    return found
+
+
 def expected_gain(
     front_cost: Matrix,
     front_accuracy: Matrix,
@@ -32,17 +44,23 @@ def expected_gain(
     *,
     chance: float,
 ) -> Matrix:
-    """Return the expected gain of area for each candidate [m].
+    """Return the expectation of `gain` for accuracies that are not known yet [m].
 
-    The front [k] by rising cost; costs are shares of the log-interval. A candidate's accuracy is
-    normal on the scale of `to_scale`, with `mean` and `deviation`.
+    On the scale of `to_scale` they are normal, with `mean` and `deviation` [m].
     """
+    height, width = _steps(front_cost, front_accuracy, cost, chance)
+    found = np.zeros(len(cost))
+    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+        accuracy = from_scale(mean + node * deviation)
+        found += weight * (width * np.maximum(0.0, accuracy[:, None] - height)).sum(axis=1)
+    return found
+
+
+def _steps(
+    front_cost: Matrix, front_accuracy: Matrix, cost: Matrix, chance: float
+) -> tuple[Matrix, Matrix]:
+    """Return the front's heights [k + 1] and how far each reaches beyond `cost` [m, k + 1]."""
     left = np.concatenate([[min(0.0, *front_cost, 0.0)], front_cost])
     right = np.concatenate([front_cost, [1.0 + _BEYOND]])
     height = np.concatenate([[chance], np.maximum(front_accuracy, chance)])
-    width = np.maximum(0.0, right - np.maximum(left, cost[:, None]))
-    gain = np.zeros(len(cost))
-    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-        accuracy = from_scale(mean + node * deviation)
-        gain += weight * (width * np.maximum(0.0, accuracy[:, None] - height)).sum(axis=1)
-    return gain
+    return height, np.maximum(0.0, right - np.maximum(left, cost[:, None]))

@@ -27,12 +27,17 @@ class Levels:
         self._ends = ends
         low, high = (math.log(max(1, task.table.cost(end))) for end in ends)
         self._low, self._span = low, high - low
+        self._cheapest = task.table.cost(ends[0])
         self._shift = float(rng.random())
         self._taken = 0
 
     def cost_at(self, share: float) -> float:
         """Return the cost at a share in [0, 1] of the log-interval, in multiplies."""
         return math.exp(self._low + self._span * min(1.0, max(0.0, share)))
+
+    def reach(self, share: float) -> int:
+        """Return `cost_at(share)` as a budget that the cheapest list inside fits."""
+        return max(self._cheapest, round(self.cost_at(share)))
 
     def propose(self) -> Options:
         """Return an unknown list at the next level; raises `Exhausted` when none is left."""

@@ -63,7 +63,7 @@ class Process:
 def _covariance(likeness: Likeness, scales: Matrix) -> Matrix:
     linear, counts, cost, alike, reach, _, width = np.exp(scales)
     smooth = np.exp(likeness.apart * (-0.125 / width**2))
-    found = linear * likeness.linear
+    found: Matrix = linear * likeness.linear
     found += counts * likeness.counts
     # The same bell at half the width: its fourth power.
     found += cost * np.square(np.square(smooth))

@@ -4,8 +4,8 @@ import numpy as np
 
 from search.front import front
 from search.jobs import Job, Options, Result
-from search.strategies.bank import Bank, Index
-from search.strategies.features import Encoder
+from search.strategies.bank import Bank
+from search.strategies.features import Encoder, Matrix
 from search.strategies.gain import expected_gain, from_scale, to_scale
 from search.strategies.levels import Levels
 from search.strategies.memory import Memory, Task
@@ -113,7 +113,7 @@ class Surrogate:
             if self._pool is not None:
                 self._pool.leave(options)
             self._number[options] = bank.add([options])[0]
-        self._target[self._number[options]] = float(to_scale(np.float64(accuracy)))
+        self._target[self._number[options]] = float(to_scale(np.array(accuracy)))
 
     def _dispensable(self) -> Options:
         """Return a fitted list that is neither imagined nor on the front."""
@@ -130,11 +130,11 @@ class Surrogate:
             del self._target[number]
             self._bank.drop(number)
 
-    def _front(self, bank: Bank) -> tuple[Index, Index]:
+    def _front(self, bank: Bank) -> tuple[Matrix, Matrix]:
         """Return log-costs and accuracies of the front, imagined results among it."""
         points = [(trial.cost, trial.accuracy) for trial in self._memory.front()]
         for options in sorted(self._imagined, key=self._number.__getitem__):
             target = self._target[self._number[options]]
-            points.append((self._task.table.cost(options), float(from_scale(np.float64(target)))))
+            points.append((self._task.table.cost(options), float(from_scale(np.array(target)))))
         chosen = [points[i] for i in front(points)]
         return bank.share([cost for cost, _ in chosen]), np.array([a for _, a in chosen])

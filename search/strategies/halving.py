@@ -1,0 +1,119 @@
+"""Many short trainings, of which the promising go on longer: asynchronous successive halving."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from search.front import front
+from search.jobs import Exhausted, Job, Options, Result, Strategy
+from search.strategies.features import Matrix
+from search.strategies.gain import from_scale, gain, to_scale
+from search.strategies.memory import Task, Trial
+from search.strategies.schedule import promotions
+
+RUNGS, REDUCTION = 3, 3
+# Candidates that go on unconditionally.
+_HEAD = 6
+
+
+class Halving:
+    """Asynchronous successive halving (arXiv:1810.05934) around another strategy, for a front.
+
+    The inner strategy's candidates start at the shortest of `lengths` [epochs]. Of each rung's
+    results one of `reduction` goes on to the next: a job of the same list and seed with more
+    epochs. The next to go on is the one that adds the largest area to those that went on before,
+    so it is never dominated by one of them. Nothing waits for a rung to be complete; when the
+    inner strategy has nothing left, everything goes on.
+
+    The inner strategy is told one result for a candidate at first and a better one each time it
+    went on: the longer training's error, scaled back to what the shortest would have left.
+    """
+
+    def __init__(
+        self, task: Task, inner: Strategy, lengths: tuple[int, ...], reduction: int
+    ) -> None:
+        self._task, self._inner = task, inner
+        self._lengths, self._reduction = lengths, reduction
+        self._rungs: list[dict[Options, Trial]] = [{} for _ in lengths]
+        self._begun: list[set[Options]] = [set() for _ in lengths]
+        low, high = task.interval
+        self._ends = (max(low, task.table.cheapest()[0]), high)
+        self._exhausted: Exhausted | None = None
+
+    def ask(self) -> Job:
+        """Return the next job; raises `Exhausted` when none is left."""
+        if self._exhausted is None:
+            promoted = self._promotion(everything=False)
+            if promoted is not None:
+                return promoted
+            try:
+                return self._begin(self._inner.ask().options, 0)
+            except Exhausted as error:
+                self._exhausted = error
+        promoted = self._promotion(everything=True)
+        if promoted is None:
+            raise Exhausted(str(self._exhausted))
+        return promoted
+
+    def tell(self, job: Job, result: Result) -> None:
+        """Learn a result at any rung; a failed one never goes on."""
+        rung = self._lengths.index(job.epochs)
+        self._begun[rung].add(job.options)
+        proposed = replace(job, epochs=self._task.epochs)
+        if result.status != "ok" or not math.isfinite(result.accuracy):
+            # A longer training that fails leaves what the shorter one said.
+            if rung == 0:
+                self._inner.tell(proposed, result)
+            return
+        cost = self._task.table.cost(job.options)
+        self._rungs[rung][job.options] = Trial(job.options, cost, float(result.accuracy))
+        value = to_scale(np.array(result.accuracy)) - self._progress(rung)
+        self._inner.tell(proposed, replace(result, accuracy=float(from_scale(value))))
+
+    def _begin(self, options: Options, rung: int) -> Job:
+        self._begun[rung].add(options)
+        return Job(options, self._lengths[rung], self._task.seed)
+
+    def _promotion(self, *, everything: bool) -> Job | None:
+        """Return the next candidate to go on, from the longest rung that has one."""
+        for rung in reversed(range(len(self._lengths) - 1)):
+            finished, begun = self._rungs[rung], self._begun[rung + 1]
+            allowed = promotions(len(finished), self._reduction, _HEAD)
+            waiting = [trial for options, trial in finished.items() if options not in begun]
+            if waiting and (everything or len(begun) < allowed):
+                sure = everything or len(begun) < _HEAD
+                before = [finished[options] for options in finished if options in begun]
+                best = self._largest(waiting, before, sure=sure)
+                if best is not None:
+                    return self._begin(best, rung + 1)
+        return None
+
+    def _largest(self, waiting: list[Trial], before: list[Trial], *, sure: bool) -> Options | None:
+        """Return the one that adds the largest area; unless `sure`, none that adds nothing."""
+        chosen = [before[i] for i in front([(t.cost, t.accuracy) for t in before])]
+        gains = gain(
+            self._share(chosen),
+            np.array([trial.accuracy for trial in chosen]),
+            self._share(waiting),
+            np.array([trial.accuracy for trial in waiting]),
+            chance=self._task.chance,
+        )
+        pick = int(np.argmax(gains))
+        return waiting[pick].options if sure or gains[pick] > 0 else None
+
+    def _share(self, trials: list[Trial]) -> Matrix:
+        """Return log-costs as shares of the budget's log-interval."""
+        low, high = (math.log(max(1, cost)) for cost in self._ends)
+        costs = np.array([max(1, trial.cost) for trial in trials], np.float64)
+        return (np.log(costs) - low) / max(high - low, 1e-9)
+
+    def _progress(self, rung: int) -> float:
+        """Return what the trainings that reached `rung` have typically gained since the first."""
+        first = self._rungs[0]
+        both = [(first[o], t) for o, t in self._rungs[rung].items() if o in first]
+        pairs = [(short.accuracy, long.accuracy) for short, long in both]
+        if rung == 0 or not pairs:
+            return 0.0
+        short, long = to_scale(np.array(pairs)).T
+        return float(np.median(long - short))
