@@ -39,28 +39,59 @@ def accumulate(ways: Ways, tables: Callable[[int], Counts], out: Counts, base: i
         out %= np.uint64(base)
 
 
-def tabulate_counts(layout: Layout, dtype: np.dtype[Any]) -> tuple[Counts, dict[int, int]]:
-    """Fill the tables of all points: (flat array, offset of each point). Cell 0 stays zero.
+def tabulate_counts(
+    layout: Layout, root: int, dtype: np.dtype[Any]
+) -> tuple[Counts, dict[int, int]]:
+    """Fill the tables of all points but the root: (flat array, offset of each point).
 
-    Floating point: sums of positive terms, so each count is right to a relative 1e-12 or so, and
-    zero exactly where there is no list.
+    Cell 0 stays zero. Floating point: sums of positive terms, so each count is right to a relative
+    1e-12 or so, and zero exactly where there is no list.
     """
+    points = [point for point in sorted(layout.length) if point != root or point == 0]
     offset: dict[int, int] = {}
     here = 1
-    for point, length in layout.length.items():
+    for point in points:
         offset[point] = here
-        here += length
+        here += layout.length[point]
     flat = np.zeros(here, dtype)
 
     def table(point: int) -> Counts:
         return flat[offset[point] : offset[point] + layout.length[point]]
 
-    for point in sorted(layout.length):
+    for point in points:
         if point == 0:
             table(0)[0] = 1
         else:
             accumulate(layout.ways[point], table, table(point))
     return flat, offset
+
+
+def root_counts(
+    layout: Layout, root: int, flat: Counts, offset: dict[int, int]
+) -> tuple[NDArray[np.int64], Counts]:
+    """Return the costs that lists have, in units and ascending, and how many lists each has."""
+    if root == 0:
+        return np.zeros(1, np.int64), np.ones(1, flat.dtype)
+
+    def table(point: int) -> Counts:
+        return flat[offset[point] : offset[point] + layout.length[point]]
+
+    ways = layout.ways[root]
+    if not layout.thin:
+        laid = np.zeros(layout.length[root], flat.dtype)
+        accumulate(ways, table, laid)
+        held = np.flatnonzero(laid)
+        return held, laid[held]
+    units, counts = [], []
+    for child, shift, many in zip(ways.child, ways.shift, ways.many, strict=True):
+        part = table(int(child))[: layout.length[root] - shift]
+        reached = np.flatnonzero(part)
+        units.append(reached + shift)
+        counts.append(part[reached] * flat.dtype.type(many))
+    held, place = np.unique(np.concatenate(units), return_inverse=True)
+    total = np.zeros(len(held), flat.dtype)
+    np.add.at(total, place, np.concatenate(counts))
+    return held, total
 
 
 class ExactCounts:

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from search.chain.graph import Graph
 from search.jobs import Options
 
+# Costs that are sorted faster than laid out, and bins of one point that are plenty.
+_FEW = 1 << 20
+_ENOUGH = 1 << 16
+
 
 @dataclass(frozen=True, eq=False)
 class Ways:
@@ -34,7 +38,8 @@ class Layout:
     at node v, `farthest[v]` the most that a way to the end costs. `ways` lead from each tabled
     point, through `runs` of options. `last` is the budget. `unit` multiplies make a unit; if
     prices had to be rounded up to units, a list costs up to `blur` multiplies less than its units
-    say, otherwise `blur` is 0.
+    say, otherwise `blur` is 0. `thin`: so few ways lead from the root that the costs of all lists
+    are sorted rather than laid out.
     """
 
     unit: int
@@ -45,6 +50,7 @@ class Layout:
     ways: dict[int, Ways]
     runs: tuple[Options, ...]
     length: dict[int, int]
+    thin: bool
 
     @property
     def cells(self) -> int:
@@ -66,17 +72,26 @@ def plan(graph: Graph, budget: int, most_cells: int) -> Layout:
         farthest = _farthest(graph, shifts)
         last = budget // unit
         length = _lengths(graph, shifts, farthest, last, tabled)
-        cells = sum(length.values())
+        thin = _thin(graph, shifts, length)
+        cells = sum(length.values()) - (length[graph.root] if thin else 0)
         if cells <= max(limit, len(length)) or last == 0:
             break
-        # Once exactness is lost, further memory would buy little and cost seconds.
-        limit = -(-most_cells // 4)
+        # Once exactness is lost and bins are many, further memory would only cost seconds.
+        limit = max(-(-most_cells // 4), min(most_cells, _ENOUGH * len(length)))
         # A multiple of the divisor, because then those prices that it divides lose nothing.
         unit = divisor * max(unit // divisor + 1, -(-(unit // divisor) * cells // limit))
     blur = _blur(graph, shifts, unit)
     runs: list[Options] = []
     ways = {point: _ways(graph, point, shifts, length, runs) for point in length}
-    return Layout(unit, last, blur, shifts, farthest, ways, tuple(runs), length)
+    return Layout(unit, last, blur, shifts, farthest, ways, tuple(runs), length, thin)
+
+
+def _thin(graph: Graph, shifts: tuple[tuple[int, ...], ...], length: dict[int, int]) -> bool:
+    # Beyond 2^53 lists floating point would not be exact, and the exact count needs the layout.
+    if graph.size >= 1 << 53:
+        return False
+    ways = _ways(graph, graph.root, shifts, length, [])
+    return sum(length[child] for child in ways.child.tolist()) <= _FEW
 
 
 def _tabled(graph: Graph) -> list[bool]:

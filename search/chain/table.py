@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search.chain import graph, moves, points
-from search.chain.counting import Counts, ExactCounts, tabulate_counts
+from search.chain.counting import Counts, ExactCounts, root_counts, tabulate_counts
 from search.chain.layout import plan
 from search.chain.protocol import Chain
 from search.chain.sampling import Sampler
@@ -61,7 +61,9 @@ class BudgetTable:
         dtype = _dtype(chain_graph.size)
         reach = min(self.high, chain_graph.dearest) - chain_graph.cheapest
         self.layout = plan(chain_graph, reach, memory // dtype.itemsize)
-        self.flat, self._offset = tabulate_counts(self.layout, dtype)
+        root = chain_graph.root
+        self.flat, self._offset = tabulate_counts(self.layout, root, dtype)
+        self.held, self.many = root_counts(self.layout, root, self.flat, self._offset)
         self._exactly = ExactCounts(self.layout, chain_graph.root, float(np.finfo(dtype).eps))
         self._sampler = Sampler(self.layout, self.flat, self._offset, chain_graph.root)
         self._coarse = points.BlockSums(self)
@@ -87,7 +89,10 @@ class BudgetTable:
         return self.graph.longest
 
     def table(self, point: int) -> Counts:
-        """Return the counts at a tabled point: cell c, the ways to the end at exactly c units."""
+        """Return the counts at a tabled point: cell c, the ways to the end at exactly c units.
+
+        Of all points but the root, whose costs are `held`, with `many` lists each.
+        """
         begin = self._offset[point]
         return self.flat[begin : begin + self.layout.length[point]]
 
@@ -109,21 +114,23 @@ class BudgetTable:
         The first call on a large space fills the tables once or twice more, in integers.
         """
         first, last = self.units(low, high)
-        cells = self.table(self.graph.root)[first : last + 1]
         if first == 0 and self.layout.farthest[self.graph.root] <= last:
             return self.size
-        if not cells.any():
-            return 0
-        return self._exactly.within(first, last, int(cells.sum()))
+        estimate = int(self.many[self._slice(first, last)].sum())
+        # Below 2^53 sums in floating point are exact.
+        if estimate == 0 or self.size < 1 << 53:
+            return estimate
+        return self._exactly.within(first, last, estimate)
 
     def sample(
         self, rng: np.random.Generator, n: int, low: int = 0, high: int | None = None
     ) -> list[Options]:
         """Return `n` lists, independent and uniform over all lists inside."""
         first, last = self.inside(low, high)
-        reach = np.cumsum(self.table(self.graph.root)[first : last + 1])
+        inside = self._slice(first, last)
+        reach = np.cumsum(self.many[inside])
         aim = np.minimum(rng.random(n) * reach[-1], np.nextafter(reach[-1], 0))
-        return self._draw(rng, first + np.searchsorted(reach, aim, side="right"))
+        return self._draw(rng, self.held[inside][np.searchsorted(reach, aim, side="right")])
 
     def sample_at(
         self, rng: np.random.Generator, costs: ArrayLike, low: int = 0, high: int | None = None
@@ -135,7 +142,7 @@ class BudgetTable:
         """
         first, last = self.inside(low, high)
         wanted = (np.asarray(costs, np.float64) - self.graph.cheapest) / self.layout.unit
-        held = first + np.flatnonzero(self.table(self.graph.root)[first : last + 1])
+        held = self.held[self._slice(first, last)]
         above = np.searchsorted(held, wanted).clip(0, len(held) - 1)
         below = (above - 1).clip(0)
         nearer = np.abs(held[below] - wanted) <= np.abs(held[above] - wanted)
@@ -150,7 +157,7 @@ class BudgetTable:
         strata; each gives one cost, uniform in it, and a list from the nearest cost.
         """
         first, last = self.inside(low, high)
-        held = first + np.flatnonzero(self.table(self.graph.root)[first : last + 1])
+        held = self.held[self._slice(first, last)]
         ends = [max(1, self._cost_of_units(int(held[i]))) for i in (0, -1)]
         begin, end = np.log(np.array(ends, np.float64))
         costs = np.exp(begin + (end - begin) * (np.arange(n) + rng.random(n)) / max(n, 1))
@@ -237,7 +244,8 @@ class BudgetTable:
     def inside(self, low: int, high: int | None) -> tuple[int, int]:
         """Return `units(low, high)`; raises `UserError` if no list is inside, with the nearest."""
         first, last = self.units(low, high)
-        if not self.table(self.graph.root)[first : last + 1].any():
+        inside = self._slice(first, last)
+        if inside.start == inside.stop:
             raise self._nothing(low, self.high if high is None else high)
         return first, last
 
@@ -249,10 +257,18 @@ class BudgetTable:
         # At every node the cheapest way costs no units.
         if first <= 0 or last >= farthest:
             return True
+        if node == self.graph.root:
+            inside = self._slice(first, last)
+            return bool(inside.start < inside.stop)
         if node in self.layout.length:
             return bool(self.table(node)[first : last + 1].any())
         ways = zip(self.graph.nodes[node].children, self.layout.shifts[node], strict=True)
         return any(self.feasible(child, first - s, last - s) for child, s in ways)
+
+    def _slice(self, first: int, last: int) -> slice:
+        """Where the costs from `first` to `last` units are held."""
+        begin, end = np.searchsorted(self.held, [first, last + 1])
+        return slice(int(begin), max(int(begin), int(end)))
 
     def _draw(self, rng: np.random.Generator, units: NDArray[np.int64]) -> list[Options]:
         return list(self._sampler.draw(rng, units))
@@ -266,7 +282,7 @@ class BudgetTable:
     def _nothing(self, low: int, high: int) -> UserError:
         said = f"no architecture costs from {low} to {high} multiplies"
         cells = -((self.graph.cheapest - low) // self.layout.unit)
-        below = np.flatnonzero(self.table(self.graph.root)[: max(cells, 0)])
+        below = self.held[: np.searchsorted(self.held, cells)]
         near = []
         if high >= self.graph.cheapest and len(below):
             near.append(f"the nearest below costs {self._cost_of_units(int(below[-1]))}")
@@ -283,7 +299,7 @@ class BudgetTable:
         reach = max(high, self.graph.cheapest)
         while True:
             wider = self if reach <= self.high else BudgetTable(self.chain, self.graph, reach)
-            held = np.flatnonzero(wider.table(self.graph.root))
+            held = wider.held
             beyond = held * wider.layout.unit - wider.blur > high - self.graph.cheapest
             if beyond.any():
                 return wider._cost_of_units(int(held[beyond][0]))
