@@ -82,7 +82,9 @@ def test_the_same_command_runs_nothing_again(
     assert essence(studies / NAME) == before
 
 
-def test_the_same_seed_gives_the_same_trials_and_more_extend_them(studies: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_trials_and_more_extend_them(
+    studies: Path, tmp_path: Path
+) -> None:
     words = ["run", *SHRUNK[1:], f"outputs={tmp_path}", "study=again"]
     assert main([*words, "trials=2"]) == 0
     assert essence(tmp_path / "again") == essence(studies / NAME)[:2]
