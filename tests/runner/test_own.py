@@ -1,0 +1,139 @@
+"""`search.run`: one's own space and evaluator, in memory and on disk, killed and gone on with."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import search
+from search.errors import UserError
+from search.jobs import Exhausted, Job, Options, Result
+from search.study.folder import Study
+
+ROOT = Path(__file__).parents[2]
+
+
+class Table:
+    """Four choices of 0..4; the price is ten to begin with and their sum."""
+
+    def start(self) -> int:
+        return 0
+
+    def options(self, position: int, state: int) -> Sequence[int]:
+        return range(5) if position < 4 else ()
+
+    def step(self, position: int, state: int, option: int) -> tuple[int, int]:
+        return 0, option
+
+    def finish(self, state: int) -> int:
+        return 10
+
+    def value(self, options: Options) -> list[int]:
+        return [int(option) for option in options]
+
+
+def looked_up(job: Job) -> float:
+    numbers = [int(option) for option in job.options]
+    return (sum(numbers) + math.sin(7 * numbers[0] + numbers[3])) / 20 + 0.05
+
+
+def slow(job: Job) -> float:
+    time.sleep(0.02)
+    return looked_up(job)
+
+
+def test_a_table_is_searched_in_memory() -> None:
+    found = search.run(space=Table(), budget=20, evaluator=looked_up, trials=30, strategy="random")
+    assert found.reason == "trials"
+    assert len(found.trials) == 30
+    assert found.folder is None
+    assert all(10 <= trial.multiplies <= 20 for trial in found.trials)
+    assert 0 < found.hypervolume <= 1
+    costs = [row.multiplies for row in found.front]
+    assert costs == sorted(costs)
+
+
+def test_a_strategy_of_ones_own_is_asked_and_told() -> None:
+    class Once:
+        told = 0
+
+        def ask(self) -> Job:
+            if self.told:
+                raise Exhausted("one is enough")
+            return Job((1, 1, 1, 1))
+
+        def tell(self, job: Job, result: Result) -> None:
+            self.told += 1
+
+    found = search.run(space=Table(), budget=50, evaluator=looked_up, strategy=Once())
+    assert (len(found.trials), found.reason) == (1, "exhausted")
+
+
+@pytest.mark.parametrize("study", ["mine", "elsewhere/mine"])
+def test_a_named_study_lies_under_outputs(
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = search.run(space=Table(), budget=50, evaluator=looked_up, trials=3, study=study)
+    assert found.folder == Path("outputs/mine" if study == "mine" else study)
+    assert (tmp_path / found.folder / "front.csv").exists()
+    with pytest.raises(UserError, match="budget 50 -> 40"):
+        search.run(space=Table(), budget=40, evaluator=looked_up, trials=3, study=study)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"budget": 5}, "below the cheapest"),
+        ({"budget": "many"}, "is not a number"),
+        ({"budget": 40, "budget_low": 50}, "above"),
+        ({"strategy": "gradient"}, "gradient"),
+        ({"strategy": 7}, "strategy=7 is none"),
+        ({"study": "a b"}, "cannot name a folder"),
+    ],
+)
+def test_bad_values_are_said(changes: dict[str, object], said: str) -> None:
+    arguments = {"space": Table(), "budget": 50, "evaluator": looked_up, "trials": 1, **changes}
+    with pytest.raises(UserError, match=said):
+        search.run(**arguments)  # type: ignore[arg-type]
+
+
+def test_failures_alone_stop_it() -> None:
+    def broken(job: Job) -> float:
+        raise RuntimeError("no such table")
+
+    with pytest.raises(UserError, match="last 10 candidates failed, the last with: RuntimeError"):
+        search.run(space=Table(), budget=50, evaluator=broken)
+
+
+def test_kills_at_any_time_change_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2]); import search, test_own;"
+        "search.run(space=test_own.Table(), budget=26, evaluator=test_own.slow, trials=60,"
+        " ahead=2, study=sys.argv[1])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "killed"), str(Path(__file__).parent)]
+    kills = 0
+    for pause in (0.3, 1.2, 1.5, 1.7, 2.0):
+        process = subprocess.Popen(command, cwd=ROOT)
+        time.sleep(pause)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills
+    subprocess.run(command, cwd=ROOT, check=True)
+    whole = search.run(
+        space=Table(), budget=26, evaluator=looked_up, trials=60, ahead=2, study=tmp_path / "whole"
+    )
+    with Study.read(tmp_path / "killed") as study:
+        killed = study.trials()
+    assert [(t.job, t.asked_after, t.result.accuracy) for t in killed] == [
+        (t.job, t.asked_after, t.result.accuracy) for t in whole.trials
+    ]
