@@ -10,6 +10,10 @@ from search.errors import Interrupted, UserError, nearest
 _COMMANDS = {
     "run": ("search.cli:main", "search for the front: convbudget run budget=200k"),
     "front": ("search.commands.front:main", "print the front of a study"),
+    "compare": (
+        "search.commands.compare:main",
+        "which strategy, space or budget did better, over seeds",
+    ),
     "cost": (
         "search.commands.cost:main",
         "exact multiplies and parameters of a network or a block",

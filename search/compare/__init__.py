@@ -1,0 +1,1 @@
+"""Studies beside each other: what differs, and whether it made a difference."""
