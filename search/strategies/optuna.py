@@ -41,11 +41,11 @@ class Optuna:
         self._rng = task.generator(5)
         self._levels = Levels(self._memory, task.generator(0))
         seed = int(self._rng.integers(_LARGEST_SEED))
-        chosen: "BaseSampler" = optuna.samplers.TPESampler(seed=seed)
+        chosen: BaseSampler = optuna.samplers.TPESampler(seed=seed)
         if sampler == "nsgaii":
             chosen = optuna.samplers.NSGAIISampler(seed=seed)
         self._study = optuna.create_study(directions=["minimize", "maximize"], sampler=chosen)
-        self._waiting: dict[Options, "Trial"] = {}
+        self._waiting: dict[Options, Trial] = {}
         self._values: dict[Options, list[float]] = {}
 
     def ask(self) -> Job:

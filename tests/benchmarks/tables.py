@@ -1,4 +1,4 @@
-"""Tables of trained or made-up networks to judge strategies by: every list, its cost, accuracies."""
+"""Tables of trained or made-up networks, to judge strategies by: lists, costs, accuracies."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from search.jobs import Job, Option, Options, Result
 
 @dataclass(frozen=True)
 class ListedChain:
-    """A chain of the lists of a table: the state is what was decided, the price comes at the end."""
+    """A chain of the lists of a table: what was decided is the state, the price comes last."""
 
     costs: dict[Options, int]
 
