@@ -131,7 +131,7 @@ def open_entry(
         return found
     with writable(cache, f"the decoded images of {title}"):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with locked(entry.with_name(entry.name + ".lock")) as alone:
+        with locked(entry.with_name(entry.name + ".lock"), title, say) as alone:
             found = _read(entry)
             if isinstance(found, str):
                 if found:
@@ -167,18 +167,23 @@ def writable(folder: Path, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[bool]:
+def locked(path: Path, title: str, say: Say) -> Iterator[bool]:
     """Hold an exclusive lock on `path` while inside; the system drops it if the process dies.
 
-    Yields whether the lock is held. Where the file system knows no locks the work may be done
-    twice, which the rename at its end makes harmless.
+    Says so if another process has to be waited for, which prepares `title`. Yields whether the
+    lock is held: where the file system knows no locks the work may be done twice, which the rename
+    at its end makes harmless.
     """
     with path.open("w") as handle:
         held = False
         with suppress(ImportError, OSError):
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"another process is preparing {title}; waiting for it")
+                fcntl.flock(handle, fcntl.LOCK_EX)
             held = True
         yield held
 

@@ -4,9 +4,9 @@ import os
 import shutil
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def _build(
     with ExitStack() as stack:
         writer: Writer | None = None
         done = 0
-        for batch in _batches(examples, geometry):
+        for batch in stack.enter_context(closing(_batches(examples, geometry))):
             done += len(batch)
             good = _readable(batch, skipped, skip=skip)
             if good and writer is None:
@@ -131,7 +131,7 @@ def _append(writer: Writer, good: list[Good], shape: tuple[int, int, int]) -> No
     )
 
 
-def _batches(examples: Examples, geometry: Geometry) -> Iterator[list[Decoded]]:
+def _batches(examples: Examples, geometry: Geometry) -> Generator[list[Decoded]]:
     """Decoded batches in order, a few of them ahead in threads (Pillow releases the GIL)."""
     workers = os.cpu_count() or 1
     waiting: deque[Future[list[Decoded]]] = deque()

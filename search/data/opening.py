@@ -119,6 +119,10 @@ def _decoded(
             f"{source.title} has {len(arrays.classes)} classes and the training part"
             f" {len(classes)}, or others; both must have the same"
         )
+    if len(classes) < 2:
+        raise UserError(
+            f"{source.title} has one class, {', '.join(classes)!r}; telling images apart takes 2"
+        )
     if like is None and len(arrays.labels) < len(classes):
         raise UserError(
             f"{source.title} has {len(arrays.labels)} images for {len(classes)} classes;"

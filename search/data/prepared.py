@@ -5,6 +5,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from search.errors import UserError
 
@@ -28,10 +29,17 @@ def find(folder: Path, text: str) -> Path | None:
     """The prepared version `text` (`name/config:version`) asks for, the newest if it asks for none.
 
     `folder` is a TFDS data folder, a data set's folder in it, or one prepared version. Raises
-    `UserError` where configs are prepared, none was named, and TFDS's default is not among them.
+    `UserError` where configs are prepared, none was named, and TFDS's default is not among them,
+    and where the one prepared version is of another set.
     """
     name, config, version = parse_name(text)
     if (folder / _INFO).is_file():
+        held = _stored(folder / _INFO).get("name", name)
+        if held != name:
+            raise UserError(
+                f"data.dir={folder} holds {held}, not {name}; set data.name={held}, or another"
+                " data.dir="
+            )
         return folder
     base = folder / name if (folder / name).is_dir() else folder if folder.name == name else None
     if base is None:
@@ -46,7 +54,7 @@ def find(folder: Path, text: str) -> Path | None:
         for child in sorted(base.iterdir())
         if child.is_dir() and (newest := _newest(child, version))
     }
-    preferred = _default_config(base)
+    preferred = _stored(base / ".config" / "metadata.json").get("default_config_name", "")
     if preferred in configs:
         return configs[preferred]
     if len(configs) == 1 and not preferred:
@@ -95,9 +103,10 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def _default_config(base: Path) -> str:
+def _stored(file: Path) -> dict[str, Any]:
+    """What a JSON file says; nothing if it can't be read, which opening the set will tell."""
     try:
-        stored = json.loads((base / ".config" / "metadata.json").read_text())
-        return str(stored.get("default_config_name", ""))
-    except (OSError, ValueError, AttributeError):
-        return ""
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -13,6 +13,7 @@ from urllib.request import getproxies
 
 from search.data import prepared
 from search.data.cache import locked, writable
+from search.data.examples import Say
 from search.data.names import nearest
 from search.data.silence import quiet
 from search.errors import UserError
@@ -22,7 +23,7 @@ _NAMED = 4
 _INSTALL = "pip install 'convbudget[tfds]'"
 
 
-def prepare_digits(cache: Path, *, again: bool = False) -> Path:
+def prepare_digits(cache: Path, say: Say, *, again: bool = False) -> Path:
     """The folder of the prepared digits inside the cache, made in a second or two if not there.
 
     `again` removes what is there first. Safe against two processes and a kill half-way. Raises
@@ -36,7 +37,7 @@ def prepare_digits(cache: Path, *, again: bool = False) -> Path:
         return folder
     with writable(cache, "the prepared digits"):
         home.mkdir(parents=True, exist_ok=True)
-        with locked(home / f"{Digits.name}.lock"):
+        with locked(home / f"{Digits.name}.lock", "the digits", say):
             if again:
                 shutil.rmtree(folder, ignore_errors=True)
             for stale in (home / Digits.name).glob("incomplete.*"):
@@ -47,7 +48,7 @@ def prepare_digits(cache: Path, *, again: bool = False) -> Path:
     return folder
 
 
-def prepare(text: str, home: Path, cache: Path) -> Path:
+def prepare(text: str, home: Path, cache: Path, say: Say) -> Path:
     """Let TFDS download and prepare `name/config:version` as array_record under `home`.
 
     Files that were fetched by hand are taken from `home/downloads/manual/NAME`, or from TFDS's own
@@ -57,7 +58,8 @@ def prepare(text: str, home: Path, cache: Path) -> Path:
     with writable(cache, "the lock of a preparation"):
         (cache / "tfds").mkdir(parents=True, exist_ok=True)
         name = text.replace("/", "-").replace(":", "-")
-        with locked(cache / "tfds" / f"{name}.lock"), quiet(), _told(text, home):
+        lock = cache / "tfds" / f"{name}.lock"
+        with locked(lock, text, say), quiet(), _told(text, home):
             # Another process may have been first, and this one waiting for it.
             found = prepared.find(home, text)
             return found or _prepare(text, home)

@@ -44,13 +44,13 @@ def _digits(split: str, place: Place) -> Source:
     def load() -> Examples:
         from search.data.records import DamagedError, examples, open_prepared
 
-        where = prepare_digits(place.cache)
+        where = prepare_digits(place.cache, place.say)
         try:
             found = examples(open_prepared(where), split, "digits")
             found.read(range(found.count))
         except DamagedError:
             place.say(f"the prepared digits in {where} are damaged; preparing them again")
-            where = prepare_digits(place.cache, again=True)
+            where = prepare_digits(place.cache, place.say, again=True)
             found = examples(open_prepared(where), split, "digits")
         return found
 
@@ -63,7 +63,7 @@ def _tfds(config: DataConfig, split: str, place: Place) -> Source:
     if where is None:
         if place.progress is not None:
             place.progress(f"preparing {config.name} with TFDS", 0, 0)
-        where = prepare(config.name, home, place.cache)
+        where = prepare(config.name, home, place.cache, place.say)
 
     def load() -> Examples:
         from search.data.records import examples, open_prepared

@@ -1,4 +1,4 @@
-"""The shipped data configurations: all of them valid, each with the space and budget that suit it."""
+"""The shipped data configurations: each is valid, with the space and budget that suit it."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,6 +1,7 @@
 """Folders of images: every layout, odd files, and each refusal in one line."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,22 @@ def test_layouts_that_lack_something(make_images) -> None:
         open_dataset(config(root), seed=0)
     with pytest.raises(UserError, match=r"data\.validation=dev2"):
         open_dataset(config(root, validation="dev2"), seed=0)
+
+
+def test_one_class_is_none(make_images) -> None:
+    with pytest.raises(UserError, match="has one class, 'cat'"):
+        open_dataset(config(make_images(classes=("cat",))), seed=0)
+
+
+def test_warnings_are_what_they_were_after_an_error(make_images) -> None:
+    root = make_images()
+    (root / "dog" / "005.png").write_bytes(b"broken")
+    before = list(warnings.filters)
+    with pytest.raises(UserError) as caught:
+        open_dataset(config(root), seed=0)
+    assert list(warnings.filters) == before
+    # The traceback keeps the frames alive until here.
+    assert caught.tb
 
 
 def test_a_class_with_one_image(make_images) -> None:

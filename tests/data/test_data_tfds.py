@@ -114,6 +114,12 @@ def test_the_folder_may_be_named_at_any_depth(home: Path) -> None:
     assert open_dataset(colour_config(home, name="colours:1.*.*"), seed=0)
 
 
+def test_another_set_is_not_taken_for_the_one_that_was_named(home: Path) -> None:
+    version = write(home, {"train": colours(30)})
+    with pytest.raises(UserError, match=r"holds colours, not cifar10; set data\.name=colours"):
+        open_dataset(colour_config(version, name="cifar10"), seed=0)
+
+
 def test_the_newest_version_unless_told_otherwise(home: Path) -> None:
     old = write(home, {"train": colours(30)})
     shutil.move(old, old.with_name("0.9.9"))
