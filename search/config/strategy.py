@@ -19,7 +19,7 @@ SAMPLERS = ("tpe", "nsgaii")
 _INTEGERS = {
     "population": (2, 10_000),
     "start": (2, 10_000),
-    "rungs": (1, 20),
+    "rungs": (2, 20),
     "reduction": (2, 10),
 }
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 # Proposals known already, whose results Optuna is told again, before a list at an even level.
-_TRIES = 16
+_TRIES = 4
 _LARGEST_SEED = 2**32
 _BELOW_ONE = math.nextafter(1.0, 0.0)
 
