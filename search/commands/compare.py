@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,10 +27,14 @@ def main(argv: Sequence[str]) -> int:
     from search.compare.measuring import as_json, measure
     from search.compare.reading import read
 
-    comparison = measure(read(options.study), options.at, options.seed)
+    # An earlier page lies beside the studies, where outputs/* finds it.
+    studies = [name for name in options.study if Path(name).suffix != ".html"]
+    if not studies:
+        raise UserError(f"{options.study[0]} is a page, not a study; name folders, as outputs/*")
+    comparison = measure(read(studies), options.at, options.seed)
     target = options.out
     if target is None and not options.json:
-        target = locate(options.study[0]).absolute().parent / "compare.html"
+        target = locate(studies[0]).absolute().parent / "compare.html"
     if target is not None:
         from search.compare.page import page
 
@@ -41,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
 
     from search.compare.table import show
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     show(console, comparison)
     console.print(f"Page: {target}", highlight=False, markup=False, soft_wrap=True)
     return 0

@@ -5,7 +5,7 @@ from html import escape
 
 from search.compare.measuring import Comparison
 from search.compare.picture import draw
-from search.compare.table import accuracy_rows, explanation, group_rows, pair_rows
+from search.compare.table import accuracy_rows, explanation, group_rows, letters, pair_rows
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -28,19 +28,20 @@ def page(comparison: Comparison) -> str:
     if comparison.pairs:
         parts.append(_table("Two by two", pair_rows(comparison)))
     words = "\n".join(f"<p>{escape(line)}</p>" for line in explanation(comparison))
+    short = letters(comparison)
     studies = [
-        ("group", "studies"),
-        *((one.label, ", ".join(one.studies)) for one in comparison.groups),
+        ("", "group", "studies"),
+        *((short[one.label], one.label, ", ".join(one.studies)) for one in comparison.groups),
     ]
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>convbudget: {title}</title><style>{_STYLE}</style></head>
 <body>
 <h1>{title}</h1>
+{_table("Groups", studies)}
 {draw(comparison)}
 {"".join(parts)}
 {words}
-{_table("Studies", studies)}
 </body>
 </html>
 """

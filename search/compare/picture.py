@@ -8,10 +8,12 @@ import numpy as np
 
 from search.compare.measuring import Comparison, Figures, Line
 from search.compare.statistics import weights
+from search.compare.table import letters
 from search.quantities import format_multiplies
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -19,29 +21,37 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 
 def draw(comparison: Comparison) -> str:
     """Return the drawings as one SVG element."""
-    # Figure alone: pyplot would look for a display and keep every figure.
     from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
 
     # Text stays text, and the same figures give the same bytes.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "convbudget", "font.size": 10}):
-        figure = Figure(figsize=(11, 8.5), layout="constrained")
-        FigureCanvasSVG(figure)
-        panels: Any = figure.subplots(2, 2)
-        _curves(panels[0][0], comparison.groups, [one.over_compute for one in comparison.groups])
-        panels[0][0].set_xlabel("training compute, multiplies per training image")
-        _counts(panels[0][0])
-        _curves(panels[0][1], comparison.groups, [one.over_seconds for one in comparison.groups])
-        panels[0][1].set_xlabel("seconds of training")
-        _fronts(panels[1][0], comparison)
-        _distributions(panels[1][1], comparison.groups)
-        handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
         target = io.StringIO()
-        figure.savefig(target, format="svg", metadata={"Date": None})
+        figure(comparison).savefig(target, format="svg", metadata={"Date": None})
     text = target.getvalue()
     return text[text.index("<svg") :]
+
+
+def figure(comparison: Comparison) -> "Figure":
+    """Return the drawings as a figure that any of matplotlib's formats can save."""
+    # Figure alone: pyplot would look for a display and keep every figure.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(11, 8.5), layout="constrained")
+    FigureCanvasAgg(drawn)
+    panels: Any = drawn.subplots(2, 2)
+    over_compute, over_time, fronts, models = panels.flat
+    groups = comparison.groups
+    _curves(over_compute, groups, [one.over_compute for one in groups])
+    over_compute.set_xlabel("training compute, multiplies per training image")
+    _curves(over_time, groups, [one.over_seconds for one in groups])
+    over_time.set_xlabel("seconds of training")
+    _fronts(fronts, comparison)
+    _distributions(models, groups)
+    handles, _ = over_compute.get_legend_handles_labels()
+    labels = [f"{short}  {label}" for label, short in letters(comparison).items()]
+    drawn.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
+    return drawn
 
 
 def _colour(index: int) -> str:
@@ -58,6 +68,7 @@ def _curves(axes: "Axes", groups: Sequence[Figures], lines: Sequence[Line]) -> N
             )
     if all(line.spent[0] > 0 for line in lines):
         axes.set_xscale("log")
+        _counts(axes)
     axes.set_ylabel("area of the front")
     axes.set_title("Area with 95 % intervals over seeds", fontsize=10)
     axes.grid(alpha=0.25)
@@ -69,11 +80,14 @@ def _fronts(axes: "Axes", comparison: Comparison) -> None:
             costs, accuracies = zip(*sorted(points), strict=True)
             axes.step(costs, accuracies, where="post", color=_colour(index), alpha=0.8, linewidth=1)
             axes.scatter(costs, accuracies, color=_colour(index), s=12)
+    # A front holds on to the right of its last point: the budget is where it ends.
+    axes.set_xlim(comparison.reference.low * 0.9, comparison.reference.high * 1.1)
     axes.set_xscale("log")
     _counts(axes)
     axes.set_xlabel("multiplies for one image")
     axes.set_ylabel("validation accuracy")
-    axes.set_title("Fronts, one a seed", fontsize=10)
+    kind = "means over fresh seeds" if comparison.confirmed else "the search's own figures"
+    axes.set_title(f"Fronts, one a seed ({kind})", fontsize=10)
     axes.grid(alpha=0.25)
 
 

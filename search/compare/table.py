@@ -1,9 +1,10 @@
 """A comparison as text: rows of cells, which the terminal and the page both lay out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from search.compare.measuring import Comparison, Figures, Pair
@@ -13,32 +14,38 @@ from search.quantities import format_multiplies
 Rows = list[tuple[str, ...]]
 
 
+def letters(comparison: Comparison) -> dict[str, str]:
+    """Return a short name for each group's label: A, B, …, for tables are narrow."""
+    return {one.label: _letter(index) for index, one in enumerate(comparison.groups)}
+
+
 def group_rows(comparison: Comparison) -> Rows:
     """Return the head and a row for each group: sizes, areas, what a search took."""
     head = (
-        *("group", "seeds", "trials", "area at equal compute", "area at the end"),
+        *("", "seeds", "trials", "area at equal compute", "area at the end"),
         *("compute", "seconds"),
     )
-    return [head, *(_group(one) for one in comparison.groups)]
+    short = letters(comparison)
+    return [head, *(_group(one, short) for one in comparison.groups)]
 
 
 def accuracy_rows(comparison: Comparison) -> Rows:
-    """Return the head and a row for each group: the best accuracy within each cost."""
-    head = ("group", *(f"≤ {format_multiplies(level)}" for level in comparison.levels))
-    rows = [
-        (one.label, *("–" if cell is None else interval(cell) for cell in one.accuracy_at))
-        for one in comparison.groups
-    ]
-    return [head, *rows]
+    """Return the head and a row for each cost: the best accuracy within it in each group."""
+    short = letters(comparison)
+    head = ("multiplies", *(short[one.label] for one in comparison.groups))
+    rows: Rows = [head]
+    for index, level in enumerate(comparison.levels):
+        cells = [one.accuracy_at[index] for one in comparison.groups]
+        shown = ("–" if cell is None else interval(cell) for cell in cells)
+        rows.append((f"≤ {format_multiplies(level)}", *shown))
+    return rows
 
 
 def pair_rows(comparison: Comparison) -> Rows:
     """Return the head and a row for each two groups: area won, and models at equal multiplies."""
-    head = (
-        *("groups", "area, second − first", "models", "between"),
-        *("accuracy, second − first", "KS", "p"),
-    )
-    return [head, *(_pair(one) for one in comparison.pairs)]
+    head = ("", "area won", "models", "from", "to", "accuracy won", "KS", "p")
+    short = letters(comparison)
+    return [head, *(_pair(one, short) for one in comparison.pairs)]
 
 
 def explanation(comparison: Comparison) -> list[str]:
@@ -56,8 +63,11 @@ def explanation(comparison: Comparison) -> list[str]:
     ]
     if comparison.pairs:
         lines.append(
-            "KS: distance of the accuracies' distributions at matched multiplies, every stratum of"
-            " cost weighing the same in both groups; p by permutation within strata."
+            "A → B: what B has more than A, in area at equal compute"
+            + (", seed by seed," if all(one.paired for one in comparison.pairs) else "")
+            + " and in mean accuracy over all models trained from so many multiplies to so many."
+            " KS: distance of their accuracies' distributions at matched multiplies: every stratum"
+            " of cost weighs the same in both; p: how often chance gives as much."
         )
     return [*lines, *comparison.notes]
 
@@ -72,6 +82,8 @@ def interval(value: Estimate, signed: bool = False) -> str:
 
 def show(console: Console, comparison: Comparison) -> None:
     """Print all of it."""
+    for label, letter in letters(comparison).items():
+        console.print(f"{letter}  {label}", highlight=False, markup=False)
     kind = "confirmed with fresh seeds" if comparison.confirmed else "the search's own"
     for title, rows in (
         ("Fronts", group_rows(comparison)),
@@ -79,7 +91,7 @@ def show(console: Console, comparison: Comparison) -> None:
         ("Two by two", pair_rows(comparison) if comparison.pairs else []),
     ):
         if rows:
-            console.print(title, style="bold", highlight=False)
+            console.print(f"\n{title}", style="bold", highlight=False)
             console.print(_table(rows), highlight=False)
     for line in explanation(comparison):
         console.print(line, highlight=False, markup=False)
@@ -88,16 +100,20 @@ def show(console: Console, comparison: Comparison) -> None:
 def _table(rows: Sequence[Sequence[str]]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(rows[0]):
-        table.add_column(name, justify="left" if index == 0 else "right", no_wrap=False)
+        table.add_column(name, justify="left" if index == 0 else "right")
     for row in rows[1:]:
-        # Labels hold brackets, which would pass for markup.
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+        # Intervals stand in brackets, which would pass for markup.
+        table.add_row(*map(escape, row))
     return table
 
 
-def _group(one: Figures) -> tuple[str, ...]:
+def _letter(index: int) -> str:
+    return chr(ord("A") + index) if index < 26 else f"G{index + 1}"
+
+
+def _group(one: Figures, short: Mapping[str, str]) -> tuple[str, ...]:
     return (
-        one.label,
+        short[one.label],
         str(len(one.seeds)),
         f"{one.trials:g}",
         interval(one.area),
@@ -107,17 +123,18 @@ def _group(one: Figures) -> tuple[str, ...]:
     )
 
 
-def _pair(one: Pair) -> tuple[str, ...]:
-    names = f"{one.first} → {one.second}"
+def _pair(one: Pair, short: Mapping[str, str]) -> tuple[str, ...]:
+    names = f"{short[one.first]} → {short[one.second]}"
     gap = interval(one.difference, signed=True)
     found = one.matched
     if found is None:
-        return (names, gap, "no shared cost", "", "", "", "")
+        return (names, gap, "no shared cost", "", "", "", "", "")
     return (
         names,
         gap,
         f"{found.first} and {found.second}",
-        f"{format_multiplies(found.low)} and {format_multiplies(found.high)}",
+        format_multiplies(found.low),
+        format_multiplies(found.high),
         f"{found.gain:+.4f}",
         f"{found.distance:.3f}",
         f"{found.p:.3f}",

@@ -1,0 +1,227 @@
+"""Areas over what was spent, groups and their names, and what may be compared."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search.compare.grouping import group, label
+from search.compare.measuring import as_json, measure
+from search.compare.page import page
+from search.compare.reading import read
+from search.compare.spending import Reference, compute, curve, reference, seconds
+from search.errors import UserError
+from search.front import hypervolume
+from search.study.trials import Trial
+
+Maker = Callable[..., Path]
+MakeTrial = Callable[..., Trial]
+WITHIN = Reference(1000, 100_000, 0.1)
+
+
+def test_the_area_rises_by_steps_that_a_hand_can_reckon(make: Maker, trial: MakeTrial) -> None:
+    trials = [
+        trial(0, 10_000, 0.55),
+        trial(1, 50_000, 0.5),
+        trial(2, 1000, 0.325),
+        trial(3, 10_000, math.nan, arch="f" * 12, status="failed"),
+        trial(4, 100_000, 1.0),
+    ]
+    (entry,) = read([make("s", trials=trials)])
+    found = curve(entry, WITHIN, compute)
+    # Half of the width from 10k on; of the height, a half; then a quarter of the first half.
+    assert found.area == pytest.approx([0.25, 0.25, 0.375, 0.375, 0.375])
+    assert found.spent == pytest.approx(12 * np.cumsum([10_000, 50_000, 1000, 10_000, 100_000]))
+    grid = np.array([0, 119_999, 120_000, 732_000, 1e9])
+    assert found.at(grid) == pytest.approx([0, 0, 0.25, 0.375, 0.375])
+    assert curve(entry, WITHIN, seconds).spent == pytest.approx([2, 4, 6, 8, 10])
+
+
+def test_the_curve_is_the_area_of_every_beginning(make: Maker) -> None:
+    (entry,) = read([make("s", count=40)])
+    points = [(t.multiplies, t.result.accuracy) for t in entry.trials]
+    expected = [hypervolume(points[: n + 1], low=1000, high=100_000, chance=0.1) for n in range(40)]
+    assert curve(entry, WITHIN, compute).area == pytest.approx(expected)
+
+
+def test_what_goes_on_from_a_shorter_training_pays_for_the_rest(
+    make: Maker, trial: MakeTrial
+) -> None:
+    trials = [
+        trial(0, 100, 0.2, epochs=1, arch="a" * 12),
+        trial(1, 100, 0.3, epochs=4, arch="a" * 12),
+        trial(2, 100, 0.3, epochs=4, arch="a" * 12, same_as=1),
+        trial(3, 200, 0.3, epochs=4),
+    ]
+    (plain,) = read([make("plain", trials=trials)])
+    assert compute(plain) == [300, 900, 0, 2400]
+    (decayed,) = read([make("decayed", trials=trials, settings={"train": {"decay": 0.5}})])
+    assert compute(decayed) == [300, 1050, 0, 2400]
+    # Shorter trainings are estimates on the way.
+    assert curve(plain, WITHIN, compute).area[0] == 0
+
+
+def test_the_reference_is_common(make: Maker) -> None:
+    entries = read([make("a", cheapest=500, high=50_000), make("b", seed=1, cheapest=900)])
+    assert reference(entries) == Reference(500, 100_000, 0.1)
+
+
+def test_groups_are_named_after_what_differs() -> None:
+    base: dict[str, Any] = {"space.name": "small", "space.ops": ["conv"], "budget": 200_000}
+    assert label([base, {**base, "space.ops": ["conv", "separable"]}]) == [
+        "space.ops=[conv]",
+        "space.ops=[conv,separable]",
+    ]
+    assert label([base, {**base, "budget": 50_000}]) == ["budget=200k", "budget=50k"]
+    assert label([base, {**base, "space.name": "medium", "space.ops": ["basic"]}]) == [
+        "space=small",
+        "space=medium",
+    ]
+    assert label([base]) == ["all"]
+    strategies: list[Mapping[str, Any]] = [
+        {"strategy.name": "random", "strategy.sampler": None},
+        {"strategy.name": "optuna", "strategy.sampler": "tpe"},
+        {"strategy.name": "optuna", "strategy.sampler": "nsgaii"},
+    ]
+    assert label(strategies) == [
+        "strategy=random",
+        "strategy=optuna strategy.sampler=tpe",
+        "strategy=optuna strategy.sampler=nsgaii",
+    ]
+    assert label([{"strategy": "Mine"}, {"strategy": "Yours"}]) == [
+        "strategy=Mine",
+        "strategy=Yours",
+    ]
+
+
+def test_seeds_of_equal_settings_are_one_group(make: Maker) -> None:
+    paths = [make(f"{name}{seed}", seed=seed, strategy=name) for name in "xy" for seed in (2, 0, 1)]
+    groups = group(read([*paths, paths[0]]))
+    assert [(g.label, g.seeds) for g in groups] == [
+        ("strategy=x", (0, 1, 2)),
+        ("strategy=y", (0, 1, 2)),
+    ]
+
+
+def test_figures_say_which_is_better_and_by_how_much(make: Maker) -> None:
+    paths = [
+        make(f"{name}{seed}", seed=seed, strategy=name, bonus=bonus, count=60)
+        for name, bonus in (("low", 0.0), ("high", 0.05))
+        for seed in range(3)
+    ]
+    found = measure(read(paths), [2000, 50_000])
+    low, high = found.groups
+    (pair,) = found.pairs
+    assert (low.label, high.label) == ("strategy=low", "strategy=high")
+    assert pair.paired
+    assert pair.difference.low is not None
+    # Accuracy fills 0.9 of the height; equal costs gain the same everywhere but at the left end.
+    assert 0.03 < pair.difference.low <= pair.difference.mean < 0.056
+    assert pair.matched is not None
+    assert pair.matched.gain == pytest.approx(0.05, abs=0.005)
+    assert pair.matched.p == pytest.approx(0.001)
+    # One of each may lie where the other has no model.
+    assert 170 < pair.matched.first <= 180
+    assert low.accuracy_at[1] is not None
+    assert low.accuracy_at[1].mean == pytest.approx(0.68, abs=0.02)
+    assert low.over_compute.low is not None
+    assert all(np.diff(low.over_compute.area) >= 0)
+    assert low.over_compute.area[-1] == pytest.approx(low.area_end.mean, abs=0.02)
+    assert measure(read(paths), [2000, 50_000]) == found
+    text = json.dumps(as_json(found), allow_nan=False)
+    assert json.loads(text)["groups"][0]["seeds"] == [0, 1, 2]
+
+
+def test_one_seed_is_said_to_have_no_interval(make: Maker) -> None:
+    found = measure(read([make("a"), make("b", strategy="other", bonus=0.1)]))
+    assert found.groups[0].area.low is None
+    assert found.groups[0].over_compute.low is None
+    assert found.pairs[0].difference.low is None
+    assert any("One seed alone has no interval" in note for note in found.notes)
+    assert found.levels[-1] == 100_000
+    shown = page(found)
+    assert "<svg" in shown
+    assert "NaN" not in shown
+    # Nothing is fetched, by no script: what an SVG names are formats, not addresses.
+    assert not re.search(r"(src|href)=\"(?!#)|<script|@import|url\((?!#)", shown)
+
+
+def test_nothing_so_cheap_is_no_accuracy(make: Maker) -> None:
+    found = measure(read([make("a")]), [10])
+    assert found.groups[0].accuracy_at == [None]
+    assert "–" in page(found)
+
+
+def test_a_study_of_ones_own_space_without_seconds_or_prices(make: Maker, trial: MakeTrial) -> None:
+    trials = [trial(n, n, 0.5 + n / 10, seconds=0.0) for n in range(3)]
+    for seed in range(2):
+        make(f"s{seed}", seed=seed, trials=trials, cheapest=0, high=2, data={})
+    found = measure(read([make("x", trials=trials, cheapest=0, high=2), *_paths(make)]))
+    assert found.groups[0].area.mean > 0
+    assert "<svg" in page(found)
+
+
+def _paths(make: Maker) -> list[Path]:
+    return [make("more", seed=5, cheapest=0, high=2)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": {"name": "mnist"}}, "data.name is digits and mnist; .* other data"),
+        ({"data": {"validation_fraction": 0.5}}, "validation_fraction is 0.2 and 0.5; .* split"),
+        ({"chance": 0.5}, "chance is 0.1 and 0.5"),
+        ({"fingerprint": "else"}, r"both have seed 0 but other train images \(t0 and else\)"),
+        ({"strategy": "random"}, "settings and seeds are the same"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_by_name(
+    make: Maker, changes: dict[str, Any], said: str
+) -> None:
+    paths = [make("first"), make("second", **{"strategy": "other", **changes})]
+    with pytest.raises(UserError, match=f"first and second cannot be compared: .*{said}") as error:
+        read(paths)
+    assert "\n" not in str(error.value)
+
+
+def test_treatment_while_training_is_a_setting_like_others(make: Maker) -> None:
+    entries = read([make("a"), make("b", data={"flip": True})])
+    assert [g.label for g in group(entries)] == ["default", "data.flip=True"]
+
+
+def test_other_counting_is_refused(make: Maker, trial: MakeTrial) -> None:
+    first = make("first", trials=[trial(0, 2000, 0.5, arch="a" * 12)])
+    second = make("second", seed=1, trials=[trial(0, 3000, 0.5, arch="a" * 12)])
+    with pytest.raises(UserError, match=r"2,000 multiplies in one and 3,000 in the other"):
+        read([first, second])
+
+
+def test_an_arch_is_counted_again(make: Maker, trial: MakeTrial) -> None:
+    from dataclasses import replace
+
+    from search import zoo
+    from search.arch import to_json
+    from search.cost import multiplies_of
+
+    arch = zoo.network("cifar_resnet20")
+    right = replace(trial(0, multiplies_of(arch), 0.5), value=to_json(arch))
+    read([make("right", trials=[right])])
+    wrong = replace(right, multiplies=right.multiplies + 1)
+    with pytest.raises(UserError, match="wrong was counted by another rule"):
+        read([make("wrong", trials=[wrong])])
+
+
+def test_what_is_no_study_is_refused(make: Maker, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is no study"):
+        read([make("a"), tmp_path])
+    with pytest.raises(UserError, match="no finished trial"):
+        read([make("empty", trials=[])])
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "front.json").write_text("{}")
+    with pytest.raises(UserError, match="keeps its front alone"):
+        read([tmp_path / "tables"])

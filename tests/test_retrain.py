@@ -1,0 +1,183 @@
+"""The front trained again with fresh seeds: which, how often, and what is said of it."""
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search.errors import Interrupted
+from search.executors.local import Local
+from search.front import front
+from search.jobs import Job, Result, failed
+from search.retrain import confirm
+from search.study.confirmed import confirmed, due, fresh_seeds
+from search.study.folder import Facts, Study
+from search.study.tables import export, read_front
+from search.study.trials import Trial, members
+
+FACTS = Facts(1, 10**6, 0, 10**6, 50, True, 0.0, 4, {})
+SETTINGS = {"seed": 7}
+
+
+def noisy(job: Job) -> Result:
+    """Accuracy by cost, and noise that depends on architecture and seed alone."""
+    cost = int(job.options[0])
+    noise = np.random.default_rng((cost, job.seed)).normal(0, 0.05)
+    return Result(float(np.clip(0.1 * np.log(cost) + noise, 0, 1)), 0.3, 1.5)
+
+
+def trial(number: int, cost: int, evaluate: Callable[[Job], Result] = noisy) -> Trial:
+    job = Job((cost,), 4, 7)
+    value, arch = json.dumps({"cost": cost}), f"{cost:012x}"
+    return Trial(number, job, value, arch, cost, None, number, evaluate(job))
+
+
+def search(folder: Path | None, count: int = 30) -> Study:
+    study = Study.open(folder, SETTINGS, FACTS)
+    for number in range(len(study.trials()), count):
+        study.add(trial(number, 100 + 37 * (number * 11 % 30)))
+    return study
+
+
+def test_fresh_seeds_are_consecutive_and_never_the_searchs() -> None:
+    seeds = fresh_seeds(7, [7], 3)
+    assert seeds == [seeds[0], seeds[0] + 1, seeds[0] + 2]
+    assert all(7 != seed < 2**31 for seed in seeds)
+    assert fresh_seeds(7, [7], 5)[:3] == seeds
+    assert fresh_seeds(8, [8], 3)[0] != seeds[0]
+    assert fresh_seeds(7, seeds, 3) == [seeds[2] + 1, seeds[2] + 2, seeds[2] + 3]
+
+
+def test_the_front_is_that_of_the_means_over_fresh_seeds(tmp_path: Path) -> None:
+    with search(tmp_path / "s") as study:
+        before, sure = study.front(study.trials())
+        assert not sure
+        assert confirm(study, Local(noisy), 3) == 3 * len(before)
+        found, sure = study.front(study.trials())
+        seeds = study.confirm_seeds
+        export(study, study.trials())
+    assert sure
+    means = {
+        row.arch_id: np.mean([noisy(Job(row.options, 4, seed)).accuracy for seed in seeds])
+        for row in before
+    }
+    points = [(row.multiplies, float(means[row.arch_id])) for row in before]
+    assert [row.arch_id for row in found] == [before[i].arch_id for i in front(points)]
+    searched = {row.arch_id: row for row in before}
+    for row in found:
+        assert row.accuracy == pytest.approx(means[row.arch_id])
+        assert row.search_accuracy == searched[row.arch_id].accuracy
+        assert (row.seeds, row.seed) == (3, seeds[0])
+        assert row.job == Job(row.options, 4, seeds[0])
+        assert row.accuracy_std > 0
+        assert row.trial == searched[row.arch_id].trial
+    assert len(found) < len(before), "this noise must drop one, or the test shows nothing"
+    rows = list(csv.DictReader((tmp_path / "s" / "front.csv").read_text().splitlines()))
+    assert [float(row["search_accuracy"]) for row in rows] == pytest.approx(
+        [row.search_accuracy for row in found], abs=1e-5
+    )
+    assert [row["seeds"] for row in rows] == ["3"] * len(found)
+    assert (tmp_path / "s" / "confirmations.csv").read_text().count("\n") == 3 * len(before) + 1
+    content, again = read_front(tmp_path / "s")
+    assert content["confirmed"]
+    assert again == found
+    (tmp_path / "s" / "study.db").unlink()
+    assert [repr(row) for row in read_front(tmp_path / "s")[1]] == [repr(row) for row in found]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 4, 8])
+def test_a_killed_confirmation_goes_on_where_it_was(tmp_path: Path, cut: int) -> None:
+    with search(tmp_path / "whole") as whole:
+        confirm(whole, Local(noisy), 3)
+        expected = whole.front(whole.trials())
+    calls: list[Job] = []
+
+    def killed(job: Job) -> Result:
+        if len(calls) == cut:
+            raise KeyboardInterrupt
+        calls.append(job)
+        return noisy(job)
+
+    with search(tmp_path / "part") as part:
+        with pytest.raises(Interrupted, match=f"after {cut} of .* the same command goes on"):
+            confirm(part, Local(killed), 3)
+        # Until all are there the front is the search's own.
+        assert not part.front(part.trials())[1]
+    with search(tmp_path / "part") as part:
+        seen: list[Job] = []
+        confirm(part, Local(lambda job: (seen.append(job), noisy(job))[1]), 3)
+        assert part.front(part.trials()) == expected
+        assert not set(seen) & set(calls)
+        assert confirm(part, Local(noisy), 3) == 0
+
+
+def test_more_seeds_go_on_with_fewer(tmp_path: Path) -> None:
+    with search(None) as study:
+        first = confirm(study, Local(noisy), 2)
+        seeds = study.confirm_seeds
+        assert confirm(study, Local(noisy), 3) == first // 2
+        assert study.confirm_seeds[:2] == seeds
+        assert {row.seeds for row in study.front(study.trials())[0]} == {3}
+        assert confirm(study, Local(noisy), 1) == 0
+        assert {row.seeds for row in study.front(study.trials())[0]} == {3}
+
+
+def test_a_longer_search_needs_its_new_members_alone(tmp_path: Path) -> None:
+    with search(tmp_path / "s", 10) as study:
+        confirm(study, Local(noisy), 3)
+        known = {t.arch_id for t in study.confirmations()}
+    with search(tmp_path / "s", 30) as study:
+        trials = study.trials()
+        rows = members(trials, 4)
+        new = {row.arch_id for row in rows} - known
+        assert new
+        found, sure = study.front(trials)
+        assert (found, sure) == (rows, False)
+        assert confirm(study, Local(noisy), 3) == 3 * len(new)
+        assert study.front(trials)[1]
+
+
+def test_an_architecture_that_fails_once_leaves_the_front() -> None:
+    with search(None) as study:
+        victim = members(study.trials(), 4)[0]
+        calls = iter(range(1000))
+
+        def moody(job: Job) -> Result:
+            fails = job.options == victim.options and next(calls) == 1
+            return failed("loss is NaN") if fails else noisy(job)
+
+        confirm(study, Local(moody), 3)
+        found, sure = study.front(study.trials())
+        assert sure
+        assert victim.arch_id not in {row.arch_id for row in found}
+        assert confirm(study, Local(moody), 3) == 0
+
+
+def test_where_all_fail_the_searchs_front_stays() -> None:
+    with search(None) as study:
+        confirm(study, Local(lambda job: failed("no luck")), 2)
+        found, sure = study.front(study.trials())
+        assert (found, sure) == (members(study.trials(), 4), False)
+
+
+def test_short_trainings_and_other_seeds_are_no_confirmation() -> None:
+    trials = [trial(0, 100), trial(1, 200)]
+    again = [replace(trial(0, 100), job=Job((100,), 4, 1000))]
+    assert confirmed(trials, 4, again, [1000]) is None
+    assert [t.job.options for t in due(trials, 4, again, [1000])] == [(200,)]
+    assert confirmed(trials, 4, again, []) is None
+    alone = confirmed(trials[:1], 4, again, [1000])
+    assert alone is not None
+    assert math.isnan(alone[0].accuracy_std)
+
+
+def test_each_training_is_told(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    with search(None) as study:
+        count = confirm(study, Local(noisy), 2, lambda trial, n, of: told.append((n, of)))
+    assert told == [(n + 1, count) for n in range(count)]
