@@ -1,8 +1,10 @@
 """Points of the unit cube as lists inside an interval of costs, and back."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from search.chain.counting import Counts
 from search.chain.protocol import not_of_chain
@@ -24,6 +26,36 @@ class BlockSums:
     def __init__(self, table: "BudgetTable") -> None:
         self._table = table
         self._sums: dict[int, Counts] = {}
+        self._spelled: dict[int, NDArray[np.int64]] = {}
+
+    def spelled(self, point: int) -> NDArray[np.int64]:
+        """Return the index of each option of each run out of a point, [runs, longest run]."""
+        if point not in self._spelled:
+            graph, layout = self._table.graph, self._table.layout
+            ways = layout.ways[point]
+            begin, count = int(ways.first[0]), int(ways.many.sum())
+            runs = layout.runs[begin : begin + count]
+            found = np.zeros((count, max(map(len, runs))), np.int64)
+            for row, run in enumerate(runs):
+                here = point
+                for depth, option in enumerate(run):
+                    node = graph.nodes[here]
+                    found[row, depth] = node.index[option]
+                    here = node.children[node.index[option]]
+            self._spelled[point] = found
+        return self._spelled[point]
+
+    def ways(self, point: int, first: int, last: int) -> Counts:
+        """Return for each run out of a point how many lists inside begin with it, [runs]."""
+        ways = self._table.layout.ways[point]
+        # Runs that end the list there need no sums; a user's table of costs has thousands.
+        weights = ((ways.child == 0) & (first <= ways.shift) & (ways.shift <= last)).astype(
+            self._table.flat.dtype
+        )
+        for group in np.flatnonzero(ways.child).tolist():
+            shift = int(ways.shift[group])
+            weights[group] = self.between(int(ways.child[group]), first - shift, last - shift)
+        return np.repeat(weights, ways.many)
 
     def between(self, point: int, first: int, last: int) -> float:
         """Return the number of ways from a tabled point to the end at `first` to `last` units."""
@@ -51,39 +83,33 @@ class _Walk:
         self._enter()
 
     def _enter(self) -> None:
-        ways = self._table.layout.ways[self.node]
         self._depth = 0
-        runs = self._table.layout.runs
-        self._runs: list[tuple[Options, float]] = []
-        groups = (ways.child, ways.shift, ways.many, ways.first)
-        for child, shift, many, begin in zip(*(part.tolist() for part in groups), strict=True):
-            weight = self._sums.between(child, self.first - shift, self.last - shift)
-            if weight > 0:
-                self._runs += [(run, weight) for run in runs[begin : begin + many]]
+        if self._table.graph.nodes[self.node].options:
+            self._spelled = self._sums.spelled(self.node)
+            self._weights = self._sums.ways(self.node, self.first, self.last)
 
     def bounds(self) -> list[float]:
         """Return the ends of the options' shares of [0, 1), one more than there are options."""
-        options = self._table.graph.nodes[self.node].options
-        weights = dict.fromkeys(options, 0.0)
-        for run, weight in self._runs:
-            weights[run[self._depth]] += weight
-        total = sum(weights.values())
-        shares = [max(float(w / total), _LEAST) if w > 0 else 0.0 for w in weights.values()]
-        whole = math.fsum(shares)
-        return [math.fsum(shares[:i]) / whole for i in range(len(shares) + 1)]
+        options = len(self._table.graph.nodes[self.node].options)
+        # Scaled first, because a bin holds only what a double does.
+        scaled = (self._weights / self._weights.max()).astype(np.float64)
+        scaled = np.where(self._weights > 0, scaled.clip(_LEAST**2), 0)
+        weights = np.bincount(self._spelled[:, self._depth], scaled, options)
+        shares = np.where(weights > 0, np.maximum(weights / weights.sum(), _LEAST), 0)
+        ends = np.cumsum(shares)
+        return [0.0, *(ends / ends[-1]).tolist()]
 
     def take(self, pick: int) -> None:
         """Go on with option number `pick`."""
         graph, layout = self._table.graph, self._table.layout
-        option = graph.nodes[self.node].options[pick]
         shift = layout.shifts[self.node][pick]
+        kept = self._spelled[:, self._depth] == pick
+        self._spelled, self._weights = self._spelled[kept], self._weights[kept]
         self.node = graph.nodes[self.node].children[pick]
         self.first, self.last = self.first - shift, self.last - shift
+        self._depth += 1
         if self.node in layout.length:
             self._enter()
-        else:
-            self._runs = [entry for entry in self._runs if entry[0][self._depth] == option]
-            self._depth += 1
 
 
 def decode(

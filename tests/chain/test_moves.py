@@ -62,17 +62,20 @@ def test_every_list_is_reached_by_mutations(random_chain, brute_force, seed, dat
         return
     table = tabulate(chain)
     rng = np.random.default_rng(seed)
-    steps = {o: {table.mutate(rng, o, low, high) for _ in range(60)} for o in inside}
+    steps = {
+        o: {table.mutate(rng, o, low, high) for _ in range(60)} for o in sorted(inside, key=str)
+    }
     assert all(spread(start, steps) == inside for start in inside)
 
 
 def test_any_list_may_come_from_any_other_in_one_step(coins):
     prices = {"a": 0, "b": 3, "c": 4}
     table = tabulate(coins(prices, prices, prices), 8)
-    inside = set(table.lists())
+    inside = list(table.lists())
     rng = np.random.default_rng(1)
     for options in inside:
-        assert {table.mutate(rng, options) for _ in range(1500)} == inside - {options}
+        reached = {table.mutate(rng, options, rate=0.6) for _ in range(1000)}
+        assert reached == {*inside} - {options}
 
 
 def test_a_mutation_keeps_what_it_can(coins):

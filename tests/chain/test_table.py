@@ -218,3 +218,41 @@ def test_binned_tables_stay_inside(random_chain, brute_force, seed, data):
     else:
         with pytest.raises(UserError, match="nearest"):
             table.inside(low, high)
+
+
+def test_a_table_of_costs_as_a_chain():
+    """Costs that are no sums, as in a tabular benchmark: the state is the list so far."""
+
+    class Tabular:
+        costs = np.random.default_rng(0).integers(10**6, 10**8, 3**7).reshape((3,) * 7)
+
+        def start(self):
+            return ()
+
+        def options(self, position, _state):
+            return range(3) if position < 7 else ()
+
+        def step(self, _position, state, option):
+            return (*state, option), 0
+
+        def finish(self, state):
+            return self.costs[state]
+
+        def value(self, options):
+            return list(options)
+
+    table = tabulate(Tabular())
+    assert table.exact
+    assert table.flat.nbytes < 1000
+    low, high = 2 * 10**7, 3 * 10**7
+    inside = {tuple(map(int, found)) for found in np.argwhere(abs(Tabular.costs - 25e6) <= 5e6)}
+    assert table.count(low, high) == len(inside)
+    assert set(table.lists(low, high)) == inside
+    rng = np.random.default_rng(1)
+    assert set(table.sample(rng, 30 * len(inside), low, high)) == inside
+    for options in list(inside)[:20]:
+        assert table.cost(options) == Tabular.costs[options]
+        assert table.decode(table.encode(options, low, high), low, high) == options
+        assert table.mutate(rng, options, low, high) in inside - {options}
+    best = min(Tabular.costs.flat)
+    assert table.sample_at(rng, [0])[0] == tuple(map(int, np.argwhere(Tabular.costs == best)[0]))
