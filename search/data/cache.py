@@ -9,8 +9,8 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -195,9 +195,9 @@ def _sweep(entry: Path) -> None:
 
 
 def _replace(entry: Path, build: Callable[[Path], None]) -> None:
-    fresh, old = (
-        Path(tempfile.mkdtemp(prefix=f"{entry.name}.tmp-", dir=entry.parent)) for _ in range(2)
-    )
+    # Not by `tempfile`, whose folders nobody else may enter: a cache can be a group's.
+    fresh, old = (entry.with_name(f"{entry.name}.tmp-{secrets.token_hex(6)}") for _ in range(2))
+    fresh.mkdir()
     try:
         build(fresh)
         if entry.exists():
