@@ -1,0 +1,121 @@
+"""Progress, table, picture and page: the data of the figure first, then that it can be drawn."""
+
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from search.arch import Arch, Block, Head, Input, Stem, to_json
+from search.jobs import Job, Result, failed
+from search.report.page import page
+from search.report.picture import draw, plot, short_mix
+from search.report.progress import Estimate, Watch, spell
+from search.report.table import show
+from search.study.folder import Facts
+from search.study.tables import front_content
+from search.study.trials import Trial, members
+
+FACTS = Facts(100, 10_000, 0, 5_000, 40, True, 0.1, 8, {"name": "digits"})
+ARCH = Arch(
+    Input(8, 8, 1), Stem(4), (Block("conv", 8), Block("separable", 8), Block("conv", 8)), Head(), 10
+)
+
+
+def trial(number: int, multiplies: int, result: Result, epochs: int = 8) -> Trial:
+    job = Job((number,), epochs)
+    return Trial(number, job, to_json(ARCH), f"{number:012d}", multiplies, 9, number, result)
+
+
+TRIALS = [
+    trial(0, 1000, Result(0.5, seconds=2.0)),
+    trial(1, 2000, Result(0.4, seconds=2.0)),
+    trial(2, 3000, Result(0.8, seconds=2.0)),
+    trial(3, 3000, failed("loss is NaN", 2.0)),
+    trial(4, 900, Result(0.9, seconds=1.0), epochs=2),
+]
+FRONT = members(TRIALS, 8)
+CONTENT = front_content("study", FACTS, len(TRIALS), FRONT)
+
+
+def test_the_plot_holds_full_successes_and_the_front() -> None:
+    drawn = plot(TRIALS, FRONT, 8)
+    assert drawn.trials == [(1000, 0.5), (2000, 0.4), (3000, 0.8)]
+    assert drawn.front == [(1000, 0.5), (3000, 0.8)]
+    assert drawn.labels == ["2c 1s", "2c 1s"]
+
+
+def test_blocks_are_written_in_initials() -> None:
+    assert short_mix(to_json(ARCH)) == "2c 1s"
+    assert short_mix("[1, 2]") == ""
+
+
+@pytest.mark.parametrize("count", [0, 1, len(TRIALS)])
+def test_any_study_can_be_drawn(count: int) -> None:
+    found = members(TRIALS[:count], 8)
+    content = front_content("study", FACTS, count, found)
+    picture = draw(content, plot(TRIALS[:count], found, 8))
+    assert picture.startswith(b"\x89PNG")
+    assert picture == draw(content, plot(TRIALS[:count], found, 8))
+    html = page(content, found, picture)
+    assert html.count("<tr>") == len(found) + 1
+    assert "<script" not in html
+
+
+def test_the_table_shows_each_member() -> None:
+    text = io.StringIO()
+    show(Console(file=text, width=100), CONTENT, FRONT)
+    printed = text.getvalue()
+    assert "2 of 5 trials on digits, budget 5k multiplies" in printed
+    for row in FRONT:
+        assert row.arch_id in printed
+    assert "2 conv + 1 separable" in printed
+    json.dumps(CONTENT)
+
+
+def test_plain_lines_where_no_terminal_is(tmp_path: Path) -> None:
+    text, log = io.StringIO(), tmp_path / "run.log"
+    with Watch(Console(file=text, width=60), 5, None, log) as watch:
+        watch.tell("device: cpu")
+        watch(TRIALS[0], False)
+        for one in TRIALS[1:]:
+            watch(one, True)
+    lines = text.getvalue().splitlines()
+    assert lines[0] == "device: cpu"
+    # Trials that were there are not told again; at most one a second, and the last in any case.
+    assert [line.split()[0] for line in lines[1:]] == ["2/5", "5/5"]
+    assert "\x1b" not in text.getvalue()
+    logged = log.read_text().splitlines()
+    assert len(logged) == 5
+    assert "failed: loss is NaN" in logged[3]
+
+
+def test_a_bar_on_a_terminal() -> None:
+    text = io.StringIO()
+    with Watch(Console(file=text, width=100, force_terminal=True), 5, None, None) as watch:
+        for one in TRIALS:
+            watch(one, True)
+    assert "5/5" in text.getvalue()
+    assert "best 0.9000, 1 failed" in text.getvalue()
+
+
+def test_the_estimate_counts_what_ran_now() -> None:
+    estimate = Estimate(trials=5, hours=None)
+    assert estimate.seconds_left() is None
+    estimate.count(TRIALS[0], new=False)
+    assert estimate.seconds_left() is None
+    estimate.count(TRIALS[1], new=True)
+    assert estimate.seconds_left() == pytest.approx(3 * 2.0)
+    limited = Estimate(trials=None, hours=0.001)
+    limited.count(TRIALS[0], new=True)
+    assert limited.seconds_left() == pytest.approx(1.6)
+    assert math.isnan(Estimate(None, None).best)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0s"), (59.4, "59s"), (80, "1m20s"), (11_100, "3h05m")]
+)
+def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
+    assert spell(seconds) == text
