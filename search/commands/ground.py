@@ -8,6 +8,7 @@ from search.chain.protocol import Chain
 from search.config.run import RunConfig
 from search.data.opening import open_dataset
 from search.images import Dataset
+from search.report.loading import Loading
 from search.space import build
 
 
@@ -46,6 +47,9 @@ class Ground:
 
 def lay(config: RunConfig) -> Ground:
     """Open the data and build the space for it; raises `UserError` for what cannot be had."""
-    dataset = open_dataset(config.data, seed=config.seed)
+    with Loading() as loading:
+        dataset = open_dataset(
+            config.data, seed=config.seed, progress=loading.progress, say=loading.say
+        )
     chain = build(config.space, Input(*dataset.shape), len(dataset.classes))
     return Ground(dataset, chain)

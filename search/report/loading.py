@@ -1,0 +1,53 @@
+"""How far the data is while it is prepared: a bar on a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+# Without a terminal: seconds before the first line, and between two.
+_PATIENCE = 2.0
+_PAUSE = 10.0
+
+
+class Loading:
+    """Both things that opening data wants to tell, on stderr. A context manager around it."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._bar: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._next = time.monotonic() + _PATIENCE
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """Print a notice of one line."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` are done; a `total` of 0 means unknown."""
+        if not self._console.is_terminal:
+            if time.monotonic() >= self._next or not total:
+                self._next = time.monotonic() + _PAUSE
+                self.say(f"{what}: {done:,} of {total:,}" if total else f"{what} …")
+            return
+        if self._bar is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self._bar = Progress(*columns, console=self._console, transient=True)
+            self._bar.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=total or None)
+        self._bar.update(self._tasks[what], completed=done)
