@@ -21,7 +21,7 @@ def confirm(
     `watch` is called with each training, how many are done, and of how many. Returns how many
     were trained now. Raises `Interrupted` on Ctrl-C.
     """
-    waiting = study.begin_confirmation(seeds)
+    waiting = study.begin_confirmation(seeds) if seeds else []
     number, told = len(study.confirmations()), len(study.trials())
     for place, trial in enumerate(waiting):
         executor.submit(place, trial.job)

@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +13,9 @@ import pytest
 from search.errors import Interrupted
 from search.executors.local import Local
 from search.front import front
-from search.jobs import Job, Result, failed
+from search.jobs import Job, Option, Options, Result, failed
 from search.retrain import confirm
+from search.runner.own import Found, run
 from search.study.confirmed import confirmed, due, fresh_seeds
 from search.study.folder import Facts, Study
 from search.study.tables import export, read_front
@@ -110,7 +111,12 @@ def test_a_killed_confirmation_goes_on_where_it_was(tmp_path: Path, cut: int) ->
         assert not part.front(part.trials())[1]
     with search(tmp_path / "part") as part:
         seen: list[Job] = []
-        confirm(part, Local(lambda job: (seen.append(job), noisy(job))[1]), 3)
+
+        def noted(job: Job) -> Result:
+            seen.append(job)
+            return noisy(job)
+
+        confirm(part, Local(noted), 3)
         assert part.front(part.trials()) == expected
         assert not set(seen) & set(calls)
         assert confirm(part, Local(noisy), 3) == 0
@@ -181,3 +187,43 @@ def test_each_training_is_told(tmp_path: Path) -> None:
     with search(None) as study:
         count = confirm(study, Local(noisy), 2, lambda trial, n, of: told.append((n, of)))
     assert told == [(n + 1, count) for n in range(count)]
+
+
+class Sizes:
+    """One number of 1 to 60, which is its price."""
+
+    def start(self) -> int:
+        return 0
+
+    def options(self, position: int, state: int) -> Sequence[int]:
+        return range(1, 61) if position == 0 else ()
+
+    def step(self, position: int, state: int, option: Option) -> tuple[int, int]:
+        return int(option), 0
+
+    def finish(self, state: int) -> int:
+        return state
+
+    def value(self, options: Options) -> int:
+        return int(options[0])
+
+
+def test_ones_own_search_is_confirmed_too(tmp_path: Path) -> None:
+    def search_it(confirm: int) -> Found:
+        return run(
+            space=Sizes(),
+            budget=60,
+            evaluator=noisy,
+            trials=30,
+            study=tmp_path / "s",
+            confirm=confirm,
+        )
+
+    plain = search_it(0)
+    assert all(row.seeds == 1 for row in plain.front)
+    sure = search_it(3)
+    assert sure.trials == plain.trials
+    assert {row.arch_id for row in sure.front} <= {row.arch_id for row in plain.front}
+    assert all(row.seeds == 3 and row.seed != 0 for row in sure.front)
+    # What was confirmed stays so when nobody asks again.
+    assert search_it(0).front == sure.front

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from search import retrain
 from search.chain.protocol import Chain
 from search.chain.table import BudgetTable, tabulate
 from search.errors import UserError
@@ -47,6 +48,7 @@ def run(
     seed: int = 0,
     chance: float = 0.0,
     ahead: int = 0,
+    confirm: int = 0,
 ) -> Found:
     """Search `space` for the best accuracy at every cost up to `budget`.
 
@@ -54,8 +56,9 @@ def run(
     `Result` or a plain accuracy, at most 1, where `chance` is that of guessing; what it raises is
     recorded as a failure. `strategy` is a name, a `StrategyConfig`, or an object with `ask` and
     `tell`. `study` names a folder under `outputs/` (a path stands for itself): the same call then
-    goes on where it was stopped; None keeps everything in memory. Raises `UserError` for bad
-    values and after ten failures in a row, `Interrupted` on Ctrl-C.
+    goes on where it was stopped; None keeps everything in memory. `confirm` is how many fresh seeds
+    the front is evaluated with again, for an evaluator that looks at `job.seed`. Raises `UserError`
+    for bad values and after ten failures in a row, `Interrupted` on Ctrl-C.
     """
     high = parse_multiplies(budget)
     low = 0 if budget_low is None else parse_multiplies(budget_low, "budget_low")
@@ -77,6 +80,8 @@ def run(
     rules = Rules(low, high, ahead, trials, hours)
     with Study.open(_folder(study), settings, facts) as opened:
         ended = Runner(opened, space, chosen, Local(evaluator), rules).run()
+        if ended.reason not in ("failures", "interrupted"):
+            retrain.confirm(opened, Local(evaluator), confirm)
         recorded = opened.trials()
         front = export(opened, recorded)
     ended.check(len(recorded))

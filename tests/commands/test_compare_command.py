@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.__main__ import main
-from search.jobs import Job, Options
+from search.jobs import Job, Option, Options
 from search.runner.own import run
 
 
@@ -20,8 +20,8 @@ class Digits:
     def options(self, position: int, state: int) -> Sequence[int]:
         return (1, 2, 3, 4) if position < 4 else ()
 
-    def step(self, position: int, state: int, option: int) -> tuple[int, int]:
-        return state * option, 0
+    def step(self, position: int, state: int, option: Option) -> tuple[int, int]:
+        return state * int(option), 0
 
     def finish(self, state: int) -> int:
         return state
