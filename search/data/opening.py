@@ -15,7 +15,7 @@ from search.data.decoding import decoded
 from search.data.examples import Progress, Say, Source
 from search.data.parts import CHUNK, fingerprint, histogram, mean_and_std, partition
 from search.data.pixels import Geometry
-from search.data.sources import Place, find_source, is_test_cut
+from search.data.sources import Place, find_source, is_test_cut, missing_test
 from search.errors import UserError
 from search.images import Augment, Dataset, Split
 
@@ -58,6 +58,8 @@ def open_dataset(
     else:
         validation = _decoded(own, config, place, base)
         train = _take(base, rest, "train", place)
+    if why := missing_test(config):
+        place.say(f"{why}, before the search rather than after it")
     mean, std = _normalisation(config, train)
     return Dataset(
         name=_title(config),

@@ -67,6 +67,12 @@ def find(folder: Path, text: str) -> Path | None:
     return None
 
 
+def splits(folder: Path) -> tuple[str, ...]:
+    """The names of the splits of a prepared version."""
+    listed = _stored(folder / _INFO).get("splits", [])
+    return tuple(str(split.get("name")) for split in listed if isinstance(split, dict))
+
+
 def identity(folder: Path) -> dict[str, object]:
     """All that the contents of a prepared version depend on: its description and its files."""
     digest = hashlib.sha256()

@@ -40,6 +40,34 @@ def is_test_cut(config: DataConfig) -> bool:
     return not config.test or (config.name == "folder" and _layout(config).flat)
 
 
+def missing_test(config: DataConfig) -> str:
+    """Why nothing will be there to test a final model on, with the fix; empty if all is well.
+
+    Looks at names alone, so that a search can warn before it starts.
+    """
+    if is_test_cut(config) or config.name == "digits":
+        return ""
+    if config.name == "folder":
+        found = _layout(config)
+        held, missing = f"data.path={config.path}", "" if found.test else config.test
+    else:
+        where = prepared.find(_home(config), config.name)
+        known = prepared.splits(where) if where else ()
+        wanted = [part.split("[")[0].strip() for part in config.test.split("+")]
+        held = f"{config.name} (splits {', '.join(known)})"
+        missing = next((name for name in wanted if known and name not in known), "")
+    if not missing:
+        return ""
+    return (
+        f"{held} has no {missing!r} for the final test; name another with data.test=NAME, or set"
+        " data.test= to set a part of the training images aside"
+    )
+
+
+def _home(config: DataConfig) -> Path:
+    return Path(config.dir).expanduser() if config.dir else prepared.default_folder()
+
+
 def _digits(split: str, place: Place) -> Source:
     def load() -> Examples:
         from search.data.records import DamagedError, examples, open_prepared
@@ -58,7 +86,7 @@ def _digits(split: str, place: Place) -> Source:
 
 
 def _tfds(config: DataConfig, split: str, place: Place) -> Source:
-    home = Path(config.dir).expanduser() if config.dir else prepared.default_folder()
+    home = _home(config)
     where = prepared.find(home, config.name)
     if where is None:
         if place.progress is not None:
@@ -81,11 +109,8 @@ def _folder(config: DataConfig, part: Part, place: Place) -> Source | None:
     found = _layout(config)
     where = {"train": found.train, "validation": found.validation, "test": found.test}[part]
     if where is None:
-        if part == "test" and not is_test_cut(config):
-            raise UserError(
-                f"data.path={config.path} has no folder {config.test!r} for the final test; add"
-                " one, or set data.test= to set a part of the training images aside"
-            )
+        if part == "test" and (why := missing_test(config)):
+            raise UserError(why)
         return None
     return folder.source(
         found.root,

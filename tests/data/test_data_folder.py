@@ -65,8 +65,10 @@ def test_training_and_test_alone_give_a_validation_part_by_seed(make_images) -> 
 
 def test_training_alone_has_no_test_unless_asked(make_images) -> None:
     root = make_images("train", count=10)
-    assert len(open_dataset(config(root), seed=0).train) == 18
-    with pytest.raises(UserError, match=r"no folder 'test'.*data\.test="):
+    said: list[str] = []
+    assert len(open_dataset(config(root), seed=0, say=said.append).train) == 18
+    assert "has no 'test' for the final test" in said[0]
+    with pytest.raises(UserError, match=r"has no 'test' .*data\.test="):
         open_test(config(root))
     assert len(open_test(config(root, test=""))) == 4
     assert len(open_dataset(config(root, test=""), seed=0).train) == 14

@@ -157,6 +157,18 @@ def test_slices_and_sums_of_splits(home: Path) -> None:
         open_test(colour_config(home, test="holdout"))
 
 
+def test_a_search_is_told_when_nothing_is_left_to_test_on(home: Path) -> None:
+    write(home, {"train": colours(30), "extra": colours(12)})
+    said: list[str] = []
+    open_dataset(colour_config(home), seed=0, say=said.append)
+    assert len(said) == 1
+    assert "colours (splits " in said[0]
+    assert "has no 'test'" in said[0]
+    for test in ("extra", "train[90%:]+extra", ""):
+        open_dataset(colour_config(home, test=test), seed=0, say=said.append)
+    assert len(said) == 1
+
+
 def test_a_set_without_a_test_split_sets_images_aside(home: Path) -> None:
     write(home, {"train": colours(60)})
     cut = colour_config(home, test="")
@@ -251,7 +263,7 @@ def test_a_damaged_description_is_refused(home: Path) -> None:
 
 
 def test_a_prepared_set_needs_no_tensorflow_and_warm_not_even_tfds(home: Path) -> None:
-    write(home, {"train": colours(30)})
+    write(home, {"train": colours(30), "test": colours(9)})
     program = f"""
 import sys
 from search.config.data import DataConfig
