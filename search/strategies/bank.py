@@ -28,8 +28,9 @@ class Likeness:
 
     def part(self, rows: Index, columns: Index) -> "Likeness":
         """Return the likeness of some of the lists."""
-        cells = np.ix_(rows, columns)
-        return Likeness(*(getattr(self, name)[cells] for name in self.__dataclass_fields__))
+        # Whole rows first: several times as fast as picking single cells.
+        parts = (getattr(self, name) for name in self.__dataclass_fields__)
+        return Likeness(*(part.take(rows, 0).take(columns, 1) for part in parts))
 
     def own(self, rows: Index) -> Matrix:
         """Return the linear, counts and cost products of lists with themselves, [3, m]."""

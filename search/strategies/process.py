@@ -75,18 +75,23 @@ def _covariance(likeness: Likeness, scales: Matrix) -> Matrix:
 
 def _surprise(likeness: Likeness, values: Matrix, scales: Matrix) -> float:
     """Negative logarithm of the evidence and of the scales' own likelihood."""
-    covariance = _covariance(likeness, scales)
-    covariance[np.diag_indices(len(values))] += np.exp(scales[5]) + _TINY
+    n = len(values)
+    # With the values as one more row the last row of the root is the root's solution for them.
+    bordered = np.empty((n + 1, n + 1))
+    bordered[:n, :n] = _covariance(likeness, scales)
+    bordered[np.arange(n), np.arange(n)] += np.exp(scales[5]) + _TINY
+    bordered[n, :n] = values
+    bordered[n, n] = values @ values / np.exp(scales[5]) + 1.0
     try:
-        root = np.linalg.cholesky(covariance)
+        root = np.linalg.cholesky(bordered)
     except np.linalg.LinAlgError:
         return np.inf
-    explained = values @ np.linalg.solve(covariance, values)
+    explained = float(np.square(root[n, :n]).sum())
     unlikely = 0.5 * np.square(scales - _TYPICAL).sum()
-    return float(0.5 * explained + np.log(np.diag(root)).sum() + unlikely)
+    return float(0.5 * explained + np.log(np.diag(root)[:n]).sum() + unlikely)
 
 
 def _standard(targets: Matrix) -> tuple[Matrix, float, float]:
-    middle, spread = float(np.median(targets)), float(np.std(targets))
+    middle, spread = float(np.sort(targets)[len(targets) // 2]), float(np.std(targets))
     spread = spread if spread > _TINY else 1.0
     return (targets - middle) / spread, middle, spread

@@ -11,6 +11,7 @@ from search.strategies.levels import Levels
 from search.strategies.memory import Memory, Task
 from search.strategies.pool import Pool
 from search.strategies.process import Process
+from search.strategies.threads import one_thread
 
 START = 10
 # Results that the model is fitted to, and proposals whose results it imagines.
@@ -45,7 +46,11 @@ class Surrogate:
         """Return the next job; raises `Exhausted` when none is left."""
         while True:
             early = self._asked < self._start or len(self._memory.trials) < 2
-            options = self._levels.propose() if early else self._best()
+            if early:
+                options = self._levels.propose()
+            else:
+                with one_thread():
+                    options = self._best()
             job = self._memory.claim(options)
             if job is not None:
                 self._asked += 1
@@ -58,10 +63,11 @@ class Surrogate:
         if trial is None:
             self._forget(job.options)
         elif self._bank is not None:
-            self._hold(self._bank, job.options, trial.accuracy)
-            fitted = np.array(list(self._target))
-            targets = np.array(list(self._target.values()))
-            self._process.learn(self._bank.likeness.part(fitted, fitted), targets)
+            with one_thread():
+                self._hold(self._bank, job.options, trial.accuracy)
+                fitted = np.array(list(self._target))
+                targets = np.array(list(self._target.values()))
+                self._process.learn(self._bank.likeness.part(fitted, fitted), targets)
 
     def _best(self) -> Options:
         """Return the list of the pool that promises the largest gain."""
