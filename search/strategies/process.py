@@ -13,7 +13,7 @@ from search.strategies.features import Matrix
 # Logarithms of the scales: linear, counts, cost, alike, its reach, noise, and the cost's reach.
 _TYPICAL = np.log([1.0, 0.3, 1.0, 0.5, 0.5, 0.02, 0.3])
 # Steps in search of better scales: floor and ceiling for each result, and work in rows.
-_FEWEST, _MOST, _WORK = 2, 20, 1200
+_FEWEST, _MOST, _WORK = 1, 15, 400
 _TINY = 1e-8
 
 

@@ -112,10 +112,11 @@ class Surrogate:
 
     def _hold(self, bank: Bank, options: Options, accuracy: float) -> None:
         """Fit the model to a result from now on, in the place of an old one if there are many."""
+        fresh = options not in self._number or options in self._imagined
+        if fresh and len(self._target) - len(self._imagined) >= _FITTED:
+            self._forget(self._dispensable())
         self._imagined.discard(options)
         if options not in self._number:
-            if len(self._target) - len(self._imagined) >= _FITTED:
-                self._forget(self._dispensable())
             if self._pool is not None:
                 self._pool.leave(options)
             self._number[options] = bank.add([options])[0]

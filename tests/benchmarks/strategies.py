@@ -17,7 +17,7 @@ import numpy as np
 from tables import Table, integers, made_up, read
 
 from search.config.strategy import OPTIONS, StrategyConfig
-from search.jobs import Exhausted, Options
+from search.jobs import Exhausted, Job, Options
 from search.strategies import build
 
 MARKS = (20, 50, 100, 200)
@@ -35,10 +35,8 @@ TABLES: dict[str, Callable[[], Table]] = {
 _MOST_PROPOSALS = 5000
 
 
-def propose(
-    config: StrategyConfig, table: Table, seed: int, *, ahead: int = 0
-) -> Iterator[Options]:
-    """Yield the lists that a strategy of the project has evaluated at full length."""
+def propose_jobs(config: StrategyConfig, table: Table, seed: int) -> Iterator[Job]:
+    """Yield the jobs of a strategy of the project, each with its result told."""
     strategy = build(
         config,
         table.budget_table,
@@ -48,17 +46,19 @@ def propose(
         epochs=table.epochs[-1],
         chance=table.chance,
     )
-    waiting = []
     while True:
         try:
-            waiting.append(strategy.ask())
+            job = strategy.ask()
         except Exhausted:
             return
-        if len(waiting) > ahead:
-            job = waiting.pop(0)
-            strategy.tell(job, table.result(job, seed % 3))
-            if job.epochs == table.epochs[-1]:
-                yield job.options
+        strategy.tell(job, table.result(job, seed % 3))
+        yield job
+
+
+def propose(config: StrategyConfig, table: Table, seed: int) -> Iterator[Options]:
+    """Yield the lists that a strategy of the project evaluates at full length."""
+    jobs = propose_jobs(config, table, seed)
+    return (job.options for job in jobs if job.epochs == table.epochs[-1])
 
 
 def plain_optuna(sampler: str, table: Table, seed: int) -> Iterator[Options]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import search.strategies.surrogate as surrogate
 from search.chain.table import BudgetTable, tabulate
 from search.config.strategy import StrategyConfig
 from search.errors import UserError
@@ -178,6 +179,17 @@ def test_learns(name: str) -> None:
     reached = front([(table.cost(o), accuracy_of(o)) for o in found])
     exact = [i for i in reached if level.get(table.cost(found[i])) == accuracy_of(found[i])]
     assert len(exact) >= 0.6 * len(best)
+
+
+def test_surrogate_forgets_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more results than the model is fitted to, and some told again as after halving."""
+    monkeypatch.setattr(surrogate, "_FITTED", 12)
+    monkeypatch.setattr(surrogate, "_IMAGINED", 3)
+    table = tabulate(Stages())
+    strategy = factory(StrategyConfig("surrogate", start=4))(table, 0, 400, 0)
+    for job in play(strategy, evaluate, limit=60, ahead=6):
+        if len(job.options) % 2:
+            strategy.tell(job, evaluate(job))
 
 
 def test_failures_are_no_parents() -> None:
