@@ -8,6 +8,8 @@ from search.compare.reading import Entry, settings_of
 from search.quantities import format_multiplies
 from search.study.trials import canonical
 
+# What a study notes of one's own space follows from the space and the budget.
+_DERIVED = {"space.within", "space.cheapest"}
 # Budgets are read as people write them.
 _MULTIPLIES = {"budget", "budget_low"}
 
@@ -50,6 +52,7 @@ def label(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     differing = [key for key in keys if len({canonical(flat.get(key)) for flat in settings}) > 1]
     if not differing:
         return ["all" for _ in settings]
+    differing = [key for key in differing if key not in _DERIVED] or differing
     named = {
         part
         for part in {key.partition(".")[0] for key in differing}

@@ -83,6 +83,9 @@ def test_groups_are_named_after_what_differs() -> None:
         "space=medium",
     ]
     assert label([base]) == ["all"]
+    counted = [{"budget": 10, "space.within": 3}, {"budget": 20, "space.within": 6}]
+    assert label(counted) == ["budget=10", "budget=20"]
+    assert label([{"space.within": 3}, {"space.within": 6}]) == ["space.within=3", "space.within=6"]
     strategies: list[Mapping[str, Any]] = [
         {"strategy.name": "random", "strategy.sampler": None},
         {"strategy.name": "optuna", "strategy.sampler": "tpe"},
