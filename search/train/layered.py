@@ -20,7 +20,7 @@ from search.train.programs import Blueprint, Program, Programs
 from search.train.recipe import Recipe
 from search.train.state import CLASSIFIER, State, shaped
 
-_WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+_WIDTHS = (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
 def rounded(channels: int) -> int:
