@@ -108,6 +108,8 @@ class Runner:
         Raises `UserError` when the strategy leaves the budget, or asks for something else than it
         did when the study was written.
         """
+        if self._complete():
+            return Ended("trials")
         received: list[int] = []
         try:
             with _interruptible(received):
@@ -116,6 +118,19 @@ class Runner:
                 return ended
         except KeyboardInterrupt:
             return Ended("interrupted", signal=received[0] if received else signal.SIGINT)
+
+    def _complete(self) -> bool:
+        """Tell of a study that has all it is asked for, without asking a strategy again."""
+        trials, stored = self._rules.trials, self._stored
+        if trials is None or self._rules.hours is not None or len(stored) < trials:
+            return False
+        if any(number not in stored for number in range(trials)):
+            return False
+        self._told = [stored[number] for number in range(trials)]
+        if self._watch is not None:
+            for trial in self._told:
+                self._watch(trial, False)
+        return True
 
     def _search(self) -> Ended:
         while True:
@@ -146,20 +161,24 @@ class Runner:
     def _take(self, job: Job) -> None:
         """Give the strategy's next job to the executor, or find that its result is there."""
         number = len(self._asked)
+        known = self._stored.get(number)
+        if known is not None and (known.job, known.asked_after) == (job, len(self._told)):
+            # What an equal list stands for was worked out when it was recorded.
+            self._first.setdefault((known.arch_id, job.epochs, job.seed), number)
+            self._asked.append(known)
+            return
         trial = self._described(number, job)
         key = (trial.arch_id, job.epochs, job.seed)
         first = self._first.setdefault(key, number)
         if first != number:
             trial = replace(trial, same_as=first)
-        stored = self._stored.get(number)
-        if stored is not None:
-            if replace(stored, result=_PENDING) != trial:
-                raise UserError(
-                    f"trial {number} of {self._study.name} was recorded by other code: it holds"
-                    f" {stored.arch_id} with {stored.job.epochs} epochs where {trial.arch_id} with"
-                    f" {job.epochs} is asked for now; choose another study="
-                )
-        elif first == number:
+        if known is not None:
+            raise UserError(
+                f"trial {number} of {self._study.name} was recorded by other code: it holds"
+                f" {known.arch_id} with {known.job.epochs} epochs where {trial.arch_id} with"
+                f" {job.epochs} is asked for now; choose another study="
+            )
+        if first == number:
             self._executor.submit(number, job)
         self._asked.append(trial)
 

@@ -216,7 +216,7 @@ def test_a_full_disk_stops_it_and_condemns_no_candidate(tmp_path: Path) -> None:
 def test_other_code_under_the_same_study_is_refused(tmp_path: Path) -> None:
     search(tmp_path / "s", Rules(0, 10, trials=5))
     with pytest.raises(UserError, match="recorded by other code"):
-        search(tmp_path / "s", Rules(0, 10, trials=5), learner=Learner(seed=1))
+        search(tmp_path / "s", Rules(0, 10, trials=6), learner=Learner(seed=1))
 
 
 def test_a_strategy_that_leaves_the_budget_is_refused() -> None:
