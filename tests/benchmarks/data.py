@@ -123,7 +123,9 @@ def read_by_tfds(name: str, home: Path) -> float:
 def measure(name: str, home: Path, cache: Path) -> None:
     """Print the seconds of decoding, of opening again, and of what TFDS would take."""
     start = time.perf_counter()
-    open_dataset(DataConfig(name=name, dir=os.fspath(home), cache=os.fspath(cache)), seed=0)
+    config = DataConfig(name=name, dir=os.fspath(home), cache=os.fspath(cache))
+    # The stand-in has no test split, and nobody searches on it.
+    open_dataset(config, seed=0, say=lambda _: None)
     first = time.perf_counter() - start
     runs = []
     for _ in range(5):
