@@ -22,7 +22,7 @@ NAMES = sorted(path.stem for path in (CONFIGS / "data").glob("*.yaml"))
 @pytest.fixture(scope="module", autouse=True)
 def hydra() -> Iterator[None]:
     top = {
-        "defaults": [{"space": "small"}, {"data": "digits"}, "_self_"],
+        "defaults": [{"space": "small"}, {"train": "default"}, {"data": "digits"}, "_self_"],
         "budget": "${data.budget}",
         "epochs": "${data.epochs}",
     }
