@@ -68,4 +68,4 @@ def _halving(config: StrategyConfig, task: Task) -> Strategy:
     if rungs is None:
         rungs = max(2, min(RUNGS, most_rungs(task.epochs, reduction)))
     steps = lengths(task.epochs, rungs, reduction)
-    return Halving(task, _named(config.proposer, config, task), steps, reduction)
+    return Halving(task, lambda: _named(config.proposer, config, task), steps, reduction)

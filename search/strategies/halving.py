@@ -1,54 +1,62 @@
 """Many short trainings, of which the promising go on longer: asynchronous successive halving."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from search.front import front
-from search.jobs import Exhausted, Job, Options, Result, Strategy
+from search.jobs import Exhausted, Job, Options, Result, Strategy, failed
 from search.strategies.features import Matrix
 from search.strategies.gain import from_scale, gain, to_scale
 from search.strategies.memory import Task, Trial
 from search.strategies.schedule import promotions
 
 RUNGS, REDUCTION = 3, 3
-# Candidates that go on unconditionally.
-_HEAD = 6
+# Candidates that go on unconditionally, and those that begin short at all.
+_HEAD, _SHORT = 6, 60
 
 
 class Halving:
     """Asynchronous successive halving (arXiv:1810.05934) around another strategy, for a front.
 
-    The inner strategy's candidates start at the shortest of `lengths` [epochs]. Of each rung's
-    results one of `reduction` goes on to the next: a job of the same list and seed with more
-    epochs. The next to go on is the one that adds the largest area to those that went on before,
-    so it is never dominated by one of them. Nothing waits for a rung to be complete; when the
-    inner strategy has nothing left, everything goes on.
+    The first candidates of the inner strategy start at the shortest of `lengths` [epochs]. Of each
+    rung's results one of `reduction` goes on to the next: a job of the same list and seed with
+    more epochs. The next to go on is the one that adds the largest area to those that went on
+    before, so it is never dominated by one of them. Nothing waits for a rung to be complete.
 
     The inner strategy is told one result for a candidate at first and a better one each time it
     went on: the longer training's error, scaled back to what the shortest would have left.
+
+    Short trainings find the region of the front quickly, but what they say is too coarse to
+    finish it: after a number of candidates a fresh inner strategy, which is told the results at
+    full length alone, goes on at full length. When it has nothing left, everything goes on.
     """
 
     def __init__(
-        self, task: Task, inner: Strategy, lengths: tuple[int, ...], reduction: int
+        self, task: Task, make: Callable[[], Strategy], lengths: tuple[int, ...], reduction: int
     ) -> None:
-        self._task, self._inner = task, inner
+        self._task, self._make, self._inner = task, make, make()
         self._lengths, self._reduction = lengths, reduction
         self._rungs: list[dict[Options, Trial]] = [{} for _ in lengths]
-        self._begun: list[set[Options]] = [set() for _ in lengths]
+        self._begun: list[dict[Options, None]] = [{} for _ in lengths]
         low, high = task.interval
         self._ends = (max(low, task.table.cheapest()[0]), high)
+        self._short = True
         self._exhausted: Exhausted | None = None
 
     def ask(self) -> Job:
         """Return the next job; raises `Exhausted` when none is left."""
         if self._exhausted is None:
-            promoted = self._promotion(everything=False)
+            promoted = self._promotion(everything=False) if self._short else None
             if promoted is not None:
                 return promoted
+            if self._short and len(self._begun[0]) >= _SHORT:
+                self._lengthen()
+            rung = 0 if self._short else len(self._lengths) - 1
             try:
-                return self._begin(self._inner.ask().options, 0)
+                return self._begin(self._inner.ask().options, rung)
             except Exhausted as error:
                 self._exhausted = error
         promoted = self._promotion(everything=True)
@@ -59,20 +67,32 @@ class Halving:
     def tell(self, job: Job, result: Result) -> None:
         """Learn a result at any rung; a failed one never goes on."""
         rung = self._lengths.index(job.epochs)
-        self._begun[rung].add(job.options)
+        self._begun[rung][job.options] = None
         proposed = replace(job, epochs=self._task.epochs)
         if result.status != "ok" or not math.isfinite(result.accuracy):
             # A longer training that fails leaves what the shorter one said.
-            if rung == 0:
+            if rung == 0 or not self._short:
                 self._inner.tell(proposed, result)
             return
         cost = self._task.table.cost(job.options)
         self._rungs[rung][job.options] = Trial(job.options, cost, float(result.accuracy))
-        value = to_scale(np.array(result.accuracy)) - self._progress(rung)
-        self._inner.tell(proposed, replace(result, accuracy=float(from_scale(value))))
+        if self._short:
+            value = to_scale(np.array(result.accuracy)) - self._progress(rung)
+            result = replace(result, accuracy=float(from_scale(value)))
+        elif job.epochs < self._task.epochs:
+            return
+        self._inner.tell(proposed, result)
+
+    def _lengthen(self) -> None:
+        """From now on propose at full length, knowing the results at full length."""
+        self._short, self._inner = False, self._make()
+        for options in self._begun[0]:
+            job = Job(options, self._task.epochs, self._task.seed)
+            trial = self._rungs[-1].get(options)
+            self._inner.tell(job, failed("cut short") if trial is None else Result(trial.accuracy))
 
     def _begin(self, options: Options, rung: int) -> Job:
-        self._begun[rung].add(options)
+        self._begun[rung][options] = None
         return Job(options, self._lengths[rung], self._task.seed)
 
     def _promotion(self, *, everything: bool) -> Job | None:

@@ -45,7 +45,8 @@ class Surrogate:
     def ask(self) -> Job:
         """Return the next job; raises `Exhausted` when none is left."""
         while True:
-            early = self._asked < self._start or len(self._memory.trials) < 2
+            early = self._asked < self._start and len(self._memory.trials) < self._start
+            early = early or len(self._memory.trials) < 2
             if early:
                 options = self._levels.propose()
             else:

@@ -79,9 +79,13 @@ def test_most_trainings_are_short(table: BudgetTable) -> None:
     for _ in range(150):
         jobs.append(strategy.ask())
         strategy.tell(jobs[-1], Result(accuracy(jobs[-1])))
+    # It ends with full trainings alone.
+    assert {job.epochs for job in jobs[-30:]} == {9}
+    last = max(i for i, job in enumerate(jobs) if job.epochs == 1)
+    jobs = jobs[: last + 1]
     many = Counter(job.epochs for job in jobs)
     assert set(many) == {1, 3, 9}
-    assert many[1] > 2 * many[3] > 2 * many[9] > 0
+    assert many[1] > 2 * many[3] > 2 * many[9]
     # Whatever goes on was there, one rung shorter, with the same seed.
     seen = set()
     for job in jobs:
