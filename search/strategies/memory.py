@@ -63,6 +63,7 @@ class Memory:
         self.trials: list[Trial] = []
         self._values: set[str] = set()
         self._place: dict[Options, int] = {}
+        self._front: list[Trial] | None = None
         self._rest: Iterator[Options] | None = None
 
     def claim(self, options: Options) -> Job | None:
@@ -79,6 +80,7 @@ class Memory:
             return None
         cost = self.task.table.cost(job.options)
         trial = Trial(job.options, cost, float(result.accuracy))
+        self._front = None
         if job.options in self._place:
             self.trials[self._place[job.options]] = trial
         else:
@@ -88,7 +90,10 @@ class Memory:
 
     def front(self) -> list[Trial]:
         """Return the trials that no other dominates, cheapest first."""
-        return [self.trials[i] for i in front([(t.cost, t.accuracy) for t in self.trials])]
+        if self._front is None:
+            chosen = front([(t.cost, t.accuracy) for t in self.trials])
+            self._front = [self.trials[i] for i in chosen]
+        return list(self._front)
 
     def leftover(self, rng: np.random.Generator) -> Options:
         """Return any list inside that is not known, uniform while that is easy.

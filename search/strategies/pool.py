@@ -10,8 +10,10 @@ from search.strategies.bank import Bank
 from search.strategies.features import Matrix
 from search.strategies.memory import Memory, Trial
 
-# Candidates made new at each renewal, from this many of the pool's best and the front.
-_FRESH, _ELITE = 6, 12
+# Candidates made new at each renewal while there are few results, and later; each takes half a
+# millisecond. They come from this many of the pool's best and the front.
+_FRESH, _FEW, _FRESH_LATER = 32, 200, 6
+_ELITE = 12
 _CROSSED = 0.25
 # Every so often many of the worst make room for lists at even levels of log-cost.
 _SWEEP, _SWEPT = 16, 32
@@ -60,7 +62,8 @@ class Pool:
             self._bring(task.table.sample_level(self._rng, _SWEPT, *interval))
         self._renewals += 1
         parents = [trial.options for trial in front] + self._elite()
-        self._bring([child for _ in range(_FRESH) if (child := self._child(parents))])
+        fresh = _FRESH if len(self._memory.trials) <= _FEW else _FRESH_LATER
+        self._bring([child for _ in range(fresh) if (child := self._child(parents))])
 
     def _drop(self, number: int) -> None:
         self.take(number)

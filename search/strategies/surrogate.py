@@ -107,7 +107,9 @@ class Surrogate:
             sample += table.sample(self._rng, _SAMPLE // 2, *interval)
             self._bank = Bank(Encoder(table, sample), _FITTED + _IMAGINED + Pool.SIZE)
             self._pool = Pool(self._bank, self._memory, self._rng)
-            for trial in self._memory.trials:
+            # Many at once, as after a study was told again: the front first, then the newest.
+            best = self._memory.front()
+            for trial in dict.fromkeys([*best, *reversed(self._memory.trials)][:_FITTED]):
                 self._hold(self._bank, trial.options, trial.accuracy)
         return self._bank, self._pool
 

@@ -1,6 +1,7 @@
 """Regret of every strategy on tables of networks, beside plain Optuna.
 
     python tests/benchmarks/strategies.py [--tables NAME…] [--strategies NAME…] [--seeds 20]
+    python tests/benchmarks/strategies.py --overhead
 
 A strategy is told one seed's accuracy; regret is the hypervolume of the best front of mean
 accuracies less that of the lists evaluated at full length, times 10,000 here.
@@ -16,8 +17,12 @@ from pathlib import Path
 import numpy as np
 from tables import Table, integers, made_up, read
 
+import search.space
+from search.arch import Input
+from search.chain.table import tabulate
+from search.config.space import SpaceConfig
 from search.config.strategy import OPTIONS, StrategyConfig
-from search.jobs import Exhausted, Job, Options
+from search.jobs import Exhausted, Job, Options, Result
 from search.strategies import build
 
 MARKS = (20, 50, 100, 200)
@@ -122,6 +127,24 @@ def players(names: list[str]) -> dict[str, Callable[[Table, int], Iterator[Optio
     return found
 
 
+def overhead(config: StrategyConfig, results: int = 1000, rounds: int = 100) -> list[float]:
+    """Return CPU milliseconds of ask and tell on the default space after so many results."""
+    low, high = 0, 200_000
+    table = tabulate(search.space.build(SpaceConfig(), Input(8, 8, 1), 10), high)
+    strategy = build(config, table, low, high, seed=0, epochs=20, chance=0.1)
+    rng = np.random.default_rng(0)
+    known = dict.fromkeys(table.sample(rng, results, low, high))
+    spent = []
+    for options in known:
+        strategy.tell(Job(options, 20, 0), Result(float(rng.uniform(0.5, 0.9))))
+    for _ in range(rounds):
+        begin = time.process_time()
+        job = strategy.ask()
+        strategy.tell(job, Result(float(rng.uniform(0.5, 0.9))))
+        spent.append(1e3 * (time.process_time() - begin))
+    return spent
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", nargs="+", default=list(TABLES))
@@ -130,7 +153,14 @@ def main() -> None:
     parser.add_argument("--strategies", nargs="+", default=every)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--marks", nargs="+", type=int, default=list(MARKS))
+    parser.add_argument("--overhead", action="store_true", help="CPU time of ask and tell instead")
     arguments = parser.parse_args()
+    if arguments.overhead:
+        for name in own:
+            spent = overhead(StrategyConfig(name))
+            print(f"{name}: median {np.median(spent):.1f} ms, 95 % within", end=" ")
+            print(f"{np.quantile(spent, 0.95):.1f} ms, first {spent[0]:.0f} ms", flush=True)
+        return
     print("regret × 10,000 after", *arguments.marks, "evaluations; ± standard error; ms a proposal")
     for table_name in arguments.tables:
         table = TABLES[table_name]()
