@@ -94,7 +94,7 @@ def draw(content: Mapping[str, Any], drawn: Plot) -> bytes:
     axes.grid(alpha=0.25)
     axes.set_title(f"{content['study']}: {content['trials']} trials", fontsize=10)
     if drawn.trials or drawn.front:
-        axes.legend(loc="lower right", frameon=False)
+        axes.legend(loc="lower right", edgecolor="none", framealpha=1)
     target = io.BytesIO()
     # No date inside: the same study gives the same bytes.
     figure.savefig(target, format="png", metadata={"Software": None})
