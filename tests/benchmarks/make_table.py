@@ -55,10 +55,10 @@ def read_parts() -> dict[tuple[Options, int], list[float]]:
 
 def train(work: list[tuple[Options, int]], chain: search.space.StageChain, part: Path) -> None:
     """Train each list with each seed of `work`, and append a line each to `part`."""
-    dataset = open_dataset(DataConfig(name="digits", shift=1, validation_fraction=0.2), seed=0)
+    dataset = open_dataset(DataConfig(name="digits", shift=0, validation_fraction=0.2), seed=0)
     with tempfile.TemporaryDirectory() as folder, part.open("a") as out:
         out.write("\n")
-        evaluator = TrainingEvaluator(dataset, TrainConfig(), chain.value, Path(folder))
+        evaluator = TrainingEvaluator(dataset, TrainConfig(batch=32), chain.value, Path(folder))
         for options, seed in work:
             # Each rung goes on from the one before, as in halving.
             results = [evaluator(Job(options, epochs, seed)) for epochs in EPOCHS]
