@@ -56,14 +56,16 @@ class Checkpoints:
     def read(self, place: Place) -> Arrays | None:
         """Return the arrays, or None where there is no whole file of the same settings."""
         try:
-            with np.load(self.folder / place.filename, allow_pickle=False) as file:
+            # Opened here: of a file cut short, NumPy would leave the handle open.
+            path = self.folder / place.filename
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 if str(file["signature"]) != self._signature:
                     return None
                 return {name: file[name] for name in file.files if name != "signature"}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 
-    def list(self) -> "list[Place]":
+    def places(self) -> list[Place]:
         """Every checkpoint in the folder, whatever it was written under."""
         try:
             found = [_NAME.fullmatch(path.name) for path in self.folder.iterdir()]
@@ -74,21 +76,16 @@ class Checkpoints:
             key=lambda p: (p.arch_id, p.seed, p.epochs),
         )
 
-    def longest(self, place: Place) -> Iterable[Place]:
+    def longest(self, place: Place) -> list[Place]:
         """Checkpoints of the same architecture and seed that are no longer, the longest first."""
-        same = [p for p in self.list() if (p.arch_id, p.seed) == (place.arch_id, place.seed)]
+        same = [p for p in self.places() if (p.arch_id, p.seed) == (place.arch_id, place.seed)]
         return sorted((p for p in same if p.epochs <= place.epochs), key=lambda p: -p.epochs)
 
     def keep(self, places: Iterable[Place]) -> None:
         """Delete all but those of `places`, and for each the longest from which it can go on."""
         needed: set[Place] = set()
         for place in places:
-            needed |= set(list_first(self.longest(place)))
-        for place in self.list():
+            needed |= set(self.longest(place)[:1])
+        for place in self.places():
             if place not in needed:
                 (self.folder / place.filename).unlink(missing_ok=True)
-
-
-def list_first(places: Iterable[Place]) -> list[Place]:
-    """The first of some places, or none."""
-    return list(places)[:1]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 EPSILON = 1e-5
@@ -95,6 +96,6 @@ normalise.defvjp(_forward, _backward)
 
 def pool(x: Array) -> Array:
     """3×3 max pooling with stride 2, SAME, as ResNet's stem has it."""
-    low = jnp.asarray(-jnp.inf, x.dtype)
-    pooled: Array = lax.reduce_window(x, low, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "SAME")
+    # A plain number: only from a constant does JAX see that this is max pooling and differentiate.
+    pooled: Array = lax.reduce_window(x, -np.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "SAME")
     return pooled

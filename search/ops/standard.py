@@ -67,7 +67,6 @@ def _rows(x: Array, gradient: Array, kernel: int, stride: int) -> Array:
     size = (gradient.shape[1], gradient.shape[2])
     padded = geometry.pad(x, kernel, stride)
     flat = gradient.reshape(-1, gradient.shape[-1])
-    height = padded.shape[1]
     columns = jnp.concatenate(
         [
             padded[:, :, column : column + (size[1] - 1) * stride + 1 : stride]
@@ -75,7 +74,6 @@ def _rows(x: Array, gradient: Array, kernel: int, stride: int) -> Array:
         ],
         -1,
     )
-    assert columns.shape[1] == height
     return jnp.stack(
         [
             columns[:, row : row + (size[0] - 1) * stride + 1 : stride].reshape(flat.shape[0], -1).T

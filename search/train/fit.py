@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from search.arch import Arch
 from search.config.train import TrainConfig
-from search.images import Dataset, Split
+from search.images import Dataset
 from search.layers import layers_of
 from search.train.batches import Batch, Feed, feed_of
 from search.train.form import layered_steps
@@ -109,11 +109,6 @@ class Trainer:
         final = run.advance(trunk, departure, end)
         scores = run.scores(final, self._validation, self._held_out, end)
         return Fitted(final, trunk, departure, scores, run.train_loss, run.compile_seconds)
-
-    def evaluate(self, arch: Arch, state: State, split: Split) -> Scores:
-        """Score a finished state on a split."""
-        run = _Run(self, arch, 1, 0, lambda: None)
-        return run.scores(state, feed_of(split, self.device, 0.0), len(split), 0)
 
     def like(self, arch: Arch) -> State:
         """Shapes of the arrays in this architecture's state."""

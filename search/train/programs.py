@@ -85,10 +85,10 @@ def _options(sharding: SingleDeviceSharding) -> dict[str, bool | str]:
 
     That compiles in half the time or less, and what it makes is as fast.
     """
-    (device,) = sharding.device_set
-    options: dict[str, bool | str] = {"xla_cpu_use_fusion_emitters": False}
+    device: Any = next(iter(sharding.device_set))
     if device.platform != "cpu":
         return {}
+    options: dict[str, bool | str] = {"xla_cpu_use_fusion_emitters": False}
     probe = jax.jit(jnp.negative).lower(jax.ShapeDtypeStruct((), np.float32))
     try:
         probe.compile(compiler_options=options)

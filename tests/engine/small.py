@@ -1,0 +1,59 @@
+"""Small data and architectures for the engine's tests."""
+
+import numpy as np
+
+from search.arch import Arch, Block, Head, Input, Stem
+from search.config.train import TrainConfig
+from search.evaluate import TrainingEvaluator
+from search.images import Augment, Dataset, Split
+
+EVERY_OP = Arch(
+    Input(6, 5, 1),
+    Stem(4, 3, 1, 2),
+    (
+        Block("conv", 5, 1),
+        Block("separable", 5, 3, skip=True),
+        Block("inverted", 5, 3, 1, 2, skip=True),
+        Block("basic", 8, 3, 2),
+        Block("basic", 8, 3),
+    ),
+    Head(6),
+    3,
+    "swish",
+)
+SMALL = Arch(Input(6, 5, 1), Stem(4), (Block("separable", 6, 3, 2),), Head(), 3)
+OTHER = Arch(Input(6, 5, 1), Stem(5), (Block("conv", 6, 3, 2),), Head(), 3, "relu6")
+ARCHS = {"every": EVERY_OP, "small": SMALL, "other": OTHER}
+
+
+def dataset(
+    count: int = 50, held_out: int = 13, *, size=(6, 5, 1), classes: int = 3, **augment
+) -> Dataset:
+    """Random images whose brightness tells their class."""
+    generator = np.random.default_rng(0)
+
+    def split(n: int) -> Split:
+        labels = generator.integers(0, classes, n).astype(np.int32)
+        low = (labels * (180 // classes))[:, None, None, None]
+        images = (low + generator.integers(0, 60, (n, *size))).astype(np.uint8)
+        return Split(images, labels, str(n))
+
+    channels = size[2]
+    return Dataset(
+        "random",
+        split(count),
+        split(held_out),
+        tuple(map(str, range(classes))),
+        (0.4,) * channels,
+        (0.25,) * channels,
+        Augment(**augment),
+    )
+
+
+def evaluator(data: Dataset | None = None, checkpoints=None, device=None, archs=None, **settings):
+    """An evaluator whose jobs name one of ARCHS."""
+    settings = {"batch": 16, "learning_rate": 0.02, "form": "layers", **settings}
+    known = archs or ARCHS
+    return TrainingEvaluator(
+        data or dataset(), TrainConfig(**settings), lambda o: known[o[0]], checkpoints, device
+    )

@@ -1,0 +1,183 @@
+"""Jobs become results that depend on nothing but the job; failures become results too."""
+
+import math
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small import ARCHS, dataset, evaluator
+
+from search.arch import Arch, Head, Input, Stem
+from search.checkpoints import Checkpoints, Place
+from search.errors import UserError
+from search.evaluate import reason
+from search.jobs import Job, Result
+
+ROOT = Path(__file__).parents[2]
+
+
+def core(result: Result) -> tuple:
+    """What must repeat: all but the times."""
+    lasting = {k: v for k, v in result.details.items() if "seconds" not in k}
+    return result.accuracy, result.loss, result.status, result.error, lasting
+
+
+def test_learns_and_repeats_in_any_order_and_at_once() -> None:
+    jobs = [Job((name,), 4, seed) for name in ("small", "other") for seed in (0, 1)]
+    engine = evaluator()
+    engine.prepare(jobs[0])
+    alone = [core(engine(job)) for job in jobs]
+    assert all(status == "ok" for _, _, status, _, _ in alone)
+    assert max(accuracy for accuracy, *_ in alone) > 0.8
+    assert [core(engine(job)) for job in reversed(jobs)] == alone[::-1]
+    with ThreadPoolExecutor(4) as threads:
+        assert [core(r) for r in threads.map(evaluator(), jobs)] == alone
+
+
+FRESH = """
+import sys; sys.path[:0] = [{here!r}, {root!r}]
+from small import evaluator
+from search.jobs import Job
+import jax
+from concurrent.futures import ThreadPoolExecutor
+devices = jax.local_devices()
+assert len(devices) == {count}, devices
+engines = [evaluator(device=device) for device in devices]
+with ThreadPoolExecutor(len(engines)) as threads:
+    results = list(threads.map(lambda e: e(Job(("small",), 4, 1)), engines))
+print(*(f"{{r.accuracy!r}} {{r.loss!r}}" for r in results), sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_fresh_process_and_every_device_give_the_same(count: int) -> None:
+    here = str(Path(__file__).parent)
+    environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+    script = FRESH.format(here=here, root=str(ROOT), count=count)
+    out = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    expected = evaluator()(Job(("small",), 4, 1))
+    rows = [tuple(map(float, line.split())) for line in out]
+    assert len(rows) == count
+    assert len(set(rows)) == 1
+    assert rows[0] == pytest.approx((expected.accuracy, expected.loss), rel=1e-6)
+    if count == 1:
+        assert rows[0] == (expected.accuracy, expected.loss)
+
+
+@pytest.mark.parametrize("form", ["layers", "whole"])
+def test_going_on_equals_the_unbroken_run(tmp_path: Path, form: str) -> None:
+    name = "every" if form == "layers" else "small"  # a whole program of all takes long to compile
+    long, short = Job((name,), 6, 2), Job((name,), 2, 2)
+    unbroken = evaluator(form=form)
+    broken = evaluator(checkpoints=tmp_path, form=form)
+    assert broken(short).status == "ok"
+    assert broken._start(ARCHS[name], long) is not None
+    assert core(broken(long)) == core(unbroken(long))
+    assert core(broken(long)) == core(unbroken(long))  # this time read from its checkpoint
+
+
+def test_weights_and_keep(tmp_path: Path) -> None:
+    engine = evaluator(checkpoints=tmp_path)
+    short, long = Job(("small",), 1), Job(("small",), 2)
+    with pytest.raises(UserError, match="no checkpoint"):
+        engine.weights(short)
+    engine(short)
+    engine(long)
+    engine(Job(("other",), 1))
+    assert engine.weights(long)["stem.kernel"].shape == (3, 3, 1, 4)
+    engine.keep([long])
+    assert [path.name for path in tmp_path.iterdir()] == [Place(ARCHS["small"].id, 0, 2).filename]
+    engine.keep([])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_is_whole_or_absent(tmp_path: Path) -> None:
+    store = Checkpoints(tmp_path / "new", "mine")
+    place = Place("0123456789ab", 0, 3)
+    assert store.read(place) is None
+    assert store.places() == []
+
+    class Unreadable:
+        def __array__(self, *_: object, **__: object) -> np.ndarray:
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk is full"):
+        store.write(place, {"a": np.zeros(3), "b": Unreadable()})  # type: ignore[dict-item]
+    assert list(store.folder.iterdir()) == []
+    store.write(place, {"a": np.arange(3)})
+    np.testing.assert_array_equal(store.read(place)["a"], np.arange(3))
+    assert Checkpoints(store.folder, "another's").read(place) is None
+    path = store.folder / place.filename
+    path.write_bytes(path.read_bytes()[:100])
+    assert store.read(place) is None
+
+
+def test_failures_are_results() -> None:
+    broken = Arch(Input(6, 5, 1), Stem(4), (), Head(), 4)
+    engine = evaluator(
+        archs={**ARCHS, "classes": broken}, learning_rate=50.0, optimiser="sgd", warmup=0.0
+    )
+    for job, word in [
+        (Job(("classes",)), "4 classes"),
+        (Job(("small",), 0), "epochs=0"),
+        (Job(("absent",)), "KeyError"),
+    ]:
+        result = engine(job)
+        assert result.status == "failed"
+        assert word in result.error
+        assert math.isnan(result.accuracy)
+        engine.prepare(job)
+
+
+def test_a_loss_that_is_no_number_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = evaluator()
+    good = core(engine(Job(("small",), 1)))
+    trainer = engine._trainer
+    monkeypatch.setattr(type(trainer.schedule), "rate", lambda *_: float("nan"))
+    result = engine(Job(("small",), 2))
+    assert result.status == "failed"
+    assert "loss is nan" in result.error
+    monkeypatch.undo()
+    assert core(engine(Job(("small",), 1))) == good
+
+
+def test_memory_that_runs_out_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = evaluator()
+
+    def fail(*_: object, **__: object) -> None:
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating 3 bytes")
+
+    monkeypatch.setattr(engine._trainer, "fit", fail)
+    result = engine(Job(("small",), 1))
+    assert result.error.startswith("out of memory")
+    assert "\n" not in result.error
+    monkeypatch.undo()
+    assert engine(Job(("small",), 1)).status == "ok"
+
+
+def test_reasons_are_one_line() -> None:
+    assert reason(ValueError("a\n b")) == "ValueError: a b"
+
+
+def test_interruption_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = evaluator(dataset())
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine._trainer, "fit", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        engine(Job(("small",), 1))
