@@ -39,7 +39,7 @@ class SpaceConfig:
         default_factory=lambda: [[4, 8, 16, 24], [8, 16, 24, 32], [16, 32, 48, 64]]
     )
     depths: list[int] = field(default_factory=lambda: [1, 2, 3])
-    head: int = 64
+    head: int = 0
     activation: str = "relu"
 
     def validate(self) -> None:
