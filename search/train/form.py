@@ -5,9 +5,9 @@ from search.train.recipe import Recipe
 
 # Seconds on two cores of 2026: compiling a whole network, for each layer; what the shared
 # programs cost more, for each layer and step, and for each million multiplies of a step.
-_COMPILE = 1.2
-_CALLS = 60e-6
-_TRAFFIC = 0.15e-3
+_COMPILE = 0.7
+_CALLS = 150e-6
+_TRAFFIC = 25e-6
 
 
 def layered_steps(layers: tuple[Layer, ...], recipe: Recipe, steps: int, form: str) -> int:

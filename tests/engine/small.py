@@ -23,7 +23,9 @@ EVERY_OP = Arch(
 )
 SMALL = Arch(Input(6, 5, 1), Stem(4), (Block("separable", 6, 3, 2),), Head(), 3)
 OTHER = Arch(Input(6, 5, 1), Stem(5), (Block("conv", 6, 3, 2),), Head(), 3, "relu6")
-ARCHS = {"every": EVERY_OP, "small": SMALL, "other": OTHER}
+# The fewest programs, where many processes or devices each compile their own.
+TINY = Arch(Input(6, 5, 1), Stem(4), (), Head(), 3)
+ARCHS = {"tiny": TINY, "every": EVERY_OP, "small": SMALL, "other": OTHER}
 
 
 def dataset(
