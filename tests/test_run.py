@@ -97,7 +97,7 @@ def test_a_changed_setting_is_refused(studies: Path, capsys: pytest.CaptureFixtu
     assert main([*words, "epochs=3", "train.batch=64"]) == 2
     line = capsys.readouterr().err
     assert "epochs 2 -> 3" in line
-    assert "train.batch 128 -> 64" in line
+    assert "train.batch 32 -> 64" in line
 
 
 def test_the_front_is_printed(studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
