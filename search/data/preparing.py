@@ -13,7 +13,7 @@ from urllib.request import getproxies
 
 from search.data import prepared
 from search.data.cache import locked, writable
-from search.data.examples import Say
+from search.data.examples import Progress, Say
 from search.data.names import nearest
 from search.data.silence import quiet
 from search.errors import UserError
@@ -48,7 +48,7 @@ def prepare_digits(cache: Path, say: Say, *, again: bool = False) -> Path:
     return folder
 
 
-def prepare(text: str, home: Path, cache: Path, say: Say) -> Path:
+def prepare(text: str, home: Path, cache: Path, say: Say, progress: Progress | None = None) -> Path:
     """Let TFDS download and prepare `name/config:version` as array_record under `home`.
 
     Files that were fetched by hand are taken from `home/downloads/manual/NAME`, or from TFDS's own
@@ -62,10 +62,10 @@ def prepare(text: str, home: Path, cache: Path, say: Say) -> Path:
         with locked(lock, text, say), quiet(), _told(text, home):
             # Another process may have been first, and this one waiting for it.
             found = prepared.find(home, text)
-            return found or _prepare(text, home)
+            return found or _prepare(text, home, progress)
 
 
-def _prepare(text: str, home: Path) -> Path:
+def _prepare(text: str, home: Path, progress: Progress | None) -> Path:
     import tensorflow_datasets as tfds
 
     from search.data.records import supervised
@@ -76,6 +76,9 @@ def _prepare(text: str, home: Path) -> Path:
     downloads = home / "downloads"
     manual = downloads / "manual" / builder.name
     _check_network(builder, text, downloads)
+    # Not before: what is refused above has begun nothing.
+    if progress is not None:
+        progress(f"preparing {text} with TFDS", 0, 0)
     settings = tfds.download.DownloadConfig(
         manual_dir=os.fspath(manual if manual.is_dir() else manual.parent),
         try_download_gcs=False,

@@ -1,6 +1,7 @@
 """TFDS with its logs and bars kept off the terminal."""
 
 import contextlib
+import io
 import logging
 import os
 import warnings
@@ -21,7 +22,8 @@ def quiet() -> Iterator[None]:
     downloads = logging.getLogger("urllib3")
     level = downloads.level
     downloads.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    # TFDS prints advice of its own where TensorFlow is absent.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             import tensorflow_datasets as tfds

@@ -89,9 +89,7 @@ def _tfds(config: DataConfig, split: str, place: Place) -> Source:
     home = _home(config)
     where = prepared.find(home, config.name)
     if where is None:
-        if place.progress is not None:
-            place.progress(f"preparing {config.name} with TFDS", 0, 0)
-        where = prepare(config.name, home, place.cache, place.say)
+        where = prepare(config.name, home, place.cache, place.say, place.progress)
 
     def load() -> Examples:
         from search.data.records import examples, open_prepared

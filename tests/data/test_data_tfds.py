@@ -295,8 +295,21 @@ def no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_tensorflow")
 def test_preparing_without_tensorflow_says_what_to_install(home: Path) -> None:
     with pytest.raises(UserError, match=r"pip install 'convbudget\[tfds\]'") as caught:
-        open_dataset(colour_config(home, name="cifar10"), seed=0)
+        open_dataset(colour_config(home, name="cifar10"), seed=0, progress=_begun)
     assert "cifar10 is not prepared in" in str(caught.value)
+
+
+@pytest.mark.usefixtures("no_tensorflow")
+def test_what_cannot_be_described_prints_nothing(
+    home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match="can't even be described"):
+        open_dataset(colour_config(home, name="coco"), seed=0, progress=_begun)
+    assert capfd.readouterr() == ("", "")
+
+
+def _begun(what: str, _done: int, _total: int) -> None:
+    pytest.fail(f"said of a set that is refused: {what}")
 
 
 @pytest.mark.usefixtures("no_tensorflow")
