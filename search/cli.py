@@ -35,6 +35,7 @@ from search.config.run import RunConfig
 from search.errors import Interrupted, UserError, nearest
 
 _CONFIG = "config"
+_GROUPS = ("data", "space", "strategy", "train", "executor")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -119,6 +120,8 @@ def with_data_sets(overrides: Sequence[str], path: ConfigSearchPath) -> list[str
         key, _, value = override.partition("=")
         if not key.strip("+~"):
             raise UserError(f"{override!r} has no key; write KEY=VALUE")
+        if value.startswith("[") and key in _GROUPS:
+            raise UserError(f"{override} names several configs at once; choose one, or sweep: -m")
         if (
             key == "data"
             and "tfds" in known
@@ -254,6 +257,12 @@ def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -
         return f"{found[2]} is no key; {_neighbours(found[2], _known_keys(hydra))}"
     if found := re.search(r"(Value .*)\n\s+full_key: (\S+)", text):
         return f"{found[2]}: {found[1]}"
+    if found := re.search(r"Error merging override (.*)", text):
+        reason = texts[-1].splitlines()[0].rstrip(".")
+        return (
+            f"{found[1]} is no value of the right kind ({reason}); `convbudget run --cfg job` shows"
+            " how it is written"
+        )
     for override in overrides:
         if not _parses(override):
             return f"{override} cannot be read; write KEY=VALUE, and quote special signs"

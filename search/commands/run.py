@@ -12,7 +12,7 @@ from search.commands.ground import Ground, lay
 from search.config.run import RunConfig
 from search.errors import UserError
 from search.executors.local import Local
-from search.jobs import Job
+from search.jobs import Job, Strategy
 from search.quantities import format_multiplies
 from search.report.page import page
 from search.report.picture import draw, plot
@@ -45,6 +45,7 @@ def run(config: RunConfig, name: str, text: str) -> None:
     ground = lay(config)
     table = _table(ground, low, high)
     facts = _facts(config, ground, table, low, high)
+    strategy = _strategy(config, table, facts)
     settings = {**config.settings(), "fingerprints": ground.fingerprints()}
     with (
         Study.open(folder, settings, facts) as study,
@@ -52,7 +53,7 @@ def run(config: RunConfig, name: str, text: str) -> None:
     ):
         study.write("config.yaml", text)
         _introduce(watch, study, facts, ground)
-        ended, evaluator = _search(config, study, ground, table, watch)
+        ended, evaluator = _search(config, study, ground, strategy, watch)
         content, found = _leave(study, evaluator, watch)
         if config.confirm.seeds and ended.reason not in ("failures", "interrupted"):
             # Tables and weights are there by now, should this be interrupted.
@@ -133,6 +134,22 @@ def _facts(config: RunConfig, ground: Ground, table: BudgetTable, low: int, high
     )
 
 
+def _strategy(config: RunConfig, table: BudgetTable, facts: Facts) -> Strategy:
+    """Build what proposes; raises `UserError` where it can't be had, before a folder is made."""
+    from search.strategies import build
+
+    strategy: Strategy = build(
+        config.strategy,
+        table,
+        facts.low,
+        facts.high,
+        seed=config.seed,
+        epochs=config.epochs,
+        chance=facts.chance,
+    )
+    return strategy
+
+
 def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground) -> None:
     from search.executors.devices import describe
 
@@ -151,25 +168,15 @@ def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground) -> None
 
 
 def _search(
-    config: RunConfig, study: Study, ground: Ground, table: BudgetTable, watch: Watch
+    config: RunConfig, study: Study, ground: Ground, strategy: Strategy, watch: Watch
 ) -> "tuple[Ended, TrainingEvaluator]":
     # Imported here: it brings JAX, and bad values have been answered by now.
     from search.evaluate import TrainingEvaluator
-    from search.strategies import build
 
     assert study.folder is not None
     facts = study.facts
     evaluator = TrainingEvaluator(
         ground.dataset, config.train, ground.chain.value, study.folder / "checkpoints"
-    )
-    strategy = build(
-        config.strategy,
-        table,
-        facts.low,
-        facts.high,
-        seed=config.seed,
-        epochs=config.epochs,
-        chance=facts.chance,
     )
     rules = Rules(facts.low, facts.high, config.ahead, config.trials, config.hours)
 

@@ -13,6 +13,7 @@ from search.quantities import parse_multiplies
 EXECUTORS = ("local",)
 # Where data lies does not define a study; what it holds does, by its fingerprints.
 _PLACES = {"path", "dir", "cache", "budget", "epochs"}
+_MOST_EPOCHS = 1_000_000
 
 
 @dataclass
@@ -95,8 +96,8 @@ class RunConfig:
             raise UserError(f"trials={self.trials} must be at least 1, or null for no limit")
         if self.hours is not None and not self.hours > 0:
             raise UserError(f"hours={self.hours} must be above 0, or null for no limit")
-        if self.epochs < 1:
-            raise UserError(f"epochs={self.epochs} must be at least 1")
+        if not 1 <= self.epochs <= _MOST_EPOCHS:
+            raise UserError(f"epochs={self.epochs} must be from 1 to {_MOST_EPOCHS}")
         if not 0 <= self.seed < 2**31:
             raise UserError(f"seed={self.seed} must be from 0 to {2**31 - 1}")
         if not 0 <= self.ahead <= 1000:

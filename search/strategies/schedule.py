@@ -18,10 +18,13 @@ def lengths(epochs: int, rungs: int, reduction: int) -> tuple[int, ...]:
     """
     least = reduction ** (rungs - 1)
     if epochs < least:
+        fewer = most_rungs(epochs, reduction)
+        # One rung is no halving, and refused by its configuration.
+        instead = f"strategy.rungs={fewer}" if fewer > 1 else "another strategy"
         raise UserError(
             f"epochs={epochs} are too few for strategy.rungs={rungs} with"
             f" strategy.reduction={reduction}, which need {least}; give epochs={least} or"
-            f" strategy.rungs={most_rungs(epochs, reduction)}"
+            f" {instead}"
         )
     return tuple(epochs // reduction**rung for rung in reversed(range(rungs)))
 
