@@ -45,7 +45,13 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("run trials=many", "trials: Value 'many'"),
         ("run trials=0", "trials=0 must be at least 1"),
         ("run hours=-1", "hours=-1.0 must be above 0"),
-        ("run epochs=0", "epochs=0 must be at least 1"),
+        ("run epochs=0", "epochs=0 must be from 1 to"),
+        ("run epochs=99999999999999999999", "epochs=99999999999999999999 must be from 1 to"),
+        ("run epochs=1 strategy=halving", "give epochs=3 or another strategy"),
+        ("run budget=null", "budget=null is no value of the right kind (field 'budget' is not"),
+        ("run space.ops=conv", "space.ops=conv is no value of the right kind (Invalid value"),
+        ("run space=[small]", "space=[small] names several configs at once; choose one"),
+        ("run data=digitz", "data.name=digitz is no data set that TFDS knows"),
         ("run seed=-1", "seed=-1 must be from 0"),
         ("run budget=many", "budget=many is not a number"),
         ("run budget=0", "budget=0 leaves nothing"),
@@ -95,6 +101,17 @@ def test_a_folder_that_is_no_study_is_refused(capsys: pytest.CaptureFixture[str]
     assert main(["run", "study=mine"]) == 2
     assert "outputs/mine is no study: it holds 'notes.txt'" in capsys.readouterr().err
     assert [p.name for p in Path("outputs/mine").iterdir()] == ["notes.txt"]
+
+
+def test_an_emptied_study_is_refused_rather_than_overwritten(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("outputs/mine").mkdir(parents=True)
+    Path("outputs/mine/study.db").touch()
+    Path("outputs/mine/front.csv").write_text("kept")
+    assert main(["run", "study=mine"]) == 2
+    assert "it holds 'front.csv' and an empty study.db" in capsys.readouterr().err
+    assert {path.name for path in Path("outputs/mine").iterdir()} == {"front.csv", "study.db"}
 
 
 def test_a_corrupt_study_is_named_and_kept(capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,7 +117,7 @@ class Study:
     @property
     def name(self) -> str:
         """The folder's name."""
-        return self.folder.name if self.folder else "study"
+        return self.folder.resolve().name if self.folder else "study"
 
     def trials(self) -> list[Trial]:
         """Return every recorded trial by number."""
@@ -218,12 +218,18 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _refuse_strangers(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file, not the folder of a study; choose another study=")
-    if not folder.is_dir() or (folder / NAME).exists():
+    if not folder.is_dir():
+        return
+    database = folder / NAME
+    # An empty file holds no results: those beside it would be overwritten.
+    if database.exists() and (database.is_dir() or database.stat().st_size):
         return
     strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in _OURS)
     if strangers:
+        held = "an empty" if database.exists() else "no"
         raise UserError(
-            f"{folder} is no study: it holds {strangers[0]!r} and no {NAME}; choose another study="
+            f"{folder} is no study: it holds {strangers[0]!r} and {held} {NAME}; choose another"
+            " study="
         )
 
 
