@@ -51,7 +51,10 @@ class Model:
 
         Grey images may leave out the channel. Raises `UserError` for another shape or type.
         """
-        return np.asarray(self._forward(self._state, self._checked(images)))
+        checked = self._checked(images)
+        if not len(checked):
+            return np.zeros((0, len(self.classes)), np.float32)
+        return np.asarray(self._forward(self._state, checked))
 
     def probabilities(self, images: ArrayLike) -> NDArray[np.float32]:
         """Return the softmax of the logits, [n, classes]."""

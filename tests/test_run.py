@@ -100,6 +100,14 @@ def test_a_changed_setting_is_refused(studies: Path, capsys: pytest.CaptureFixtu
     assert "train.batch 32 -> 64" in line
 
 
+def test_a_front_is_named_after_its_folder_wherever_one_stands(
+    studies: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(studies / NAME)
+    assert main(["front", "."]) == 0
+    assert capsys.readouterr().out.startswith(f"Front of {NAME}:")
+
+
 def test_the_front_is_printed(studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["front", str(studies / NAME)]) == 0
     printed = capsys.readouterr().out
@@ -113,6 +121,7 @@ def test_the_front_is_printed(studies: Path, capsys: pytest.CaptureFixture[str])
 def test_the_best_model_predicts_as_the_study_says(studies: Path) -> None:
     front = rows(studies / NAME / "front.csv")
     model = search.load(studies / NAME)
+    assert model(np.zeros((0, 8, 8, 1), np.uint8)).shape == (0, 10)
     assert model.arch.id == front[-1]["arch_id"]
     digits = load_digits()
     images = (digits.images * (255 / 16)).round().astype(np.uint8)
