@@ -9,6 +9,7 @@ from rich.console import Console
 
 from search.chain.table import BudgetTable, tabulate
 from search.commands.ground import Ground, lay
+from search.commands.interrupts import interrupts_held
 from search.config.run import RunConfig
 from search.errors import UserError
 from search.executors.local import Local
@@ -161,7 +162,9 @@ def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground) -> None
         f" {format_multiplies(facts.dearest)}"
     )
     watch.tell(ground.text())
-    watch.tell(f"device: {describe()}")
+    with interrupts_held():
+        device = describe()
+    watch.tell(f"device: {device}")
     done = len(study.trials())
     if done:
         watch.tell(f"going on after {done} trials; those are not run again")
@@ -170,14 +173,15 @@ def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground) -> None
 def _search(
     config: RunConfig, study: Study, ground: Ground, strategy: Strategy, watch: Watch
 ) -> "tuple[Ended, TrainingEvaluator]":
-    # Imported here: it brings JAX, and bad values have been answered by now.
-    from search.evaluate import TrainingEvaluator
-
     assert study.folder is not None
     facts = study.facts
-    evaluator = TrainingEvaluator(
-        ground.dataset, config.train, ground.chain.value, study.folder / "checkpoints"
-    )
+    with interrupts_held():
+        # Imported here: it brings JAX, and bad values have been answered by now.
+        from search.evaluate import TrainingEvaluator
+
+        evaluator = TrainingEvaluator(
+            ground.dataset, config.train, ground.chain.value, study.folder / "checkpoints"
+        )
     rules = Rules(facts.low, facts.high, config.ahead, config.trials, config.hours)
 
     def keep(trials: Sequence[Trial], waiting: Iterable[Job]) -> None:

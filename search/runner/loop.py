@@ -96,6 +96,7 @@ class Runner:
         self._told: list[Trial] = []
         self._seconds = 0.0
         self._failures = 0
+        self._received: list[int] = []
 
     @property
     def told(self) -> list[Trial]:
@@ -110,7 +111,7 @@ class Runner:
         """
         if self._complete():
             return Ended("trials")
-        received: list[int] = []
+        received = self._received
         try:
             with _interruptible(received):
                 ended = self._search()
@@ -227,6 +228,9 @@ class Runner:
         trial = replace(self._asked[number], result=result)
         self._study.add(trial)
         self._stored[number] = trial
+        if self._received:
+            # Raised already, but in a callback that could not hand it on.
+            raise KeyboardInterrupt
 
 
 @contextmanager

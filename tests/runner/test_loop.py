@@ -1,8 +1,10 @@
 """The loop of a search, with a small chain, a strategy that learns, and an evaluator by formula."""
 
+import contextlib
 import errno
 import math
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -222,6 +224,18 @@ def test_other_code_under_the_same_study_is_refused(tmp_path: Path) -> None:
 def test_a_strategy_that_leaves_the_budget_is_refused() -> None:
     with pytest.raises(UserError, match="outside the budget of 0 to 3"):
         search(None, Rules(0, 3, trials=20))
+
+
+def test_an_interrupt_that_a_callback_swallowed_still_ends_the_search() -> None:
+    def swallow(job: Job) -> Result:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        return accuracy(job)
+
+    with Study.open(None, {}, FACTS) as study:
+        ended = Runner(study, Digits(), Learner(), Local(swallow), Rules(0, 10, trials=9)).run()
+        assert (ended.reason, ended.signal) == ("interrupted", signal.SIGTERM)
+        assert len(study.trials()) == 1
 
 
 def test_ended_says_what_the_user_must_know() -> None:
