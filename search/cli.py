@@ -27,6 +27,7 @@ from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from search.commands.naming import study_name
 from search.commands.parsing import Parser
@@ -235,6 +236,8 @@ def _explained(overrides: Sequence[str], hydra: Hydra) -> Iterator[None]:
     """Turn Hydra's errors into one line each."""
     try:
         yield
+    except YAMLError as error:
+        raise UserError(f"a config is no YAML: {error}; mend that line of it") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_explanation(error, overrides, hydra)) from error
 
@@ -257,6 +260,9 @@ def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -
         return f"{found[2]} is no key; {_neighbours(found[2], _known_keys(hydra))}"
     if found := re.search(r"(Value .*)\n\s+full_key: (\S+)", text):
         return f"{found[2]}: {found[1]}"
+    if found := re.search(r"In '([^']+)':.*\s+Key '([^']+)' not in '", text):
+        close = _neighbours(f"{found[1].partition('/')[0]}.{found[2]}", _known_keys(hydra))
+        return f"the config {found[1]} has {found[2]}, which is no key; {close}"
     if found := re.search(r"Error merging override (.*)", text):
         reason = texts[-1].splitlines()[0].rstrip(".")
         return (

@@ -77,6 +77,28 @@ def test_a_mistake_is_one_line(words: str, said: str, capsys: pytest.CaptureFixt
     assert said in refused(words.split(), capsys)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            "wdths: [8]",
+            "space/mine has wdths, which is no key; did you mean space.widths",
+        ),
+        ("ops: [conv", "a config is no YAML: while parsing"),
+    ],
+)
+def test_a_mistake_in_an_own_config_is_one_line(
+    content: str,
+    said: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = tmp_path_factory.mktemp("own")
+    (own / "space").mkdir()
+    (own / "space" / "mine.yaml").write_text(content)
+    assert said in refused(["run", "--config-dir", str(own), "space=mine"], capsys)
+
+
 def test_a_budget_below_the_cheapest_names_its_cost_and_the_architecture(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
