@@ -30,8 +30,8 @@ COLUMNS = (
     "trial",
     "ops",
 )
-FRONT_COLUMNS = (*COLUMNS, "search_accuracy")
-_TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error")
+FRONT_COLUMNS = (*COLUMNS, "search_accuracy", "balanced_accuracy")
+_TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy")
 
 
 def export(study: Study, trials: Sequence[Trial]) -> list[Member]:
@@ -70,7 +70,8 @@ def trials_csv(trials: Iterable[Trial]) -> str:
         row = member([trial])
         shared = [_cell(getattr(row, key)) for key in COLUMNS]
         same_as = "" if trial.same_as is None else str(trial.same_as)
-        return [*shared, str(trial.asked_after), same_as, trial.result.error]
+        balanced = _cell(row.balanced_accuracy)
+        return [*shared, str(trial.asked_after), same_as, trial.result.error, balanced]
 
     return _csv(_TRIAL_COLUMNS, map(cells, trials))
 
@@ -131,10 +132,10 @@ def _object(row: Member) -> dict[str, Any]:
 
 def _member(row: dict[str, Any]) -> Member:
     # A column that came later is not in every file.
-    row = {"search_accuracy": row["accuracy"], **row}
+    row = {"search_accuracy": row["accuracy"], "balanced_accuracy": None, **row}
     numbers = {
         key: math.nan if row[key] is None else row[key]
-        for key in ("accuracy", "accuracy_std", "loss")
+        for key in ("accuracy", "accuracy_std", "loss", "balanced_accuracy")
     }
     rest = {"options": tuple(row["options"]), "value": canonical(row["value"])}
     return Member(**{**{key: row[key] for key in FRONT_COLUMNS}, **numbers, **rest})

@@ -39,7 +39,8 @@ class Member:
     """One row of a front: an architecture with the mean of its results over seeds.
 
     `accuracy` is on the validation part; `accuracy_std` the standard deviation over `seeds` of
-    them, NaN for one; `seed`, `trial` and `loss` are of the lowest seed; `seconds` is their sum.
+    them, NaN for one; `seed`, `trial` and `loss` are of the lowest seed; `seconds` is their sum;
+    `balanced_accuracy` the mean over seeds of the mean over classes, NaN where nobody measured it.
     """
 
     arch_id: str
@@ -56,6 +57,7 @@ class Member:
     trial: int
     ops: str
     search_accuracy: float
+    balanced_accuracy: float
     options: Options = field(repr=False)
     value: str = field(repr=False)
 
@@ -70,6 +72,8 @@ def member(trials: list[Trial]) -> Member:
     lowest = min(trials, key=lambda trial: (trial.job.seed, trial.number))
     accuracies = [trial.result.accuracy for trial in trials]
     mean = fmean(accuracies)
+    details = [trial.result.details for trial in trials]
+    balanced = [row["balanced_accuracy"] for row in details if "balanced_accuracy" in row]
     return Member(
         arch_id=lowest.arch_id,
         multiplies=lowest.multiplies,
@@ -85,6 +89,7 @@ def member(trials: list[Trial]) -> Member:
         trial=lowest.number,
         ops=op_mix(lowest.value),
         search_accuracy=mean,
+        balanced_accuracy=fmean(balanced) if len(balanced) == len(trials) else math.nan,
         options=lowest.job.options,
         value=lowest.value,
     )

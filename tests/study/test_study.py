@@ -215,6 +215,21 @@ def test_seeds_of_one_architecture_become_a_mean() -> None:
     assert row.accuracy_std == pytest.approx(0.1414, abs=1e-3)
 
 
+def test_balanced_accuracy_is_in_every_table_where_it_was_measured(tmp_path: Path) -> None:
+    results = [Result(0.9, details={"balanced_accuracy": 0.8}), Result(0.7)]
+    with Study.open(tmp_path / "study", {}, FACTS) as study:
+        for number, result in enumerate(results):
+            study.add(trial(number, result=result, arch_id=str(number), multiplies=2000 - number))
+        export(study, study.trials())
+        folder = tmp_path / "study"
+        for name, said in (("trials.csv", ["0.8", ""]), ("front.csv", ["", "0.8"])):
+            rows = list(csv.DictReader((folder / name).read_text().splitlines()))
+            assert [row["balanced_accuracy"] for row in rows] == said
+    _, found = read_front(folder)
+    assert found[1].balanced_accuracy == 0.8
+    assert math.isnan(found[0].balanced_accuracy)
+
+
 def test_op_mix_counts_blocks_of_archs_alone() -> None:
     arch = {"format": "convbudget-arch/1", "blocks": [{"op": "conv"}, {"op": "inverted"}] * 2}
     assert op_mix(json.dumps(arch)) == "2 conv + 2 inverted"
