@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import search.strategies.grid as grid
 import search.strategies.surrogate as surrogate
 from search.chain.table import BudgetTable, tabulate
 from search.config.strategy import StrategyConfig
@@ -128,6 +129,17 @@ def test_nothing_in_the_interval(make: Factory) -> None:
     table = tabulate(Stages())
     with pytest.raises(UserError, match="nearest"):
         make(table, 28, 29, 0).ask()
+
+
+def test_grid_refuses_what_it_cannot_enumerate(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tabulate(Stages())
+    many = table.count(0, 400)
+    make = factory(StrategyConfig("grid"))
+    monkeypatch.setattr(grid, "LIMIT", many)
+    assert len(list(play(make(table, 0, 400, 0), evaluate, limit=2 * many))) == many
+    monkeypatch.setattr(grid, "LIMIT", many - 1)
+    with pytest.raises(UserError, match=f"{many:,} .* {many - 1:,}; lower the budget"):
+        make(table, 0, 400, 0)
 
 
 def test_results_that_are_not_numbers(make: Factory) -> None:
