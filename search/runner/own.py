@@ -39,7 +39,7 @@ def run(
     space: Chain,
     budget: int | str,
     evaluator: Evaluator | Callable[[Job], float],
-    strategy: str | Strategy | Any = "random",
+    strategy: str | Strategy | Any = "surrogate",
     study: str | Path | None = None,
     budget_low: int | str | None = None,
     trials: int | None = 100,
@@ -54,11 +54,12 @@ def run(
 
     `space` is a chain of decisions (`search.chain.Chain`); `evaluator` turns a `Job` into a
     `Result` or a plain accuracy, at most 1, where `chance` is that of guessing; what it raises is
-    recorded as a failure. `strategy` is a name, a `StrategyConfig`, or an object with `ask` and
-    `tell`. `study` names a folder under `outputs/` (a path stands for itself): the same call then
-    goes on where it was stopped; None keeps everything in memory. `confirm` is how many fresh seeds
-    the front is evaluated with again, for an evaluator that looks at `job.seed`. Raises `UserError`
-    for bad values and after ten failures in a row, `Interrupted` on Ctrl-C.
+    recorded as a failure. `strategy` is a name (by default the command's own default, the one that
+    measured best), a `StrategyConfig`, or an object with `ask` and `tell`. `study` names a folder
+    under `outputs/` (a path stands for itself): the same call then goes on where it was stopped;
+    None keeps everything in memory. `confirm` is how many fresh seeds the front is evaluated with
+    again, for an evaluator that looks at `job.seed`. Raises `UserError` for bad values and after
+    ten failures in a row, `Interrupted` on Ctrl-C.
     """
     high = parse_multiplies(budget)
     low = 0 if budget_low is None else parse_multiplies(budget_low, "budget_low")

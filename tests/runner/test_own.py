@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import search
+from search.config.strategy import StrategyConfig
 from search.errors import UserError
 from search.jobs import Exhausted, Job, Options, Result
 from search.study.folder import Study
@@ -57,6 +59,12 @@ def test_a_table_is_searched_in_memory() -> None:
     assert 0 < found.hypervolume <= 1
     costs = [row.multiplies for row in found.front]
     assert costs == sorted(costs)
+
+
+def test_the_default_strategy_is_the_commands(tmp_path: Path) -> None:
+    search.run(space=Table(), budget=20, evaluator=looked_up, trials=1, study=tmp_path / "study")
+    with Study.read(tmp_path / "study") as study:
+        assert study.settings["strategy"] == asdict(StrategyConfig())
 
 
 def test_a_strategy_of_ones_own_is_asked_and_told() -> None:
