@@ -27,8 +27,12 @@ from search.evaluate import TrainingEvaluator
 from search.jobs import Job, Options
 
 EPOCHS, SEEDS = (1, 3, 9), (0, 1, 2)
-# As the digits are trained by default, but for larger batches: 1,620 trainings take a while.
-TRAIN = TrainConfig(batch=64, learning_rate=0.04, form="layers")
+# As the digits are trained by default, but half of the images are held out: of 900 instead of 360
+# images an accuracy is known more exactly, and the networks differ more when fewer teach them. The
+# means of sixteen of them had a deviation of 0.012, seeds of one network 0.007 (0.014 and 0.009 in
+# batches of 64).
+TRAIN = TrainConfig(batch=32, learning_rate=0.04, form="layers")
+HELD_OUT = 0.5
 SPACE = SpaceConfig(
     name="digits-table",
     expansions=[3],
@@ -57,7 +61,7 @@ def read_parts() -> dict[tuple[Options, int], list[float]]:
 
 def train(work: list[tuple[Options, int]], chain: search.space.StageChain, part: Path) -> None:
     """Train each list with each seed of `work`, and append a line each to `part`."""
-    dataset = open_dataset(DataConfig(name="digits", validation_fraction=0.2), seed=0)
+    dataset = open_dataset(DataConfig(name="digits", validation_fraction=HELD_OUT), seed=0)
     with tempfile.TemporaryDirectory() as folder, part.open("a") as out:
         out.write("\n")
         evaluator = TrainingEvaluator(dataset, TRAIN, chain.value, Path(folder))
