@@ -68,4 +68,10 @@ def _halving(config: StrategyConfig, task: Task) -> Strategy:
     if rungs is None:
         rungs = max(2, min(RUNGS, most_rungs(task.epochs, reduction)))
     steps = lengths(task.epochs, rungs, reduction)
+    if config.proposer == "surrogate":
+        from search.strategies.paced import Paced
+        from search.strategies.surrogate import Surrogate
+
+        # It has a model to ask who goes on; of the others the ranks decide.
+        return Paced(task, Surrogate(task, config.start), steps)
     return Halving(task, lambda: _named(config.proposer, config, task), steps, reduction)

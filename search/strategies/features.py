@@ -61,6 +61,7 @@ class Encoder:
         self._seats = _numbered(pair for pairs in seated for pair in pairs)
         self._counts = _numbered(key for pairs in seated for pair in pairs for key in _said(pair))
         self._steps = _steps(self._seats)
+        self._known: dict[tuple[_Seat, Option], tuple[int | None, list[int], list[int]]] = {}
         width = 1 + max((index for found in self._steps.values() for index in found), default=-1)
         self._wide = len(self._seats) + width
         self._moments = [(np.zeros(self._wide), 1.0), (np.zeros(len(self._counts)), 1.0)]
@@ -75,14 +76,18 @@ class Encoder:
         linear = np.zeros((len(lists), self._wide))
         counts = np.zeros((len(lists), len(self._counts)))
         for row, options in enumerate(lists):
+            taken: list[int] = []
+            stepped: list[int] = []
+            counted: list[int] = []
             for pair in self._seated(options):
-                index = self._seats.get(pair)
+                index, below, keys = self._found(pair)
                 if index is not None:
-                    seats[row, index] = 1.0
-                    linear[row, self._steps[index]] = 1.0
-                for key in _said(pair):
-                    if key in self._counts:
-                        counts[row, self._counts[key]] += 1.0
+                    taken.append(index)
+                    stepped += below
+                counted += keys
+            seats[row, taken] = 1.0
+            linear[row, stepped] = 1.0
+            counts[row] = np.bincount(counted, minlength=counts.shape[1])
         linear[:, -len(self._seats) :] = seats
         (linear_mean, linear_size), (count_mean, count_size) = self._moments
         costs = np.array([self._table.cost(options) for options in lists], np.float64)
@@ -98,16 +103,27 @@ class Encoder:
         """Return costs in multiplies as shares of the sample's log-interval."""
         return (np.log(np.maximum(1.0, costs)) - self._low) / self._span
 
+    def _found(self, pair: tuple[_Seat, Option]) -> tuple[int | None, list[int], list[int]]:
+        """Return a decision's number, its steps and what it counts for; looked up once."""
+        known = self._known.get(pair)
+        if known is None:
+            index = self._seats.get(pair)
+            below = [] if index is None else self._steps[index]
+            keys = [self._counts[key] for key in _said(pair) if key in self._counts]
+            known = self._known[pair] = index, below, keys
+        return known
+
     def _seated(self, options: Options) -> Iterator[tuple[_Seat, Option]]:
         landmarks = 0
-        since: Counter[int] = Counter()
+        since: dict[int, int] = {}
         for option in options:
             kind = self._kind[option]
             if kind in self._landmarks:
                 landmarks += 1
                 since.clear()
-            yield (landmarks, kind, since[kind]), option
-            since[kind] += 1
+            number = since.get(kind, 0)
+            yield (landmarks, kind, number), option
+            since[kind] = number + 1
 
 
 def _said(pair: tuple[_Seat, Option]) -> tuple[tuple[int, Option], tuple[int, Option]]:

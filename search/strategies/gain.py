@@ -23,6 +23,12 @@ def from_scale(value: Matrix) -> Matrix:
     return 1.0 + _LEAST_ERROR - np.exp(-value)
 
 
+def outcomes(mean: Matrix, deviation: Matrix) -> Matrix:
+    """Return what a normal variable may be: `mean` and `deviation` [m] at seven nodes [7, m]."""
+    found: Matrix = mean + _NODES[:, None] * deviation
+    return found
+
+
 def gain(
     front_cost: Matrix, front_accuracy: Matrix, cost: Matrix, accuracy: Matrix, *, chance: float
 ) -> Matrix:
@@ -64,3 +70,17 @@ def _steps(
     right = np.concatenate([front_cost, [1.0 + _BEYOND]])
     height = np.concatenate([[chance], np.maximum(front_accuracy, chance)])
     return height, np.maximum(0.0, right - np.maximum(left, cost[:, None]))
+
+
+def worth(gains: Matrix, step: Matrix, rest: Matrix) -> Matrix:
+    """Return the gain for each unit of training that going on step by step promises [m].
+
+    `gains` [7, m]: expected gains, as the model would see them after each outcome of the next
+    `step` [m]; `rest` [m]: the training from there to the full length, which is only spent where
+    it is worth it (the reservation value of Weitzman, Econometrica 47, 1979).
+    """
+    order = np.argsort(-gains, axis=0)
+    reached = np.cumsum(_WEIGHTS[order], axis=0)
+    gained = np.cumsum(_WEIGHTS[order] * np.take_along_axis(gains, order, axis=0), axis=0)
+    found: Matrix = (gained / (step + rest * reached)).max(axis=0)
+    return found

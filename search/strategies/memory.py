@@ -1,7 +1,7 @@
 """What is searched, and what a strategy remembers: asked for, told, and the front so far."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +63,7 @@ class Memory:
         self.trials: list[Trial] = []
         self._values: set[str] = set()
         self._place: dict[Options, int] = {}
-        self._front: list[Trial] | None = None
+        self._front: list[Trial] = []
         self._rest: Iterator[Options] | None = None
 
     def claim(self, options: Options) -> Job | None:
@@ -72,27 +72,29 @@ class Memory:
             return None
         return Job(options, self.task.epochs, self.task.seed)
 
-    def tell(self, job: Job, result: Result) -> Trial | None:
-        """Keep a result; return it as a trial, or None if it is a failure or not a number."""
+    def note(self, job: Job) -> None:
+        """Know a list from now on, whoever asked for it."""
         if job.options not in self.known:
             self._is_new(job.options)
+
+    def tell(self, job: Job, result: Result) -> Trial | None:
+        """Keep a result; return it as a trial, or None if it is a failure or not a number."""
+        self.note(job)
         if result.status != "ok" or not math.isfinite(result.accuracy):
             return None
         cost = self.task.table.cost(job.options)
         trial = Trial(job.options, cost, float(result.accuracy))
-        self._front = None
         if job.options in self._place:
             self.trials[self._place[job.options]] = trial
+            self._front = _best(self.trials)
         else:
             self._place[job.options] = len(self.trials)
             self.trials.append(trial)
+            self._front = _best([*self._front, trial])
         return trial
 
     def front(self) -> list[Trial]:
         """Return the trials that no other dominates, cheapest first."""
-        if self._front is None:
-            chosen = front([(t.cost, t.accuracy) for t in self.trials])
-            self._front = [self.trials[i] for i in chosen]
         return list(self._front)
 
     def leftover(self, rng: np.random.Generator) -> Options:
@@ -126,3 +128,7 @@ class Memory:
             return False
         self._values.add(value)
         return True
+
+
+def _best(trials: Sequence[Trial]) -> list[Trial]:
+    return [trials[i] for i in front([(trial.cost, trial.accuracy) for trial in trials])]

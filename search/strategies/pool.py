@@ -10,13 +10,16 @@ from search.strategies.bank import Bank
 from search.strategies.features import Matrix
 from search.strategies.memory import Memory, Trial
 
-# Candidates made new at each renewal while there are few results, and later; each takes half a
-# millisecond. They come from this many of the pool's best and the front.
-_FRESH, _FEW, _FRESH_LATER = 32, 200, 6
+# Results from which on the pool is renewed less at a time: it is good by then, and each new
+# candidate takes a third of a millisecond.
+_FEW = 200
+# Candidates made new at each renewal while there are few results, and later; they come from this
+# many of the pool's best and the front.
+_FRESH, _FRESH_LATER = 32, 4
 _ELITE = 12
 _CROSSED = 0.25
 # Every so often many of the worst make room for lists at even levels of log-cost.
-_SWEEP, _SWEPT = 16, 32
+_SWEEP, _SWEPT, _SWEPT_LATER = 16, 32, 12
 
 
 class Pool:
@@ -56,13 +59,15 @@ class Pool:
             if self._bank.options[number] in self._memory.known:
                 self._drop(number)
         task, interval = self._memory.task, self._memory.task.interval
+        few = len(self._memory.trials) <= _FEW
         if self._renewals == 0:
             self._bring(task.table.sample_level(self._rng, self.SIZE, *interval))
         elif self._renewals % _SWEEP == 0:
-            self._bring(task.table.sample_level(self._rng, _SWEPT, *interval))
+            swept = _SWEPT if few else _SWEPT_LATER
+            self._bring(task.table.sample_level(self._rng, swept, *interval))
         self._renewals += 1
         parents = [trial.options for trial in front] + self._elite()
-        fresh = _FRESH if len(self._memory.trials) <= _FEW else _FRESH_LATER
+        fresh = _FRESH if few else _FRESH_LATER
         self._bring([child for _ in range(fresh) if (child := self._child(parents))])
 
     def _drop(self, number: int) -> None:

@@ -1,20 +1,30 @@
 """A Gaussian process over option lists, whose scales follow the evidence as results come in.
 
 The covariance is a sum: linear in the decisions and in the counts of options (a Bayesian ridge
-regression), smooth in log-cost, and alike for lists that share decisions, which is where decisions
-act together. Gaussian processes for such spaces: arXiv:1910.11858, arXiv:2006.07556.
+regression), smooth in log-cost, and alike for lists that share decisions or take options about as
+often, which is where decisions act together. Gaussian processes for such spaces: arXiv:1910.11858,
+arXiv:2006.07556.
+
+Results of shorter trainings differ from those at full length by noise of their own and by a
+process of the same form, both the larger the shorter (after arXiv:1603.06560, one error for all).
 """
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from search.strategies.bank import Likeness
 from search.strategies.features import Matrix
 
-# Logarithms of the scales: linear, counts, cost, alike, its reach, noise, and the cost's reach.
-_TYPICAL = np.log([1.0, 0.3, 1.0, 0.5, 0.5, 0.02, 0.3])
-# Steps in search of better scales: floor and ceiling for each result, and work in rows.
-_FEWEST, _MOST, _WORK = 1, 15, 400
-_TINY = 1e-8
+# Logarithms of the scales: linear, counts, cost, alike, its reach, noise, the cost's reach, alike
+# in counts, and its reach; of shorter trainings the share of the covariance that is their own, and
+# their noise.
+_TYPICAL = np.log([0.1, 0.1, 1.0, 1.0, 0.25, 0.02, 0.3, 1.0, 0.8, 0.1, 0.1])
+_FULL_LENGTH = 9
+# Steps in search of better scales: floor and ceiling at each search, and work in rows.
+_FEWEST, _MOST, _WORK = 1, 15, 300
+# With so many results one more search is left out between two.
+_PAUSE = 64
+_TINY = 1e-6
 
 
 class Process:
@@ -23,63 +33,115 @@ class Process:
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
         self._scales = _TYPICAL.copy()
+        self._waited = 0
 
-    def learn(self, likeness: Likeness, targets: Matrix) -> None:
-        """Try a few other scales and keep those that explain `targets` [n] better."""
+    def due(self, results: int) -> bool:
+        """Say whether to `learn` from one more result; with many, not every one is worth it."""
+        self._waited += 1
+        if results < 4 or self._waited <= results // _PAUSE:
+            return False
+        self._waited = 0
+        return True
+
+    def learn(self, likeness: Likeness, targets: Matrix, short: Matrix) -> None:
+        """Try a few other scales and keep those that explain `targets` [n] better.
+
+        `short` [n] says how much shorter than full length each training was, in [0, 1].
+        """
         n = len(targets)
-        if n < 4:
-            return
         values, _, _ = _standard(targets)
-        best = _surprise(likeness, values, self._scales)
+        best = _surprise(likeness, values, short, self._scales)
+        free = len(_TYPICAL) if short.any() else _FULL_LENGTH
         for _ in range(int(np.clip(_WORK // n, _FEWEST, _MOST))):
             size = 0.6 if self._rng.random() < 0.5 else 0.2
-            step = self._rng.normal(size=len(_TYPICAL)) * (self._rng.random(len(_TYPICAL)) < 0.4)
-            trial = self._scales + size * step
-            surprise = _surprise(likeness, values, trial)
+            step = self._rng.normal(size=free) * (self._rng.random(free) < 0.4)
+            trial = self._scales.copy()
+            trial[:free] += size * step
+            surprise = _surprise(likeness, values, short, trial)
             if surprise < best:
                 best, self._scales = surprise, trial
 
     def predict(
-        self, known: Likeness, across: Likeness, own: Matrix, targets: Matrix
+        self, known: Likeness, across: Likeness, own: Matrix, targets: Matrix, short: Matrix
     ) -> tuple[Matrix, Matrix]:
-        """Return mean and standard deviation [m] of new lists.
+        """Return mean and standard deviation [m] of new lists at full length.
 
-        `known` [n, n] compares the lists with `targets` [n], `across` [m, n] the new ones with
-        those; `own` [3, m] holds the new lists' products with themselves, see `Likeness.own`.
+        `known` [n, n] compares the lists with `targets` and `short` [n] (see `learn`), `across`
+        [m, n] the new ones with those; `own` [3, m]: the new lists' own, see `Likeness.own`.
         """
         values, middle, spread = _standard(targets)
-        covariance = _covariance(known, self._scales)
-        covariance[np.diag_indices(len(values))] += np.exp(self._scales[5]) + _TINY
         between = _covariance(across, self._scales)
-        solved = np.linalg.solve(covariance, np.column_stack([values, between.T]))
-        mean = between @ solved[:, 0]
-        linear, counts, cost, alike = np.exp(self._scales[:4])
-        prior = linear * own[0] + counts * own[1] + cost + alike + 0.3 * own[2] + 1.0
-        variance = prior - np.einsum("mn,nm->m", between, solved[:, 1:])
+        root = _root(_noisy(known, short, self._scales))
+        aims = np.column_stack([values, between.T])
+        solved = solve_triangular(root, aims, lower=True, overwrite_b=True, check_finite=False)
+        mean = solved[:, 0] @ solved[:, 1:]
+        variance = self._prior(own) - np.einsum("nm,nm->m", solved[:, 1:], solved[:, 1:])
         deviation = np.sqrt(np.maximum(variance, _TINY))
         return mean * spread + middle, deviation * spread
 
+    def doubt(self, own: Matrix, targets: Matrix, short: Matrix) -> Matrix:
+        """Return the variance [m] of what trainings so `short` would say about full length."""
+        noise, share, more = np.exp(self._scales[[5, 9, 10]])
+        found: Matrix = noise + np.square(short) * (share * self._prior(own) + more)
+        return found * _standard(targets)[2] ** 2
+
+    def _prior(self, own: Matrix) -> Matrix:
+        linear, counts, cost, alike, even = np.exp(self._scales[[0, 1, 2, 3, 7]])
+        smooth = cost + alike + even + 1.0
+        found: Matrix = linear * own[0] + counts * own[1] + 0.3 * own[2] + smooth
+        return found
+
 
 def _covariance(likeness: Likeness, scales: Matrix) -> Matrix:
-    linear, counts, cost, alike, reach, _, width = np.exp(scales)
+    linear, counts, cost, alike, reach, _, width, even, bend = np.exp(
+        scales[:_FULL_LENGTH]
+    ).tolist()
     smooth = np.exp(likeness.apart * (-0.125 / width**2))
-    found: Matrix = linear * likeness.linear
+    found = linear * likeness.linear
     found += counts * likeness.counts
     # The same bell at half the width: its fourth power.
     found += cost * np.square(np.square(smooth))
-    found += alike * np.exp(likeness.unlike * (-1 / reach)) * smooth
+    shared = alike * np.exp(likeness.unlike * (-1 / reach))
+    shared += even * np.exp(likeness.uneven * (-0.5 / bend**2))
+    found += shared * smooth
     found += 0.3 * likeness.cost
     found += 1.0
+    whole: Matrix = found.astype(np.float64)
+    return whole
+
+
+def _noisy(likeness: Likeness, short: Matrix, scales: Matrix) -> Matrix:
+    """Return the covariance of results, which are noisy, and more so the shorter."""
+    found = _covariance(likeness, scales)
+    noise, share, more = np.exp(scales[[5, 9, 10]])
+    rows = np.arange(len(found))
+    if short.any():
+        found *= 1.0 + share * np.outer(short, short)
+        found[rows, rows] += more * np.square(short)
+    found[rows, rows] += noise + _TINY
     return found
 
 
-def _surprise(likeness: Likeness, values: Matrix, scales: Matrix) -> float:
+def _root(covariance: Matrix) -> Matrix:
+    """Return the lower Cholesky root; likeness of unequal lengths may need a little more noise."""
+    for more in (0.0, 1e-4, 1e-2):
+        covariance[np.diag_indices(len(covariance))] += more
+        try:
+            found: Matrix = np.asarray(np.linalg.cholesky(covariance))
+        except np.linalg.LinAlgError:
+            continue
+        return found
+    # Every list by itself.
+    alone: Matrix = np.diag(np.sqrt(np.diag(covariance)))
+    return alone
+
+
+def _surprise(likeness: Likeness, values: Matrix, short: Matrix, scales: Matrix) -> float:
     """Negative logarithm of the evidence and of the scales' own likelihood."""
     n = len(values)
     # With the values as one more row the last row of the root is the root's solution for them.
     bordered = np.empty((n + 1, n + 1))
-    bordered[:n, :n] = _covariance(likeness, scales)
-    bordered[np.arange(n), np.arange(n)] += np.exp(scales[5]) + _TINY
+    bordered[:n, :n] = _noisy(likeness, short, scales)
     bordered[n, :n] = values
     bordered[n, n] = values @ values / np.exp(scales[5]) + 1.0
     try:

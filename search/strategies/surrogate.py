@@ -1,12 +1,17 @@
 """A model of accuracy over the decisions, which picks the largest expected gain of the front."""
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from search.front import front
 from search.jobs import Job, Options, Result
-from search.strategies.bank import Bank
+from search.strategies.bank import Bank, Index
+from search.strategies.evidence import FITTED, IMAGINED, Evidence
 from search.strategies.features import Encoder, Matrix
-from search.strategies.gain import expected_gain, from_scale, to_scale
+from search.strategies.gain import expected_gain, from_scale, outcomes, worth
 from search.strategies.levels import Levels
 from search.strategies.memory import Memory, Task
 from search.strategies.pool import Pool
@@ -14,10 +19,49 @@ from search.strategies.process import Process
 from search.strategies.threads import one_thread
 
 START = 10
-# Results that the model is fitted to, and proposals whose results it imagines.
-_FITTED, _IMAGINED = 200, 50
 # Lists that the vocabulary is taken from.
 _SAMPLE = 400
+# Candidates, the best by their gain, of which it is worked out what a first step would tell.
+_STEPPED = 24
+
+
+@dataclass(frozen=True)
+class _Belief:
+    """The front [k] and what is expected of candidates [m]; costs are shares of the interval."""
+
+    front_cost: Matrix
+    front_accuracy: Matrix
+    cost: Matrix
+    mean: Matrix
+    deviation: Matrix
+
+    def part(self, rows: Index) -> "_Belief":
+        """Return the belief about some of the candidates."""
+        chosen = (self.cost[rows], self.mean[rows], self.deviation[rows])
+        return _Belief(self.front_cost, self.front_accuracy, *chosen)
+
+    def gain(self, chance: float) -> Matrix:
+        """Return each one's expected gain of area [m]."""
+        return expected_gain(
+            self.front_cost,
+            self.front_accuracy,
+            self.cost,
+            self.mean,
+            self.deviation,
+            chance=chance,
+        )
+
+    def worth(self, doubt: Matrix, step: Matrix, rest: Matrix, chance: float) -> Matrix:
+        """Return each one's gain for the training it takes, step by step [m], see `worth`.
+
+        `doubt`: variance [m] of what the next step's result says about full length.
+        """
+        variance = np.square(self.deviation)
+        told = np.where(rest > 0, variance / (variance + doubt), 1.0)
+        left = self.deviation * np.sqrt(1.0 - told)
+        means = outcomes(self.mean, self.deviation * np.sqrt(told))
+        after = [replace(self, mean=mean, deviation=left).gain(chance) for mean in means]
+        return worth(np.stack(after), step, rest)
 
 
 class Surrogate:
@@ -34,16 +78,22 @@ class Surrogate:
         self._rng = task.generator(1)
         self._levels = Levels(self._memory, task.generator(0))
         self._process = Process(task.generator(2))
-        self._bank: Bank | None = None
-        self._pool: Pool | None = None
-        # By number in the bank: what the model is fitted to, on the scale of `to_scale`.
-        self._target: dict[int, float] = {}
-        self._number: dict[Options, int] = {}
-        self._imagined: set[Options] = set()
+        self._model: tuple[Bank, Evidence, Pool] | None = None
+        # Shorter trainings told before there is a model.
+        self._early: list[tuple[Options, int, float]] = []
         self._asked = 0
 
     def ask(self) -> Job:
         """Return the next job; raises `Exhausted` when none is left."""
+        return self.choose({}, (self._task.epochs,))
+
+    def choose(self, paused: Mapping[Options, int], lengths: tuple[int, ...]) -> Job:
+        """Return a job at full length: for one of `paused` to go on, or for a new list.
+
+        `paused` lists were trained for some of `lengths` [epochs, rising]; new ones would begin
+        with the first. Chosen is what promises the largest gain for each epoch that it takes.
+        Raises `Exhausted` when there is neither.
+        """
         while True:
             early = self._asked < self._start and len(self._memory.trials) < self._start
             early = early or len(self._memory.trials) < 2
@@ -51,100 +101,106 @@ class Surrogate:
                 options = self._levels.propose()
             else:
                 with one_thread():
-                    options = self._best()
+                    options = self._best(paused, lengths)
+            if options in paused:
+                return Job(options, self._task.epochs, self._task.seed)
             job = self._memory.claim(options)
             if job is not None:
                 self._asked += 1
                 return job
-            self._forget(options)
+            if self._model is not None:
+                self._model[1].forget(options)
 
     def tell(self, job: Job, result: Result) -> None:
-        """Learn a result; a failed one only says not to ask again."""
-        trial = self._memory.tell(job, result)
-        if trial is None:
-            self._forget(job.options)
-        elif self._bank is not None:
-            with one_thread():
-                self._hold(self._bank, job.options, trial.accuracy)
-                fitted = np.array(list(self._target))
-                targets = np.array(list(self._target.values()))
-                self._process.learn(self._bank.likeness.part(fitted, fitted), targets)
+        """Learn a result; a failed one only says not to ask again.
 
-    def _best(self) -> Options:
-        """Return the list of the pool that promises the largest gain."""
-        bank, pool = self._opened()
+        One of fewer epochs than the full ones says something about the full result, and is no
+        member of the front.
+        """
+        self._memory.note(job)
+        if job.epochs >= self._task.epochs:
+            known = self._memory.tell(job, result) is not None
+        else:
+            known = result.status == "ok" and math.isfinite(result.accuracy)
+        if self._model is None:
+            if known and job.epochs < self._task.epochs:
+                self._early.append((job.options, job.epochs, result.accuracy))
+            return
+        bank, evidence, pool = self._model
+        if not known:
+            evidence.fail(job.options)
+            return
+        with one_thread():
+            pool.leave(job.options)
+            evidence.hold(job.options, job.epochs, result.accuracy)
+            if self._process.due(len(evidence.number)):
+                rows, targets, short = evidence.rows()
+                self._process.learn(bank.likeness.part(rows, rows), targets, short)
+
+    def _best(self, paused: Mapping[Options, int], lengths: tuple[int, ...]) -> Options:
+        """Return the list of the pool, or the paused one, that promises the largest gain."""
+        bank, evidence, pool = self._opened()
         pool.renew(self._memory.front())
-        if not pool.numbers:
+        waiting = [options for options in paused if options in evidence.number]
+        fresh = len(pool.numbers)
+        if fresh + len(waiting) == 0:
             return self._memory.leftover(self._rng)
-        candidates, fitted = np.array(pool.numbers), np.array(list(self._target))
+        numbers = pool.numbers + [evidence.number[options] for options in waiting]
+        candidates = np.array(numbers, np.intp)
+        rows, targets, short = evidence.rows()
         mean, deviation = self._process.predict(
-            bank.likeness.part(fitted, fitted),
-            bank.likeness.part(candidates, fitted),
+            bank.likeness.part(rows, rows),
+            bank.likeness.part(candidates, rows),
             bank.likeness.own(candidates),
-            np.array(list(self._target.values())),
+            targets,
+            short,
         )
-        cost, accuracy = self._front(bank)
-        gain = expected_gain(
-            cost, accuracy, bank.log_cost[candidates], mean, deviation, chance=self._task.chance
-        )
-        pool.judge(gain)
+        belief = _Belief(*self._front(bank, evidence), bank.log_cost[candidates], mean, deviation)
+        gain = belief.gain(self._task.chance)
+        pool.judge(gain[:fresh])
         pick = int(np.argmax(gain))
+        if len(lengths) > 1:
+            rungs = [0] * fresh + [1 + lengths.index(paused[options]) for options in waiting]
+            best = np.argsort(-gain)[:_STEPPED]
+            rung = np.array(rungs)[best]
+            next_length = [lengths[i] for i in rung]
+            doubt = self._process.doubt(
+                bank.likeness.own(candidates[best]), targets, evidence.shortness(next_length)
+            )
+            steps = np.array([0, *lengths]) / lengths[-1]
+            step, rest = steps[rung + 1] - steps[rung], 1.0 - steps[rung + 1]
+            chance = self._task.chance
+            pick = int(best[np.argmax(belief.part(best).worth(doubt, step, rest, chance))])
         number = int(candidates[pick])
         options = bank.options[number]
-        pool.take(number)
-        if len(self._imagined) < _IMAGINED:
-            self._imagined.add(options)
-            self._number[options], self._target[number] = number, float(mean[pick])
-        else:
+        if pick < fresh:
+            pool.take(number)
+        if not evidence.imagine(options, number, float(mean[pick])) and pick < fresh:
             bank.drop(number)
         return options
 
-    def _opened(self) -> tuple[Bank, Pool]:
-        """Return the bank and the pool, made when the model is first needed."""
-        if self._bank is None or self._pool is None:
+    def _opened(self) -> tuple[Bank, Evidence, Pool]:
+        """Return the bank, the evidence and the pool, made when the model is first needed."""
+        if self._model is None:
             table, interval = self._task.table, self._task.interval
             sample = table.sample_level(self._rng, _SAMPLE // 2, *interval)
             sample += table.sample(self._rng, _SAMPLE // 2, *interval)
-            self._bank = Bank(Encoder(table, sample), _FITTED + _IMAGINED + Pool.SIZE)
-            self._pool = Pool(self._bank, self._memory, self._rng)
+            bank = Bank(Encoder(table, sample), FITTED + IMAGINED + Pool.SIZE)
+            evidence = Evidence(bank, self._memory, self._rng)
             # Many at once, as after a study was told again: the front first, then the newest.
             best = self._memory.front()
-            for trial in dict.fromkeys([*best, *reversed(self._memory.trials)][:_FITTED]):
-                self._hold(self._bank, trial.options, trial.accuracy)
-        return self._bank, self._pool
+            for trial in dict.fromkeys([*best, *reversed(self._memory.trials)][:FITTED]):
+                evidence.hold(trial.options, self._task.epochs, trial.accuracy)
+            for options, epochs, accuracy in self._early:
+                evidence.hold(options, epochs, accuracy)
+            self._early.clear()
+            self._model = bank, evidence, Pool(bank, self._memory, self._rng)
+        return self._model
 
-    def _hold(self, bank: Bank, options: Options, accuracy: float) -> None:
-        """Fit the model to a result from now on, in the place of an old one if there are many."""
-        fresh = options not in self._number or options in self._imagined
-        if fresh and len(self._target) - len(self._imagined) >= _FITTED:
-            self._forget(self._dispensable())
-        self._imagined.discard(options)
-        if options not in self._number:
-            if self._pool is not None:
-                self._pool.leave(options)
-            self._number[options] = bank.add([options])[0]
-        self._target[self._number[options]] = float(to_scale(np.array(accuracy)))
-
-    def _dispensable(self) -> Options:
-        """Return a fitted list that is neither imagined nor on the front."""
-        keep = {trial.options for trial in self._memory.front()} | self._imagined
-        others = [options for options in self._number if options not in keep]
-        others = others or [options for options in self._number if options not in self._imagined]
-        return others[int(self._rng.integers(len(others)))]
-
-    def _forget(self, options: Options) -> None:
-        """Fit the model no longer to a list, if it was."""
-        self._imagined.discard(options)
-        number = self._number.pop(options, None)
-        if number is not None and self._bank is not None:
-            del self._target[number]
-            self._bank.drop(number)
-
-    def _front(self, bank: Bank) -> tuple[Matrix, Matrix]:
+    def _front(self, bank: Bank, evidence: Evidence) -> tuple[Matrix, Matrix]:
         """Return log-costs and accuracies of the front, imagined results among it."""
         points = [(trial.cost, trial.accuracy) for trial in self._memory.front()]
-        for options in sorted(self._imagined, key=self._number.__getitem__):
-            target = self._target[self._number[options]]
-            points.append((self._task.table.cost(options), float(from_scale(np.array(target)))))
+        for options, value in evidence.imagined.items():
+            points.append((self._task.table.cost(options), float(from_scale(np.array(value)))))
         chosen = [points[i] for i in front(points)]
         return bank.share([cost for cost, _ in chosen]), np.array([a for _, a in chosen])

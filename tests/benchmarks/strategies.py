@@ -9,6 +9,7 @@ accuracies less that of the lists evaluated at full length, times 10,000 here.
 
 import argparse
 import math
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,12 +19,15 @@ import numpy as np
 from tables import Table, integers, made_up, read
 
 import search.space
-from search.arch import Input
+from search.arch import Input, to_json
 from search.chain.table import tabulate
 from search.config.space import SpaceConfig
 from search.config.strategy import OPTIONS, StrategyConfig
+from search.cost import cost_of
 from search.jobs import Exhausted, Job, Options, Result
 from search.strategies import build
+from search.study.folder import Facts, Study
+from search.study.trials import Trial
 
 MARKS = (20, 50, 100, 200)
 _HERE = Path(__file__).parent
@@ -127,22 +131,43 @@ def players(names: list[str]) -> dict[str, Callable[[Table, int], Iterator[Optio
     return found
 
 
-def overhead(config: StrategyConfig, results: int = 1000, rounds: int = 100) -> list[float]:
-    """Return CPU milliseconds of ask and tell on the default space after so many results."""
+def overhead(config: StrategyConfig, results: int = 1000, rounds: int = 200) -> list[float]:
+    """Return wall milliseconds of ask, store and tell on the default space after so many results.
+
+    Stored is in a study's own file, durably, as a search does it.
+    """
     low, high = 0, 200_000
-    table = tabulate(search.space.build(SpaceConfig(), Input(8, 8, 1), 10), high)
+    chain = search.space.build(SpaceConfig(), Input(8, 8, 1), 10)
+    table = tabulate(chain, high)
     strategy = build(config, table, low, high, seed=0, epochs=20, chance=0.1)
     rng = np.random.default_rng(0)
     known = dict.fromkeys(table.sample(rng, results, low, high))
+    facts = Facts(
+        table.cheapest()[0], table.dearest()[0], low, high, table.count(), True, 0.1, 20, {}
+    )
     spent = []
-    for options in known:
-        strategy.tell(Job(options, 20, 0), Result(float(rng.uniform(0.5, 0.9))))
-    for _ in range(rounds):
-        begin = time.process_time()
-        job = strategy.ask()
-        strategy.tell(job, Result(float(rng.uniform(0.5, 0.9))))
-        spent.append(1e3 * (time.process_time() - begin))
+    with tempfile.TemporaryDirectory() as folder, Study.open(Path(folder), {}, facts) as study:
+        for number, options in enumerate(known):
+            job = Job(options, 20, 0)
+            study.add(_trial(chain, number, job, float(rng.uniform(0.5, 0.9))))
+            strategy.tell(job, Result(float(rng.uniform(0.5, 0.9))))
+        for number in range(results, results + rounds):
+            begin = time.perf_counter()
+            job = strategy.ask()
+            asked = time.perf_counter()
+            trial = _trial(chain, number, job, float(rng.uniform(0.5, 0.9)))
+            trained = time.perf_counter()
+            study.add(trial)
+            strategy.tell(job, trial.result)
+            spent.append(1e3 * (time.perf_counter() - trained + asked - begin))
     return spent
+
+
+def _trial(chain: search.space.StageChain, number: int, job: Job, accuracy: float) -> Trial:
+    arch = chain.value(job.options)
+    cost = cost_of(arch)
+    text, result = to_json(arch), Result(accuracy)
+    return Trial(number, job, text, arch.id, cost.multiplies, cost.params, number, result)
 
 
 def main() -> None:
@@ -153,7 +178,9 @@ def main() -> None:
     parser.add_argument("--strategies", nargs="+", default=every)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--marks", nargs="+", type=int, default=list(MARKS))
-    parser.add_argument("--overhead", action="store_true", help="CPU time of ask and tell instead")
+    parser.add_argument(
+        "--overhead", action="store_true", help="time of ask, store and tell instead"
+    )
     arguments = parser.parse_args()
     if arguments.overhead:
         for name in own:

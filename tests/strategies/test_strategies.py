@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import search.strategies.evidence as evidence
 import search.strategies.grid as grid
-import search.strategies.surrogate as surrogate
 from search.chain.table import BudgetTable, tabulate
 from search.config.strategy import StrategyConfig
 from search.errors import UserError
@@ -195,8 +195,8 @@ def test_learns(name: str) -> None:
 
 def test_surrogate_forgets_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """With more results than the model is fitted to, and some told again as after halving."""
-    monkeypatch.setattr(surrogate, "_FITTED", 12)
-    monkeypatch.setattr(surrogate, "_IMAGINED", 3)
+    monkeypatch.setattr(evidence, "FITTED", 12)
+    monkeypatch.setattr(evidence, "IMAGINED", 3)
     table = tabulate(Stages())
     strategy = factory(StrategyConfig("surrogate", start=4))(table, 0, 400, 0)
     for job in play(strategy, evaluate, limit=60, ahead=6):

@@ -1,0 +1,125 @@
+"""What a model is fitted to: results at full length and shorter, and imagined ones."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from search.jobs import Options
+from search.strategies.bank import Bank, Index
+from search.strategies.features import Matrix
+from search.strategies.gain import to_scale
+from search.strategies.memory import Memory
+
+# Lists that the model is fitted to, and proposals whose results it imagines.
+FITTED, IMAGINED = 160, 40
+# Pairs of short and full results that weigh as much as the belief that their spreads are equal.
+_DRAWN = 5
+
+
+class Evidence:
+    """Results by list and epochs, on the scale of `to_scale`, with the lists' numbers in a bank.
+
+    Beyond `FITTED` lists one is dropped for each new one: a shorter training if there is one, never
+    one of the front. Results of shorter trainings are brought to where those at full length lie,
+    by the lists that have both.
+    """
+
+    def __init__(self, bank: Bank, memory: Memory, rng: np.random.Generator) -> None:
+        self._bank, self._memory, self._rng = bank, memory, rng
+        self._full = memory.task.epochs
+        self.number: dict[Options, int] = {}
+        self.imagined: dict[Options, float] = {}
+        self._values: dict[Options, dict[int, float]] = {}
+        self._pairs: dict[int, dict[Options, tuple[float, float]]] = {}
+
+    def hold(self, options: Options, epochs: int, accuracy: float) -> bool:
+        """Take in a result; return whether its list is new to the bank."""
+        value = float(to_scale(np.array(accuracy)))
+        self.imagined.pop(options, None)
+        values = self._values.get(options)
+        if values is None:
+            if len(self._values) >= FITTED:
+                self.forget(self._dispensable())
+            values = self._values[options] = {}
+        values[epochs] = value
+        if self._full in values:
+            for length, short in values.items():
+                self._pairs.setdefault(length, {})[options] = short, values[self._full]
+        if options in self.number:
+            return False
+        self.number[options] = self._bank.add([options])[0]
+        return True
+
+    def imagine(self, options: Options, number: int, value: float) -> bool:
+        """Count a proposal as if its result were `value`; False if there are too many."""
+        if len(self.imagined) >= IMAGINED:
+            return False
+        self.imagined[options], self.number[options] = value, number
+        return True
+
+    def forget(self, options: Options) -> None:
+        """Drop whatever is known or imagined of a list."""
+        self.imagined.pop(options, None)
+        self._values.pop(options, None)
+        number = self.number.pop(options, None)
+        if number is not None:
+            self._bank.drop(number)
+
+    def fail(self, options: Options) -> None:
+        """Stop imagining a result, which will never come."""
+        self.imagined.pop(options, None)
+        if options not in self._values:
+            self.forget(options)
+
+    def shortness(self, epochs: Sequence[int]) -> Matrix:
+        """Return how much shorter than full length trainings are, in [0, 1], by logarithms."""
+        whole = math.log(max(2, self._full))
+        return np.array([math.log(self._full / many) / whole for many in epochs])
+
+    def rows(self) -> tuple[Index, Matrix, Matrix]:
+        """Return numbers in the bank, values and shortness [n] of all that the model may know.
+
+        Of a list that goes on longer the shorter results, which say nothing new, are left out.
+        """
+        numbers, targets, lengths = [], [], []
+        lines = {length: self._line(length) for length in self._pairs}
+        for options, values in self._values.items():
+            longest = max(values)
+            numbers.append(self.number[options])
+            if options in self.imagined:
+                targets.append(self.imagined[options])
+                lengths.append(self._full)
+            else:
+                slope, shift = lines.get(longest, (1.0, 0.0))
+                targets.append(slope * values[longest] + shift)
+                lengths.append(longest)
+        for options, value in self.imagined.items():
+            if options not in self._values:
+                numbers.append(self.number[options])
+                targets.append(value)
+                lengths.append(self._full)
+        return np.array(numbers, np.intp), np.array(targets), self.shortness(lengths)
+
+    def _line(self, length: int) -> tuple[float, float]:
+        """Return slope and shift from results of this length to what full ones would be.
+
+        The slope is the ratio of their spreads, drawn towards 1 while there are few pairs. (A
+        regression's would be less by the noise of the short ones, for which the model allows.)
+        """
+        if length == self._full:
+            return 1.0, 0.0
+        short, full = np.array(list(self._pairs[length].values())).T
+        spread, wanted = float(np.std(short)), float(np.std(full))
+        slope = 1.0
+        if min(spread, wanted) > 0:
+            slope = (wanted / spread) ** (len(short) / (len(short) + _DRAWN))
+        return slope, float(np.median(full - slope * short))
+
+    def _dispensable(self) -> Options:
+        """Return a list that is neither imagined nor on the front."""
+        keep = {trial.options for trial in self._memory.front()} | set(self.imagined)
+        others = [options for options in self._values if options not in keep]
+        short = [options for options in others if self._full not in self._values[options]]
+        others = short or others or list(self._values)
+        return others[int(self._rng.integers(len(others)))]

@@ -1,0 +1,152 @@
+"""The surrogate's parts: what a step is worth, what short results say, who goes on."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import search.strategies.evidence as evidence
+from search.chain.table import BudgetTable, tabulate
+from search.jobs import Option, Options
+from search.strategies.bank import Bank
+from search.strategies.features import Encoder
+from search.strategies.gain import outcomes, to_scale, worth
+from search.strategies.memory import Memory, Task
+from search.strategies.process import Process
+
+RNG = np.random.default_rng(0)
+
+
+class Line:
+    """Eight decisions of 0 or 1; each 1 costs a position's power of two."""
+
+    def start(self) -> None:
+        return None
+
+    def options(self, position: int, _state: None) -> list[Option]:
+        return ["no", "yes"] if position < 8 else []
+
+    def step(self, position: int, _state: None, option: Option) -> tuple[None, int]:
+        return None, 2**position if option == "yes" else 0
+
+    def finish(self, _state: None) -> int:
+        return 100
+
+    def value(self, options: Options) -> list[Option]:
+        return list(options)
+
+
+@pytest.fixture(scope="module")
+def table() -> BudgetTable:
+    return tabulate(Line())
+
+
+@pytest.fixture
+def task(table: BudgetTable) -> Task:
+    return Task(table, 0, 355, seed=0, epochs=9, chance=0.1)
+
+
+@pytest.fixture
+def bank(table: BudgetTable) -> Bank:
+    return Bank(Encoder(table, list(table.lists())), 300)
+
+
+def accuracy(options: Options) -> float:
+    return 0.2 + 0.08 * sum((i % 3) * (option == "yes") for i, option in enumerate(options))
+
+
+def test_outcomes_have_the_moments_asked_for() -> None:
+    weights = worth(np.eye(7), np.ones(7), np.zeros(7))
+    values = outcomes(np.array([2.0]), np.array([0.5]))[:, 0]
+    assert weights.sum() == pytest.approx(1)
+    assert weights @ values == pytest.approx(2)
+    assert weights @ (values - 2) ** 2 == pytest.approx(0.25)
+
+
+def test_worth_is_the_best_rule_for_going_on() -> None:
+    """Against every set of outcomes after which one might go on."""
+    gains = RNG.random((7, 40)) ** 3
+    step, rest = RNG.random(40) + 0.05, RNG.random(40)
+    weights = worth(np.eye(7), np.ones(7), np.zeros(7))
+    best = np.zeros(40)
+    for going in itertools.product((0.0, 1.0), repeat=7):
+        share = weights * going
+        best = np.maximum(best, share @ gains / (step + rest * share.sum()))
+    np.testing.assert_allclose(worth(gains, step, rest), best)
+
+
+def test_worth_of_a_step_that_tells_nothing_is_that_of_the_whole() -> None:
+    gains = np.full((7, 1), 0.3)
+    found = worth(gains, np.array([0.1]), np.array([0.9]))
+    np.testing.assert_allclose(found, 0.3)
+
+
+def test_a_short_result_says_less_the_shorter_it_was(bank: Bank, table: BudgetTable) -> None:
+    lists = list(table.lists())
+    known, asked = bank.add(lists[:40]), bank.add(lists[100:101])
+    rows, new = np.array(known), np.array(asked)
+    targets = to_scale(np.array([accuracy(options) for options in lists[:40]]))
+    deviations = []
+    for short in (0.0, 0.5, 1.0):
+        _, deviation = Process(RNG).predict(
+            bank.likeness.part(rows, rows),
+            bank.likeness.part(new, rows),
+            bank.likeness.own(new),
+            targets,
+            np.full(40, short),
+        )
+        deviations.append(float(deviation[0]))
+    assert deviations == sorted(deviations)
+    assert deviations[0] < 0.9 * deviations[2]
+
+
+def test_what_is_known_is_predicted(bank: Bank, table: BudgetTable) -> None:
+    lists = [list(table.lists())[i] for i in RNG.permutation(256)]
+    numbers = np.array(bank.add(lists))
+    values = to_scale(np.array([accuracy(options) for options in lists]))
+    rows, new, short = numbers[:80], numbers[80:], np.zeros(80)
+    process = Process(np.random.default_rng(1))
+    for _ in range(10):
+        process.learn(bank.likeness.part(rows, rows), values[:80], short)
+    likeness = bank.likeness
+    known, across, own = likeness.part(rows, rows), likeness.part(new, rows), likeness.own(new)
+    mean, deviation = process.predict(known, across, own, values[:80], short)
+    errors = mean - values[80:]
+    assert np.std(errors) < 0.1 * np.std(values)
+    assert np.mean(np.abs(errors) < 3 * deviation) > 0.95
+
+
+def test_short_results_are_brought_to_full_length(bank: Bank, task: Task) -> None:
+    """By the line through those that have both, however many of those there are."""
+    memory = Memory(task)
+    held = evidence.Evidence(bank, memory, task.generator(9))
+    lists = [list(task.table.lists())[i] for i in RNG.permutation(256)[:60]]
+    full = RNG.normal(size=60) * 0.1 + 0.7
+    short = (full - 0.4) / 0.5
+    for i, options in enumerate(lists):
+        held.hold(options, 1, 1.02 - float(np.exp(-short[i])))
+        if i < 40:
+            held.hold(options, 9, 1.02 - float(np.exp(-full[i])))
+    numbers, targets, shortness = held.rows()
+    assert len(numbers) == len(set(numbers.tolist())) == 60
+    np.testing.assert_allclose(targets[:40], full[:40])
+    np.testing.assert_allclose(targets[40:], full[40:], atol=0.05)
+    np.testing.assert_array_equal(shortness, [0.0] * 40 + [1.0] * 20)
+
+
+def test_short_results_are_forgotten_first(
+    bank: Bank, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "FITTED", 20)
+    held = evidence.Evidence(bank, Memory(task), task.generator(9))
+    lists = list(task.table.lists())
+    for i, options in enumerate(lists[:30]):
+        held.hold(options, 9 if i % 2 else 1, 0.5)
+    shortness = held.rows()[2]
+    assert len(shortness) == 20
+    assert (shortness == 0).sum() == 15
+    # An imagined result stands in for the full one, until a failure says that there is none.
+    assert held.imagine(lists[40], bank.add([lists[40]])[0], 1.0)
+    assert len(held.rows()[0]) == 21
+    held.fail(lists[40])
+    assert len(held.rows()[0]) == 20
