@@ -3,7 +3,8 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,16 +69,67 @@ class TrainingEvaluator:
             fitted = self._trainer.fit(arch, job.epochs, job.seed, self._start(arch, job))
         except (KeyboardInterrupt, SystemExit, Interrupted):
             raise
-        except Diverged as error:
-            return failed(str(error), time.perf_counter() - began)
-        except UserError as error:
+        except (Diverged, UserError) as error:
             return failed(str(error), time.perf_counter() - began)
         except Exception as error:
             return failed(reason(error), time.perf_counter() - began)
+        return self._finished(job, fitted, time.perf_counter() - began)
+
+    def together(self, jobs: Sequence[Job]) -> list[Result]:
+        """Evaluate several jobs side by side on this device; their results in the same order.
+
+        On the CPU each job has a thread of its own, and gives what it gives alone, to the last
+        bit. On accelerators the seeds of one candidate run as one program, unless some of them go
+        on from a checkpoint: equal to the trainings one by one but for rounding. Their `seconds`
+        are each an equal share of the time that all took.
+        """
+        groups: dict[tuple[Options, int], list[int]] = {}
+        for place, job in enumerate(jobs):
+            groups.setdefault((job.options, job.epochs), []).append(place)
+        found: dict[int, Result] = {}
+        alone: list[int] = []
+        for places in groups.values():
+            results = self._seeds([jobs[place] for place in places])
+            if results is None:
+                alone += places
+            else:
+                found.update(zip(places, results, strict=True))
+        with ThreadPoolExecutor(max(1, len(alone)), thread_name_prefix="train") as threads:
+            found.update(zip(alone, threads.map(self, [jobs[i] for i in alone]), strict=True))
+        return [found[place] for place in range(len(jobs))]
+
+    def _seeds(self, jobs: Sequence[Job]) -> list[Result] | None:
+        """Evaluate seeds of one candidate in one program; None where each has to go alone."""
+        began = time.perf_counter()
+        seeds = [job.seed for job in jobs]
+        try:
+            arch = self._arch(jobs[0])
+            if len(set(seeds)) < 2 or not self._trainer.side_by_side(arch, jobs[0].epochs):
+                return None
+            if len(set(seeds)) < len(seeds) or any(self._start(arch, job) for job in jobs):
+                return None
+            if any(self._known(arch, job) for job in jobs):
+                return None
+            fitted = self._trainer.fit_seeds(arch, jobs[0].epochs, seeds)
+        except (KeyboardInterrupt, SystemExit, Interrupted):
+            raise
+        except Exception:
+            # Side by side they may not fit into memory; what else is wrong shows again alone.
+            return None
+        share = (time.perf_counter() - began) / len(jobs)
+        return [
+            failed(str(one), share)
+            if isinstance(one, Diverged)
+            else self._finished(job, one, share)
+            for job, one in zip(jobs, fitted, strict=True)
+        ]
+
+    def _finished(self, job: Job, fitted: Fitted, seconds: float) -> Result:
+        """Keep a training's checkpoint and return its result."""
         numbers = _numbers(fitted)
         if self._store is not None:
-            self._store.write(_place(arch, job), _arrays(fitted, numbers))
-        return _result(numbers, time.perf_counter() - began, fitted.compile_seconds)
+            self._store.write(_place(self._arch(job), job), _arrays(fitted, numbers))
+        return _result(numbers, seconds, fitted.compile_seconds)
 
     def prepare(self, job: Job) -> None:
         """Begin to compile for a job that is to come; never changes a result, never raises."""

@@ -33,6 +33,11 @@ class Resident:
         self._labels = jax.device_put(np.asarray(split.labels, np.int32), device)
         self._device = device
 
+    @property
+    def arrays(self) -> tuple[Array, Array]:
+        """All images and labels."""
+        return self._images, self._labels
+
     def length(self, size: int) -> int:  # noqa: ARG002
         """Images in the array that a batch comes with: all."""
         return int(self._images.shape[0])
@@ -82,3 +87,12 @@ def feed_of(split: Split, device: jax.Device, resident_megabytes: float) -> Feed
     if split.images.nbytes <= resident_megabytes * 2**20:
         return Resident(split, device)
     return Streamed(split, device)
+
+
+def padded(count: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Indices and masks [batches, size] that see every image once; padding has the mask 0."""
+    batches = -(-count // size)
+    index = np.zeros(batches * size, np.int32)
+    index[:count] = np.arange(count)
+    mask = (np.arange(batches * size) < count).astype(np.float32)
+    return index.reshape(batches, size), mask.reshape(batches, size)

@@ -1,26 +1,27 @@
-"""The loop: one network from its first step to its validation accuracy, on one device."""
+"""The loop: a network from its first step to its validation accuracy, on one device."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import jax
 import numpy as np
-from jax import Array
 from numpy.typing import NDArray
 
 from search.arch import Arch
 from search.config.train import TrainConfig
+from search.errors import UserError
 from search.images import Dataset
-from search.layers import layers_of
-from search.train.batches import Batch, Feed, feed_of
+from search.layers import Layer, layers_of
+from search.train.batches import Feed, Resident, feed_of
 from search.train.form import layered_steps
 from search.train.layered import Layered
+from search.train.looped import Looped
 from search.train.network import Totals, no_totals
-from search.train.programs import Programs
+from search.train.programs import Blueprint, Programs
 from search.train.recipe import recipe_of
 from search.train.schedule import Schedule, order
-from search.train.state import State, fresh, resized, shaped
+from search.train.state import State, fresh, shaped
 from search.train.whole import Whole
 
 
@@ -29,15 +30,28 @@ class Diverged(Exception):
 
 
 class _Form(Protocol):
-    like: State
-
     def ready(self, programs: Programs) -> float: ...
 
-    def step(
-        self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
-    ) -> tuple[State, Array]: ...
+    def blueprints(self) -> list[Blueprint]: ...
 
-    def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals: ...
+    def enter(self, states: Sequence[State], device: jax.Device) -> State: ...
+
+    def leave(self, state: State, exact: State) -> list[State]: ...
+
+    def advance(
+        self,
+        state: State,
+        feed: Feed,
+        chosen: NDArray[np.int32],
+        seeds: NDArray[np.uint32],
+        first: int,
+        rates: NDArray[np.float32],
+    ) -> tuple[State, NDArray[np.float32]]: ...
+
+    def totals(self, state: State, feed: Feed, count: int) -> list[Totals]: ...
+
+
+_END = 2**62
 
 
 @dataclass(frozen=True)
@@ -102,106 +116,167 @@ class Trainer:
         `stop` is called between epochs and may raise. Raises `Diverged` when the loss is NaN or
         infinite.
         """
-        departure, end = self.schedule.departure(epochs), self.schedule.total(epochs)
         state, step = start or (fresh(arch, self.recipe, seed), 0)
-        run = _Run(self, arch, epochs, seed, stop)
-        trunk = run.advance(state, step, departure)
-        final = run.advance(trunk, departure, end)
-        scores = run.scores(final, self._validation, self._held_out, end)
-        return Fitted(final, trunk, departure, scores, run.train_loss, run.compile_seconds)
+        run = _Run(self, arch, self._forms(arch), epochs, (seed,), stop)
+        (fitted,) = run.finish([state], step)
+        if isinstance(fitted, Diverged):
+            raise fitted
+        return fitted
+
+    def fit_seeds(
+        self,
+        arch: Arch,
+        epochs: int,
+        seeds: Sequence[int],
+        stop: Callable[[], None] = lambda: None,
+    ) -> list[Fitted | Diverged]:
+        """Train several seeds of one network side by side, in one program; see `Looped`.
+
+        What `fit` gives for each seed, but for rounding. Raises `UserError` where the data is
+        streamed: then each seed has to be trained by itself.
+        """
+        if not self._resident:
+            raise UserError(
+                "several seeds in one program need the data on the device; raise"
+                " train.resident_megabytes, or train them one by one"
+            )
+        form = self._looped(layers_of(arch), len(seeds))
+        states = [fresh(arch, self.recipe, seed) for seed in seeds]
+        return _Run(self, arch, [(form, 0, _END)], epochs, tuple(seeds), stop).finish(states, 0)
+
+    def side_by_side(self, arch: Arch, epochs: int) -> bool:
+        """Whether seeds of a network are better trained by `fit_seeds` than one by one.
+
+        On accelerators, unless they would make do with programs that other networks share.
+        """
+        change = layered_steps(layers_of(arch), self.recipe, self.schedule.steps, self._form)
+        accelerated = self.recipe.platform != "cpu" and self._resident
+        return accelerated and change < self.schedule.total(epochs)
 
     def like(self, arch: Arch) -> State:
         """Shapes of the arrays in this architecture's state."""
         return shaped(layers_of(arch), self.recipe)
 
-    def _forms(self, arch: Arch) -> "Iterator[tuple[Layered | Whole, int, int]]":
+    @property
+    def _resident(self) -> bool:
+        return isinstance(self._training, Resident) and isinstance(self._validation, Resident)
+
+    def _looped(self, layers: tuple[Layer, ...], seeds: int) -> Looped:
+        images = self._count, self._held_out
+        return Looped(layers, self.recipe, self.image, images, seeds, self.schedule.steps)
+
+    def _forms(self, arch: Arch) -> list[tuple[_Form, int, int]]:
+        """The forms that serve a training, each with its first step and the one after its last."""
         layers = layers_of(arch)
-        steps = self.schedule.steps
-        change = layered_steps(layers, self.recipe, steps, self._form)
+        change = layered_steps(layers, self.recipe, self.schedule.steps, self._form)
         size = self.recipe.batch
         lengths = (self._training.length(size), self._validation.length(size))
+        found: list[tuple[_Form, int, int]] = []
         if change:
-            yield Layered(layers, self.recipe, self.image, lengths), 0, change
-        yield Whole(layers, self.recipe, self.image, lengths), change, 2**62
+            found.append((Layered(layers, self.recipe, self.image, lengths), 0, change))
+        if self.recipe.platform != "cpu" and self._resident:
+            found.append((self._looped(layers, 1), change, _END))
+        else:
+            found.append((Whole(layers, self.recipe, self.image, lengths), change, _END))
+        return found
 
 
 class _Run:
-    """One training: which form serves which steps, and what it has cost."""
+    """Trainings side by side: which form serves which steps, and what they have cost."""
 
     def __init__(
-        self, trainer: Trainer, arch: Arch, epochs: int, seed: int, stop: Callable[[], None]
+        self,
+        trainer: Trainer,
+        arch: Arch,
+        forms: list[tuple[_Form, int, int]],
+        epochs: int,
+        seeds: tuple[int, ...],
+        stop: Callable[[], None],
     ) -> None:
-        self._trainer, self._epochs, self._seed, self._stop = trainer, epochs, seed, stop
-        self._forms = list(trainer._forms(arch))
-        self._exact = trainer.like(arch)
+        self._trainer, self._forms, self._epochs, self._stop = trainer, forms, epochs, stop
+        self._seeds, self._exact = seeds, trainer.like(arch)
         self._ready: set[int] = set()
-        self.compile_seconds = 0.0
-        self.train_loss = float("nan")
-        trainer.prepare(arch, epochs)
+        self._compile_seconds = 0.0
+        self._train_loss = np.full(len(seeds), np.nan)
+        self._diverged: dict[int, Diverged] = {}
+        for form, start, _ in forms:
+            if start < trainer.schedule.total(epochs):
+                trainer.programs.start(form.blueprints())
 
-    def advance(self, state: State, start: int, end: int) -> State:
-        """The host's state after steps `start` to `end`."""
+    def finish(self, states: list[State], step: int) -> list[Fitted | Diverged]:
+        """Train from `step` to the end and evaluate."""
+        schedule = self._trainer.schedule
+        departure, end = schedule.departure(self._epochs), schedule.total(self._epochs)
+        trunks = self._advance(states, step, departure)
+        finals = self._advance(trunks, departure, end)
+        found: list[Fitted | Diverged] = []
+        for i, totals in enumerate(self._totals(finals, end)):
+            broken = self._diverged.get(i)
+            if broken is None and not np.isfinite(totals.loss):
+                broken = Diverged(f"the validation loss is {totals.loss}")
+            if broken is not None:
+                found.append(broken)
+                continue
+            loss = float(self._train_loss[i])
+            fitted = Fitted(
+                finals[i], trunks[i], departure, scores(totals), loss, self._compile_seconds
+            )
+            found.append(fitted)
+        return found
+
+    def _advance(self, states: list[State], start: int, end: int) -> list[State]:
+        """The host's states after steps `start` to `end`."""
         for form, low, high in self._forms:
             low, high = max(low, start), min(high, end)
             if low < high:
                 self._wait(form)
-                state = self._steps(form, state, low, high)
-        return state
+                states = self._steps(form, states, low, high)
+        return states
 
     def _wait(self, form: _Form) -> None:
         if id(form) not in self._ready:
-            self.compile_seconds += form.ready(self._trainer.programs)
+            self._compile_seconds += form.ready(self._trainer.programs)
             self._ready.add(id(form))
 
-    def _steps(self, form: _Form, state: State, start: int, end: int) -> State:
+    def _steps(self, form: _Form, states: list[State], start: int, end: int) -> list[State]:
         trainer = self._trainer
-        per = trainer.schedule.steps
-        state = jax.device_put(resized(state, form.like), trainer.device)
-        seed = np.uint32(self._seed % 2**32)
-        while start < end:
+        schedule, per = trainer.schedule, trainer.schedule.steps
+        seeds = np.array([seed % 2**32 for seed in self._seeds], np.uint32)
+        state = form.enter(states, trainer.device)
+        while start < end and len(self._diverged) < len(seeds):
             epoch = start // per
             pause = min(end, (epoch + 1) * per)
-            indices = order(trainer._count, trainer.recipe.batch, self._seed, epoch)
-            chosen = indices[start - epoch * per : pause - epoch * per]
-            losses = []
-            for step, batch in enumerate(trainer._training.batches(chosen), start):
-                rate = np.float32(trainer.schedule.rate(step, self._epochs))
-                state, loss = form.step(state, batch, seed, np.uint32(step), rate)
-                losses.append(loss)
-            values = np.array([np.asarray(loss) for loss in losses])
-            if not np.isfinite(values).all():
-                raise Diverged(f"the loss is {values[-1]} in epoch {epoch + 1}")
-            self.train_loss = float(values.mean())
+            chosen = np.stack(
+                [order(trainer._count, trainer.recipe.batch, seed, epoch) for seed in self._seeds]
+            )[:, start - epoch * per : pause - epoch * per]
+            steps = range(start, pause)
+            rates = np.array([schedule.rate(step, self._epochs) for step in steps], np.float32)
+            state, losses = form.advance(state, trainer._training, chosen, seeds, start, rates)
+            for i in np.flatnonzero(~np.isfinite(losses).all(1)).tolist():
+                broken = Diverged(f"the loss is {losses[i, -1]} in epoch {epoch + 1}")
+                self._diverged.setdefault(i, broken)
+            self._train_loss = losses.mean(1)
             start = pause
             self._stop()
-        return resized(jax.device_get(state), self._exact)
+        return form.leave(state, self._exact)
 
-    def scores(self, state: State, feed: Feed, count: int, step: int) -> Scores:
-        """Exact scores; the form is the one that a next step would be made by."""
+    def _totals(self, states: list[State], step: int) -> list[Totals]:
+        """Sums over the validation part; the form is that which a last step was made by."""
         trainer = self._trainer
+        if len(self._diverged) == len(states):
+            return [no_totals(trainer.recipe.classes)] * len(states)
         form = next(f for f, low, high in self._forms if low <= max(step - 1, 0) < high)
         self._wait(form)
-        size = trainer.recipe.batch
-        state = jax.device_put(resized(state, form.like), trainer.device)
-        totals = jax.device_put(no_totals(trainer.recipe.classes), trainer.device)
-        indices, masks = padded(count, size)
-        for mask, batch in zip(masks, feed.batches(indices), strict=True):
-            totals = form.score(state, batch, mask, totals)
-        loss, images, hits = (np.asarray(part, np.float64) for part in totals)
-        if not np.isfinite(loss):
-            raise Diverged(f"the validation loss is {loss}")
-        present = images > 0
-        return Scores(
-            accuracy=float(hits.sum() / images.sum()),
-            balanced=float((hits[present] / images[present]).mean()),
-            loss=float(loss / images.sum()),
-        )
+        state = form.enter(states, trainer.device)
+        return form.totals(state, trainer._validation, trainer._held_out)
 
 
-def padded(count: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Indices and masks [batches, size] that see every image once; padding has the mask 0."""
-    batches = -(-count // size)
-    index = np.zeros(batches * size, np.int32)
-    index[:count] = np.arange(count)
-    mask = (np.arange(batches * size) < count).astype(np.float32)
-    return index.reshape(batches, size), mask.reshape(batches, size)
+def scores(totals: Totals) -> Scores:
+    """Turn sums over images into means."""
+    loss, images, hits = (np.asarray(part, np.float64) for part in totals)
+    present = images > 0
+    return Scores(
+        accuracy=float(hits.sum() / images.sum()),
+        balanced=float((hits[present] / images[present]).mean()),
+        loss=float(loss / images.sum()),
+    )

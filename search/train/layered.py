@@ -19,6 +19,7 @@ from search.train.pieces import Size
 from search.train.programs import Blueprint, Program, Programs
 from search.train.recipe import Recipe
 from search.train.state import CLASSIFIER, State, shaped
+from search.train.stepwise import Stepwise
 
 _WIDTHS = (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
@@ -37,7 +38,7 @@ def rounded_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return widened(layers, {count: rounded(count) for count in counts})
 
 
-class Layered:
+class Layered(Stepwise):
     """Steps and evaluations of one network through the shared programs."""
 
     def __init__(
@@ -45,7 +46,7 @@ class Layered:
     ) -> None:
         self.layers = rounded_layers(layers)
         self.like: State = shaped(self.layers, recipe)
-        self._recipe, self._image = recipe, image
+        self.recipe, self._image = recipe, image
         self._lengths = tuple(dict.fromkeys(lengths))
         self._found: dict[Any, Program] = {}
 
@@ -55,7 +56,7 @@ class Layered:
 
     def blueprints(self) -> list[Blueprint]:
         """Every program that a training needs."""
-        recipe = self._recipe
+        recipe = self.recipe
         found: list[Blueprint] = []
         for length in self._lengths:
             found += [pieces.batch(recipe, self._image, length)]
@@ -84,7 +85,7 @@ class Layered:
 
     def _program(self, *key: Any) -> Program:
         name, *rest = key
-        return self._found[(name, self._recipe, *rest)]
+        return self._found[(name, self.recipe, *rest)]
 
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32

@@ -6,13 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import Array
+from jax import Array, lax
 
 from search import ops
 from search.layers import IMAGE, Layer, Shape
-from search.train.optimiser import Parameters
+from search.train.augment import normalised, training_batch
+from search.train.batches import Batch
+from search.train.optimiser import Parameters, update
 from search.train.recipe import Recipe
-from search.train.state import CLASSIFIER, Tree
+from search.train.state import CLASSIFIER, State, Tree
 
 # Share of the old running statistics that a step keeps; the default of `nnx.BatchNorm` is for
 # trainings of many thousands of steps.
@@ -126,3 +128,48 @@ def whole_loss(
     """Training loss of the whole network, and the batch's statistics of every layer."""
     last, seen = trained_logits_input(layers, recipe, parameters, x)
     return loss_of(parameters[CLASSIFIER], last, targets), seen
+
+
+def stepped(
+    layers: tuple[Layer, ...],
+    recipe: Recipe,
+    state: State,
+    batch: Batch,
+    seed: Array,
+    step: Array,
+    rate: Array,
+) -> tuple[State, Array]:
+    """One step of training: the new state, and the loss before it."""
+    images, labels, index = batch
+    key = jax.random.fold_in(jax.random.key(seed), step)
+    x, targets = training_batch(images[index], labels[index], key, recipe)
+    # Fused into the first convolution, the making of a batch would be done once for each tap.
+    x, targets = lax.optimization_barrier((x, targets))
+
+    def loss_of_network(parameters: Any) -> Any:
+        return whole_loss(layers, recipe, parameters, x, targets)
+
+    differentiated = jax.value_and_grad(loss_of_network, has_aux=True)
+    (loss, seen), gradients = differentiated(state.parameters)
+    parameters, memory = {}, {}
+    for path, gradient in gradients.items():
+        parameters[path], memory[path] = update(
+            recipe, gradient, state.memory[path], state.parameters[path], rate
+        )
+    statistics = {p: running(s, *seen[p]) for p, s in state.statistics.items()}
+    return State(parameters, statistics, memory), loss
+
+
+def counted(
+    layers: tuple[Layer, ...],
+    recipe: Recipe,
+    state: State,
+    batch: Batch,
+    mask: Array,
+    totals: Totals,
+) -> Totals:
+    """Totals after one more batch of evaluation."""
+    images, labels, index = batch
+    x = lax.optimization_barrier(normalised(images[index], recipe))
+    last = evaluated(layers, recipe, state.parameters, state.statistics, x)
+    return scored(state.parameters[CLASSIFIER], last, labels[index], mask, totals)

@@ -1,23 +1,19 @@
 """Training by one program for the whole network: the fastest step, compiled for each candidate."""
 
-from typing import Any
-
-import jax
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from search.layers import Layer
-from search.train.augment import normalised, training_batch
 from search.train.batches import Batch
-from search.train.network import Totals, evaluated, running, scored, whole_loss
-from search.train.optimiser import update
+from search.train.network import Totals, counted, stepped
 from search.train.pieces import Size, Spec, totals_like
 from search.train.programs import Blueprint, Program, Programs
 from search.train.recipe import Recipe
-from search.train.state import CLASSIFIER, State, shaped
+from search.train.state import State, shaped
+from search.train.stepwise import Stepwise
 
 
-class Whole:
+class Whole(Stepwise):
     """Steps and evaluations of one network, each a single call."""
 
     def __init__(
@@ -25,13 +21,13 @@ class Whole:
     ) -> None:
         self.layers = layers
         self.like: State = shaped(layers, recipe)
-        self._recipe, self._image, self._lengths = recipe, image, lengths
+        self.recipe, self._image, self._lengths = recipe, image, lengths
         self._step: Program | None = None
         self._score: Program | None = None
 
     def blueprints(self) -> list[Blueprint]:
         """The two programs that a training needs."""
-        recipe, (training, evaluation) = self._recipe, self._lengths
+        recipe, (training, evaluation) = self.recipe, self._lengths
         number, rate = Spec((), np.uint32), Spec((), np.float32)
         key = (recipe, self._image, self.layers)
         arguments = (self.like, *self._batch(training), number, number, rate)
@@ -46,7 +42,7 @@ class Whole:
         return (
             Spec((length, *self._image), np.uint8),
             Spec((length,), np.int32),
-            Spec((self._recipe.batch,), np.int32),
+            Spec((self.recipe.batch,), np.int32),
         )
 
     def ready(self, programs: Programs) -> float:
@@ -64,30 +60,13 @@ class Whole:
         step: Array,
         rate: Array,
     ) -> tuple[State, Array]:
-        recipe = self._recipe
-        key = jax.random.fold_in(jax.random.key(seed), step)
-        x, targets = training_batch(images[index], labels[index], key, recipe)
-        # Fused into the first convolution, the making of a batch would be done once for each tap.
-        x, targets = lax.optimization_barrier((x, targets))
-
-        def loss_of(parameters: Any) -> Any:
-            return whole_loss(self.layers, recipe, parameters, x, targets)
-
-        (loss, seen), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.parameters)
-        parameters, memory = {}, {}
-        for path, gradient in gradients.items():
-            parameters[path], memory[path] = update(
-                recipe, gradient, state.memory[path], state.parameters[path], rate
-            )
-        statistics = {p: running(s, *seen[p]) for p, s in state.statistics.items()}
-        return State(parameters, statistics, memory), loss
+        batch = (images, labels, index)
+        return stepped(self.layers, self.recipe, state, batch, seed, step, rate)
 
     def _evaluate(
         self, state: State, images: Array, labels: Array, index: Array, mask: Array, totals: Totals
     ) -> Totals:
-        x = lax.optimization_barrier(normalised(images[index], self._recipe))
-        last = evaluated(self.layers, self._recipe, state.parameters, state.statistics, x)
-        return scored(state.parameters[CLASSIFIER], last, labels[index], mask, totals)
+        return counted(self.layers, self.recipe, state, (images, labels, index), mask, totals)
 
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32

@@ -19,6 +19,7 @@ from search.checkpoints import Checkpoints, Place
 from search.errors import UserError
 from search.evaluate import reason
 from search.jobs import Job, Result
+from search.train import Trainer
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +40,35 @@ def test_learns_and_repeats_in_any_order_and_at_once() -> None:
     assert [core(engine(job)) for job in reversed(jobs)] == alone[::-1]
     with ThreadPoolExecutor(4) as threads:
         assert [core(r) for r in threads.map(evaluator(), jobs[2:])] == alone[2:]
+
+
+def test_jobs_together_give_what_they_give_alone(tmp_path: Path) -> None:
+    jobs = [Job(("tiny",), 2, 0), Job(("tiny",), 2, 1), Job(("nothing",), 2, 0)]
+    engine = evaluator(checkpoints=tmp_path)
+    alone = [core(evaluator()(job)) for job in jobs]
+    assert alone[2][2] == "failed"
+    assert [core(result) for result in engine.together(jobs)][:2] == alone[:2]
+    assert engine.together(jobs)[2].status == "failed"
+    assert engine.weights(jobs[1])
+
+
+def test_seeds_as_one_program_are_recorded_like_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on an accelerator: the results, the checkpoints, and what is there already."""
+    monkeypatch.setattr(Trainer, "side_by_side", lambda *_: True)
+    jobs = [Job(("tiny",), 2, seed) for seed in (0, 1, 2)]
+    engine = evaluator(checkpoints=tmp_path)
+    first = engine.together(jobs[:2])
+    alone = [evaluator()(job) for job in jobs]
+    assert [r.accuracy for r in first] == [r.accuracy for r in alone[:2]]
+    np.testing.assert_allclose([r.loss for r in first], [r.loss for r in alone[:2]], rtol=1e-4)
+    weights = evaluator(checkpoints=tmp_path).weights(jobs[1])
+    assert all(value.shape[:1] != (2,) for value in weights.values())
+    # Two are known now, so all go one by one: nothing is trained twice.
+    again = engine.together(jobs)
+    assert [core(r) for r in again[:2]] == [core(r) for r in first]
+    assert core(again[2]) == core(alone[2])
 
 
 FRESH = """

@@ -10,17 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small import EVERY_OP, dataset, evaluator
+from small import ARCHS, EVERY_OP, dataset, evaluator
 
 from search.arch import Arch, Block, Head, Input, Stem
 from search.config.train import TrainConfig
 from search.errors import UserError
 from search.jobs import Job
 from search.layers import layers_of
-from search.train import augment
-from search.train.fit import padded
+from search.train import Diverged, Fitted, State, Trainer, augment
+from search.train.batches import padded
 from search.train.form import layered_steps
+from search.train.recipe import Recipe
 from search.train.schedule import Schedule, order
+from search.train.state import fresh
 
 
 @given(st.integers(1, 500), st.integers(1, 60), st.floats(0, 1), st.floats(0, 5))
@@ -95,6 +97,51 @@ def test_both_forms_train_alike() -> None:
         # Adam's first steps divide by gradients that are all rounding where they should be zero.
         np.testing.assert_allclose(a, b, rtol=0.05, atol=0.05)
     assert layers.train_loss == pytest.approx(whole.train_loss, rel=1e-2)
+
+
+def test_seeds_side_by_side_train_like_seeds_one_by_one() -> None:
+    data = dataset(shift=1, flip=True, cutout=2, mixup=0.2)
+    config = TrainConfig(batch=16, learning_rate=0.02, form="whole")
+    trainer = Trainer(data, config, jax.local_devices()[0])
+    # Odd lengths leave an epoch half way: the trunk is departed from in its middle.
+    found = trainer.fit_seeds(ARCHS["tiny"], 3, [0, 2**32 + 1])
+    for seed, together in zip([0, 2**32 + 1], found, strict=True):
+        alone = trainer.fit(ARCHS["tiny"], 3, seed)
+        assert isinstance(together, Fitted)
+        assert together.departed == alone.departed
+        assert together.scores.accuracy == alone.scores.accuracy
+        for one, other in zip(
+            jax.tree.leaves((alone.state, alone.trunk)),
+            jax.tree.leaves((together.state, together.trunk)),
+            strict=True,
+        ):
+            np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5)
+
+
+def test_a_seed_that_diverges_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def poisoned(arch: Arch, recipe: Recipe, seed: int) -> State:
+        state = fresh(arch, recipe, seed)
+        if seed == 1:
+            state.parameters["stem"]["kernel"] = np.full((3, 3, 1, 4), np.nan, np.float32)
+        return state
+
+    trainer = Trainer(dataset(), TrainConfig(batch=16), jax.local_devices()[0])
+    clean = trainer.fit_seeds(ARCHS["tiny"], 1, [0, 2])
+    monkeypatch.setattr("search.train.fit.fresh", poisoned)
+    first, broken = trainer.fit_seeds(ARCHS["tiny"], 1, [0, 1])
+    assert isinstance(broken, Diverged)
+    assert isinstance(first, Fitted)
+    assert isinstance(clean[0], Fitted)
+    assert first.scores == clean[0].scores
+    nothing = trainer.fit_seeds(ARCHS["tiny"], 2, [1, 1])
+    assert all(isinstance(one, Diverged) for one in nothing)
+
+
+def test_streamed_data_is_trained_one_by_one() -> None:
+    config = TrainConfig(batch=16, resident_megabytes=0)
+    trainer = Trainer(dataset(), config, jax.local_devices()[0])
+    with pytest.raises(UserError, match=r"train\.resident_megabytes"):
+        trainer.fit_seeds(ARCHS["tiny"], 1, [0, 1])
 
 
 def test_going_over_to_a_whole_program_half_way() -> None:

@@ -1,0 +1,66 @@
+"""What the forms that make one step in each call have in common: one network, one seed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+from search.train.batches import Batch, Feed, padded
+from search.train.network import Totals, no_totals
+from search.train.recipe import Recipe
+from search.train.state import State, resized
+
+
+class Stepwise(ABC):
+    """Trains one seed, a batch in each call. `like`: shapes of its state."""
+
+    like: State
+    recipe: Recipe
+
+    @abstractmethod
+    def step(
+        self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
+    ) -> tuple[State, Array]:
+        """One step of training: the new state, and the loss before it."""
+
+    @abstractmethod
+    def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
+        """Totals after one more batch of evaluation."""
+
+    def enter(self, states: Sequence[State], device: jax.Device) -> State:
+        """Put the one state on the device, at the widths of this form."""
+        (state,) = states
+        placed: State = jax.device_put(resized(state, self.like), device)
+        return placed
+
+    def leave(self, state: State, exact: State) -> list[State]:
+        """The state on the host, at the network's own widths."""
+        return [resized(jax.device_get(state), exact)]
+
+    def advance(
+        self,
+        state: State,
+        feed: Feed,
+        chosen: NDArray[np.int32],
+        seeds: NDArray[np.uint32],
+        first: int,
+        rates: NDArray[np.float32],
+    ) -> tuple[State, NDArray[np.float32]]:
+        """Train on the batches `chosen` [1, k, batch] at `rates` [k]; losses [1, k]."""
+        losses = []
+        for k, batch in enumerate(feed.batches(chosen[0])):
+            state, loss = self.step(state, batch, seeds[0], np.uint32(first + k), rates[k])
+            losses.append(loss)
+        return state, np.array([[np.asarray(loss) for loss in losses]])
+
+    def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
+        """Evaluate the first `count` images of the feed."""
+        (device,) = next(iter(state.parameters.values()))["kernel"].devices()
+        totals = jax.device_put(no_totals(self.recipe.classes), device)
+        indices, masks = padded(count, self.recipe.batch)
+        for mask, batch in zip(masks, feed.batches(indices), strict=True):
+            totals = self.score(state, batch, mask, totals)
+        return [jax.device_get(totals)]
