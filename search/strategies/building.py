@@ -69,9 +69,10 @@ def _halving(config: StrategyConfig, task: Task) -> Strategy:
         rungs = max(2, min(RUNGS, most_rungs(task.epochs, reduction)))
     steps = lengths(task.epochs, rungs, reduction)
     if config.proposer == "surrogate":
-        from search.strategies.paced import Paced
+        from search.strategies.paced import START, Paced
         from search.strategies.surrogate import Surrogate
 
         # It has a model to ask who goes on; of the others the ranks decide.
-        return Paced(task, Surrogate(task, config.start), steps)
+        start = START if config.start is None else config.start
+        return Paced(task, Surrogate(task, start), steps)
     return Halving(task, lambda: _named(config.proposer, config, task), steps, reduction)

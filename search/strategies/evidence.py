@@ -13,8 +13,9 @@ from search.strategies.memory import Memory
 
 # Lists that the model is fitted to, and proposals whose results it imagines.
 FITTED, IMAGINED = 160, 40
-# Pairs of short and full results that weigh as much as the belief that their spreads are equal.
-_DRAWN = 5
+# Pairs of short and full results that weigh as much as the belief that their spreads are equal and
+# that they correlate so; and the least that they are taken to. Noise as long as there are none.
+_DRAWN, _BELIEVED, _LEAST, _FAR = 5, 0.8, 0.1, 0.5
 
 
 class Evidence:
@@ -31,6 +32,7 @@ class Evidence:
         self.number: dict[Options, int] = {}
         self.imagined: dict[Options, float] = {}
         self._values: dict[Options, dict[int, float]] = {}
+        self._lengths: set[int] = set()
         self._pairs: dict[int, dict[Options, tuple[float, float]]] = {}
 
     def hold(self, options: Options, epochs: int, accuracy: float) -> bool:
@@ -43,6 +45,7 @@ class Evidence:
                 self.forget(self._dispensable())
             values = self._values[options] = {}
         values[epochs] = value
+        self._lengths.add(epochs)
         if self._full in values:
             for length, short in values.items():
                 self._pairs.setdefault(length, {})[options] = short, values[self._full]
@@ -72,49 +75,57 @@ class Evidence:
         if options not in self._values:
             self.forget(options)
 
-    def shortness(self, epochs: Sequence[int]) -> Matrix:
-        """Return how much shorter than full length trainings are, in [0, 1], by logarithms."""
-        whole = math.log(max(2, self._full))
-        return np.array([math.log(self._full / many) / whole for many in epochs])
+    def noise(self, epochs: Sequence[int]) -> Matrix:
+        """Return how far results of such lengths lie from full ones [m], as standard deviations."""
+        found = {length: self._line(length)[2] for length in set(epochs)}
+        return np.array([found[length] for length in epochs])
 
     def rows(self) -> tuple[Index, Matrix, Matrix]:
-        """Return numbers in the bank, values and shortness [n] of all that the model may know.
+        """Return numbers in the bank, values and `noise` [n] of all that the model may know.
 
         Of a list that goes on longer the shorter results, which say nothing new, are left out.
         """
-        numbers, targets, lengths = [], [], []
-        lines = {length: self._line(length) for length in self._pairs}
+        numbers, targets, noise = [], [], []
+        lines = {length: self._line(length) for length in {self._full, *self._lengths}}
         for options, values in self._values.items():
             longest = max(values)
             numbers.append(self.number[options])
             if options in self.imagined:
                 targets.append(self.imagined[options])
-                lengths.append(self._full)
+                noise.append(0.0)
             else:
-                slope, shift = lines.get(longest, (1.0, 0.0))
+                slope, shift, far = lines[longest]
                 targets.append(slope * values[longest] + shift)
-                lengths.append(longest)
+                noise.append(far)
         for options, value in self.imagined.items():
             if options not in self._values:
                 numbers.append(self.number[options])
                 targets.append(value)
-                lengths.append(self._full)
-        return np.array(numbers, np.intp), np.array(targets), self.shortness(lengths)
+                noise.append(0.0)
+        return np.array(numbers, np.intp), np.array(targets), np.array(noise)
 
-    def _line(self, length: int) -> tuple[float, float]:
-        """Return slope and shift from results of this length to what full ones would be.
+    def _line(self, length: int) -> tuple[float, float, float]:
+        """Return slope and shift from results of this length to full ones, and their noise.
 
-        The slope is the ratio of their spreads, drawn towards 1 while there are few pairs. (A
-        regression's would be less by the noise of the short ones, for which the model allows.)
+        A short result is taken for the full one, scaled, and noise of its own. So the line is the
+        regression of short on full results, read backwards; of full on short ones it would be
+        flatter, by the noise for which the model allows itself.
         """
-        if length == self._full:
-            return 1.0, 0.0
-        short, full = np.array(list(self._pairs[length].values())).T
+        if length >= self._full:
+            return 1.0, 0.0, 0.0
+        pairs = np.array(list(self._pairs.get(length, {}).values())).reshape(-1, 2)
+        if len(pairs) < 2:
+            return 1.0, float((pairs[:, 1] - pairs[:, 0]).sum()), _FAR
+        short, full = pairs.T
         spread, wanted = float(np.std(short)), float(np.std(full))
-        slope = 1.0
-        if min(spread, wanted) > 0:
-            slope = (wanted / spread) ** (len(short) / (len(short) + _DRAWN))
-        return slope, float(np.median(full - slope * short))
+        if min(spread, wanted) <= 0:
+            return 1.0, float(np.median(full - short)), _FAR
+        seen = float(np.mean((short - short.mean()) * (full - full.mean()))) / (spread * wanted)
+        weight = len(short) / (len(short) + _DRAWN)
+        alike = max(_LEAST, weight * seen + (1 - weight) * _BELIEVED)
+        slope = (wanted / spread) ** weight / alike
+        shift = float(np.median(full - slope * short))
+        return slope, shift, wanted * math.sqrt(1 / alike**2 - 1)
 
     def _dispensable(self) -> Options:
         """Return a list that is neither imagined nor on the front."""

@@ -49,6 +49,11 @@ class Trial:
     accuracy: float
 
 
+def is_known(result: Result) -> bool:
+    """Say whether a result is one: no failure, and a number."""
+    return result.status == "ok" and math.isfinite(result.accuracy)
+
+
 class Memory:
     """Keeps a strategy from asking twice, and failures from counting.
 
@@ -80,7 +85,7 @@ class Memory:
     def tell(self, job: Job, result: Result) -> Trial | None:
         """Keep a result; return it as a trial, or None if it is a failure or not a number."""
         self.note(job)
-        if result.status != "ok" or not math.isfinite(result.accuracy):
+        if not is_known(result):
             return None
         cost = self.task.table.cost(job.options)
         trial = Trial(job.options, cost, float(result.accuracy))

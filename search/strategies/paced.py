@@ -1,12 +1,18 @@
 """Short trainings first around the surrogate: its model says which are worth going on with."""
 
 from search.jobs import Exhausted, Job, Options, Result
-from search.strategies.memory import Task
+from search.strategies.memory import Task, is_known
 from search.strategies.surrogate import Surrogate
 
+# Lists at even levels before the model is asked; fewer than at full length, since short results
+# soon add to what it knows.
+START = 6
 # So many candidates go on unconditionally: the front needs members, and the model pairs of short
 # and full results, before it can say what a short one is worth.
-_HEAD = 6
+_HEAD = 8
+# With so many results at full length the model knows more than a short training would say, and
+# everything goes on.
+_SCREENED = 20
 
 
 class Paced:
@@ -20,15 +26,17 @@ class Paced:
 
     def __init__(self, task: Task, inner: Surrogate, lengths: tuple[int, ...]) -> None:
         self._task, self._inner, self._lengths = task, inner, lengths
-        # How long each list was trained, while it can go on; and those in training or at the end.
+        # How long each list was trained that could go on now.
         self._paused: dict[Options, int] = {}
-        self._head: set[Options] = set()
+        # Those that go on whatever their short results are.
+        self._sure: set[Options] = set()
+        self._full = 0
         self._exhausted: Exhausted | None = None
 
     def ask(self) -> Job:
         """Return the next job; raises `Exhausted` when none is left."""
         for options in self._paused:
-            if options in self._head:
+            if options in self._sure:
                 return self._on(options)
         if self._exhausted is None:
             try:
@@ -36,8 +44,8 @@ class Paced:
             except Exhausted as error:
                 self._exhausted = error
             else:
-                if len(self._head) < _HEAD:
-                    self._head.add(options)
+                if len(self._sure) < _HEAD or self._full >= _SCREENED:
+                    self._sure.add(options)
                 return self._on(options)
         if not self._paused:
             raise Exhausted(str(self._exhausted))
@@ -46,10 +54,14 @@ class Paced:
     def tell(self, job: Job, result: Result) -> None:
         """Learn a result at any length; after a failed one a list never goes on."""
         self._inner.tell(job, result)
-        if result.status == "ok" and result.accuracy == result.accuracy:
-            self._paused.pop(job.options, None)
-            if job.epochs < self._task.epochs:
-                self._paused[job.options] = job.epochs
+        # A result may come that was not asked for, such as one of another study.
+        self._paused.pop(job.options, None)
+        if not is_known(result):
+            return
+        if job.epochs >= self._task.epochs:
+            self._full += 1
+        elif job.epochs in self._lengths:
+            self._paused[job.options] = job.epochs
 
     def _on(self, options: Options) -> Job:
         """Return the next step's job of a paused list, or the first of a new one."""

@@ -6,7 +6,7 @@ often, which is where decisions act together. Gaussian processes for such spaces
 arXiv:2006.07556.
 
 Results of shorter trainings differ from those at full length by noise of their own and by a
-process of the same form, both the larger the shorter (after arXiv:1603.06560, one error for all).
+process of the same form; how large both are together is told with the results.
 """
 
 import numpy as np
@@ -17,8 +17,8 @@ from search.strategies.features import Matrix
 
 # Logarithms of the scales: linear, counts, cost, alike, its reach, noise, the cost's reach, alike
 # in counts, and its reach; of shorter trainings the share of the covariance that is their own, and
-# their noise.
-_TYPICAL = np.log([0.1, 0.1, 1.0, 1.0, 0.25, 0.02, 0.3, 1.0, 0.8, 0.1, 0.1])
+# their noise, both in units of the noise that is told.
+_TYPICAL = np.log([0.1, 0.1, 1.0, 1.0, 0.25, 0.02, 0.3, 1.0, 0.8, 0.1, 0.6])
 _FULL_LENGTH = 9
 # Steps in search of better scales: floor and ceiling at each search, and work in rows.
 _FEWEST, _MOST, _WORK = 1, 15, 300
@@ -43,13 +43,14 @@ class Process:
         self._waited = 0
         return True
 
-    def learn(self, likeness: Likeness, targets: Matrix, short: Matrix) -> None:
+    def learn(self, likeness: Likeness, targets: Matrix, noise: Matrix) -> None:
         """Try a few other scales and keep those that explain `targets` [n] better.
 
-        `short` [n] says how much shorter than full length each training was, in [0, 1].
+        `noise` [n] says how far each result may lie from that at full length, which has 0.
         """
         n = len(targets)
-        values, _, _ = _standard(targets)
+        values, _, spread = _standard(targets)
+        short = noise / spread
         best = _surprise(likeness, values, short, self._scales)
         free = len(_TYPICAL) if short.any() else _FULL_LENGTH
         for _ in range(int(np.clip(_WORK // n, _FEWEST, _MOST))):
@@ -62,16 +63,16 @@ class Process:
                 best, self._scales = surprise, trial
 
     def predict(
-        self, known: Likeness, across: Likeness, own: Matrix, targets: Matrix, short: Matrix
+        self, known: Likeness, across: Likeness, own: Matrix, targets: Matrix, noise: Matrix
     ) -> tuple[Matrix, Matrix]:
         """Return mean and standard deviation [m] of new lists at full length.
 
-        `known` [n, n] compares the lists with `targets` and `short` [n] (see `learn`), `across`
+        `known` [n, n] compares the lists with `targets` and `noise` [n] (see `learn`), `across`
         [m, n] the new ones with those; `own` [3, m]: the new lists' own, see `Likeness.own`.
         """
         values, middle, spread = _standard(targets)
         between = _covariance(across, self._scales)
-        root = _root(_noisy(known, short, self._scales))
+        root = _root(_noisy(known, noise / spread, self._scales))
         aims = np.column_stack([values, between.T])
         solved = solve_triangular(root, aims, lower=True, overwrite_b=True, check_finite=False)
         mean = solved[:, 0] @ solved[:, 1:]
@@ -79,11 +80,13 @@ class Process:
         deviation = np.sqrt(np.maximum(variance, _TINY))
         return mean * spread + middle, deviation * spread
 
-    def doubt(self, own: Matrix, targets: Matrix, short: Matrix) -> Matrix:
-        """Return the variance [m] of what trainings so `short` would say about full length."""
-        noise, share, more = np.exp(self._scales[[5, 9, 10]])
-        found: Matrix = noise + np.square(short) * (share * self._prior(own) + more)
-        return found * _standard(targets)[2] ** 2
+    def doubt(self, own: Matrix, targets: Matrix, noise: Matrix) -> Matrix:
+        """Return the variance [m] of what results with such `noise` [m] would say."""
+        always, share, more = np.exp(self._scales[[5, 9, 10]])
+        spread = _standard(targets)[2]
+        found: Matrix = np.square(noise) * (share * self._prior(own) + more)
+        found += always * spread**2
+        return found
 
     def _prior(self, own: Matrix) -> Matrix:
         linear, counts, cost, alike, even = np.exp(self._scales[[0, 1, 2, 3, 7]])

@@ -1,6 +1,5 @@
 """A model of accuracy over the decisions, which picks the largest expected gain of the front."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from search.strategies.evidence import FITTED, IMAGINED, Evidence
 from search.strategies.features import Encoder, Matrix
 from search.strategies.gain import expected_gain, from_scale, outcomes, worth
 from search.strategies.levels import Levels
-from search.strategies.memory import Memory, Task
+from search.strategies.memory import Memory, Task, is_known
 from search.strategies.pool import Pool
 from search.strategies.process import Process
 from search.strategies.threads import one_thread
@@ -117,25 +116,25 @@ class Surrogate:
         One of fewer epochs than the full ones says something about the full result, and is no
         member of the front.
         """
-        self._memory.note(job)
-        if job.epochs >= self._task.epochs:
-            known = self._memory.tell(job, result) is not None
+        short = job.epochs < self._task.epochs
+        if short:
+            self._memory.note(job)
         else:
-            known = result.status == "ok" and math.isfinite(result.accuracy)
+            self._memory.tell(job, result)
         if self._model is None:
-            if known and job.epochs < self._task.epochs:
+            if short and is_known(result):
                 self._early.append((job.options, job.epochs, result.accuracy))
             return
         bank, evidence, pool = self._model
-        if not known:
+        if not is_known(result):
             evidence.fail(job.options)
             return
         with one_thread():
             pool.leave(job.options)
             evidence.hold(job.options, job.epochs, result.accuracy)
             if self._process.due(len(evidence.number)):
-                rows, targets, short = evidence.rows()
-                self._process.learn(bank.likeness.part(rows, rows), targets, short)
+                rows, targets, noise = evidence.rows()
+                self._process.learn(bank.likeness.part(rows, rows), targets, noise)
 
     def _best(self, paused: Mapping[Options, int], lengths: tuple[int, ...]) -> Options:
         """Return the list of the pool, or the paused one, that promises the largest gain."""
@@ -147,13 +146,13 @@ class Surrogate:
             return self._memory.leftover(self._rng)
         numbers = pool.numbers + [evidence.number[options] for options in waiting]
         candidates = np.array(numbers, np.intp)
-        rows, targets, short = evidence.rows()
+        rows, targets, noise = evidence.rows()
         mean, deviation = self._process.predict(
             bank.likeness.part(rows, rows),
             bank.likeness.part(candidates, rows),
             bank.likeness.own(candidates),
             targets,
-            short,
+            noise,
         )
         belief = _Belief(*self._front(bank, evidence), bank.log_cost[candidates], mean, deviation)
         gain = belief.gain(self._task.chance)
@@ -165,7 +164,7 @@ class Surrogate:
             rung = np.array(rungs)[best]
             next_length = [lengths[i] for i in rung]
             doubt = self._process.doubt(
-                bank.likeness.own(candidates[best]), targets, evidence.shortness(next_length)
+                bank.likeness.own(candidates[best]), targets, evidence.noise(next_length)
             )
             steps = np.array([0, *lengths]) / lengths[-1]
             step, rest = steps[rung + 1] - steps[rung], 1.0 - steps[rung + 1]

@@ -1,13 +1,16 @@
 """The surrogate's parts: what a step is worth, what short results say, who goes on."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import search.strategies.evidence as evidence
 from search.chain.table import BudgetTable, tabulate
-from search.jobs import Option, Options
+from search.config.strategy import StrategyConfig
+from search.jobs import Job, Option, Options, Result
+from search.strategies import build
 from search.strategies.bank import Bank
 from search.strategies.features import Encoder
 from search.strategies.gain import outcomes, to_scale, worth
@@ -127,11 +130,12 @@ def test_short_results_are_brought_to_full_length(bank: Bank, task: Task) -> Non
         held.hold(options, 1, 1.02 - float(np.exp(-short[i])))
         if i < 40:
             held.hold(options, 9, 1.02 - float(np.exp(-full[i])))
-    numbers, targets, shortness = held.rows()
+    numbers, targets, noise = held.rows()
     assert len(numbers) == len(set(numbers.tolist())) == 60
     np.testing.assert_allclose(targets[:40], full[:40])
     np.testing.assert_allclose(targets[40:], full[40:], atol=0.05)
-    np.testing.assert_array_equal(shortness, [0.0] * 40 + [1.0] * 20)
+    np.testing.assert_array_equal(noise[:40], 0.0)
+    assert np.all((noise[40:] > 0) & (noise[40:] < 0.3 * np.std(full)))
 
 
 def test_short_results_are_forgotten_first(
@@ -142,11 +146,53 @@ def test_short_results_are_forgotten_first(
     lists = list(task.table.lists())
     for i, options in enumerate(lists[:30]):
         held.hold(options, 9 if i % 2 else 1, 0.5)
-    shortness = held.rows()[2]
-    assert len(shortness) == 20
-    assert (shortness == 0).sum() == 15
+    noise = held.rows()[2]
+    assert len(noise) == 20
+    assert (noise == 0).sum() == 15
     # An imagined result stands in for the full one, until a failure says that there is none.
     assert held.imagine(lists[40], bank.add([lists[40]])[0], 1.0)
     assert len(held.rows()[0]) == 21
     held.fail(lists[40])
     assert len(held.rows()[0]) == 20
+
+
+def halved(task: Task, full: dict[Options, float], short: dict[Options, float]) -> list[Job]:
+    """Return the jobs of a halved search up to 19 results at full length."""
+    config = StrategyConfig("halving", inner="surrogate", rungs=2, reduction=9)
+    strategy = build(config, task.table, 0, 355, seed=0, epochs=9, chance=0.1)
+    jobs: list[Job] = []
+    while sum(job.epochs == 9 for job in jobs) < 19:
+        jobs.append(strategy.ask())
+        known = full if jobs[-1].epochs == 9 else short
+        strategy.tell(jobs[-1], Result(known[jobs[-1].options]))
+    return jobs
+
+
+def test_short_trainings_are_cut_short_as_far_as_they_tell(task: Task) -> None:
+    """Accuracies that nothing but a short training foretells, or not even that."""
+    rng = np.random.default_rng(3)
+    full, other = ({o: 0.4 + 0.4 * rng.random() for o in task.table.lists()} for _ in range(2))
+
+    def cut(jobs: list[Job]) -> int:
+        return sum(job.epochs == 1 for job in jobs) - sum(job.epochs == 9 for job in jobs)
+
+    telling = halved(task, full, {options: value - 0.1 for options, value in full.items()})
+    silent = halved(task, full, other)
+    assert cut(telling) > 2 * cut(silent)
+    # The first went on whatever they were; nobody begins anywhere but at the shortest.
+    begun = [job.options for job in telling if job.epochs == 1]
+    assert begun[:8] == [job.options for job in telling if job.epochs == 9][:8]
+    for i, job in enumerate(telling):
+        assert job.epochs == 1 or replace(job, epochs=1) in telling[:i]
+
+
+def test_in_the_end_everything_goes_on_at_once(task: Task) -> None:
+    config = StrategyConfig("halving", inner="surrogate")
+    strategy = build(config, task.table, 0, 355, seed=0, epochs=9, chance=0.1)
+    jobs: list[Job] = []
+    while sum(job.epochs == 9 for job in jobs) < 30:
+        jobs.append(strategy.ask())
+        strategy.tell(jobs[-1], Result(accuracy(jobs[-1].options) - 0.2 / jobs[-1].epochs))
+    last = jobs[-12:]
+    assert [job.epochs for job in last] == [1, 3, 9] * 4
+    assert [len({job.options for job in last[i : i + 3]}) for i in (0, 3, 6, 9)] == [1] * 4
