@@ -1,6 +1,7 @@
 """Depthwise convolution as shifted multiply-adds, which vectorise over channels on the CPU."""
 
 from functools import partial
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,8 @@ from search.ops import geometry, reference
 
 # Kernels beyond this would unroll into programs that compile for minutes.
 _LARGEST = 7
+# Products of one tap that are summed at once, some 2 MB.
+_PRODUCTS = 2**19
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -56,22 +59,33 @@ def _valid(x: Array, kernel: Array) -> Array:
 
 
 def kernel_gradient(x: Array, gradient: Array, kernel: int, stride: int) -> Array:
-    """Gradient to the kernel [k, k, 1, c], image by image with one accumulator for each tap.
+    """Gradient to the kernel [k, k, 1, c]: a sum of products for each tap.
 
-    The accumulators keep the image's columns until the end: a sum over one axis vectorises.
+    As many images at a time as the cache bears. A sum over rows vectorises; what is left of it is
+    small.
     """
+    n = x.shape[0]
     size = (gradient.shape[1], gradient.shape[2])
-    places = [(row, column) for row in range(kernel) for column in range(kernel)]
+    chunk = geometry.divisor(n, _PRODUCTS // (gradient.size // n))
 
-    def add(totals: tuple[Array, ...], part: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
-        image, arriving = part
-        padded = geometry.pad(image[None], kernel, stride)[0]
-        products = (
-            (geometry.window(padded, row, column, size, stride) * arriving).sum(0)
-            for row, column in places
-        )
-        return tuple(t + p for t, p in zip(totals, products, strict=True)), None
+    def sums(x: Array, arriving: Array) -> Array:
+        padded = geometry.pad(x, kernel, stride)
+        taps = product(range(kernel), repeat=2)
+        rows = [
+            (geometry.window(padded, row, column, size, stride) * arriving).sum(1)
+            for row, column in taps
+        ]
+        return jnp.stack([row.sum((0, 1)) for row in rows])
 
-    zeros = tuple(jnp.zeros((size[1], x.shape[-1]), gradient.dtype) for _ in places)
-    totals, _ = lax.scan(add, zeros, (x, gradient))
-    return jnp.stack([t.sum(0) for t in totals]).reshape(kernel, kernel, 1, x.shape[-1])
+    if chunk == n:
+        total = sums(x, gradient)
+    else:
+
+        def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
+            return total + sums(*part), None
+
+        split = (n // chunk, chunk)
+        given = (x.reshape(*split, *x.shape[1:]), gradient.reshape(*split, *gradient.shape[1:]))
+        zeros = jnp.zeros((kernel * kernel, x.shape[-1]), gradient.dtype)
+        total, _ = lax.scan(add, zeros, given)
+    return total.reshape(kernel, kernel, 1, x.shape[-1])

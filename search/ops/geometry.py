@@ -27,6 +27,11 @@ def window(padded: Array, row: int, column: int, size: tuple[int, int], stride: 
     return padded[..., rows, columns, :]
 
 
+def divisor(n: int, most: int) -> int:
+    """The largest divisor of n that is at most `most`, or 1."""
+    return next(d for d in range(max(1, min(n, most)), 0, -1) if n % d == 0)
+
+
 def transpose(
     valid: Callable[[Array, Array], Array],
     gradient: Array,

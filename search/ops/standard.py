@@ -5,6 +5,7 @@ some twenty times the forward's time; as products of shifted rows it takes about
 """
 
 from functools import partial
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,9 @@ from jax import Array, lax
 
 from search.ops import geometry, reference
 
-# Images whose shifted copies stay in the cache while they are multiplied.
-_CHUNK = 4
+# Numbers in the columns that are multiplied at once, some 8 MB; and products side by side where all
+# columns are no more than that: both cores then have a few each.
+_COLUMNS, _PARTS = 2**21, 8
 # Up to here XLA's own gradient to the kernel is as fast and compiles in a tenth of the time.
 _SMALL = 64
 
@@ -46,38 +48,35 @@ def _valid(x: Array, kernel: Array) -> Array:
 
 
 def kernel_gradient(x: Array, gradient: Array, kernel: int, stride: int) -> Array:
-    """Gradient to the kernel [k, k, in, out], a few images at a time."""
+    """Gradient to the kernel [k, k, in, out], as many images at a time as the cache bears."""
     n, channels, outputs = x.shape[0], x.shape[-1], gradient.shape[-1]
-    chunk = next(c for c in range(min(_CHUNK, n), 0, -1) if n % c == 0)
-
-    def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
-        return total + _rows(*part, kernel, stride), None
-
-    parts = (
-        x.reshape(n // chunk, chunk, *x.shape[1:]),
-        gradient.reshape(n // chunk, chunk, *gradient.shape[1:]),
-    )
-    zero = jnp.zeros((kernel, kernel * channels, outputs), gradient.dtype)
-    total, _ = lax.scan(add, zero, parts)
-    return total.reshape(kernel, kernel, channels, outputs)
-
-
-def _rows(x: Array, gradient: Array, kernel: int, stride: int) -> Array:
-    """One product for each row of the kernel: its columns are laid side by side as channels."""
+    taps = kernel * kernel * channels
     size = (gradient.shape[1], gradient.shape[2])
+    pixels = size[0] * size[1]
+    chunk = geometry.divisor(n, _COLUMNS // (pixels * taps))
+
+    if chunk == n:
+        parts = n // geometry.divisor(n, n // _PARTS)
+        columns = _columns(x, size, kernel, stride).reshape(parts, -1, taps)
+        # The smaller side is the one that has to be transposed.
+        total = (gradient.reshape(parts, -1, outputs).swapaxes(1, 2) @ columns).sum(0)
+    else:
+
+        def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
+            x, arriving = part
+            columns = _columns(x, size, kernel, stride).reshape(-1, taps)
+            arriving = arriving.reshape(-1, outputs)
+            return total + arriving.T @ columns, None
+
+        split = (n // chunk, chunk)
+        given = (x.reshape(*split, *x.shape[1:]), gradient.reshape(*split, pixels, outputs))
+        total, _ = lax.scan(add, jnp.zeros((outputs, taps), gradient.dtype), given)
+    return total.T.reshape(kernel, kernel, channels, outputs)
+
+
+def _columns(x: Array, size: tuple[int, int], kernel: int, stride: int) -> Array:
+    """What lies under each tap of the kernel, side by side as channels: [n, h, w, k·k·in]."""
     padded = geometry.pad(x, kernel, stride)
-    flat = gradient.reshape(-1, gradient.shape[-1])
-    columns = jnp.concatenate(
-        [
-            padded[:, :, column : column + (size[1] - 1) * stride + 1 : stride]
-            for column in range(kernel)
-        ],
-        -1,
-    )
-    return jnp.stack(
-        [
-            columns[:, row : row + (size[0] - 1) * stride + 1 : stride].reshape(flat.shape[0], -1).T
-            @ flat
-            for row in range(kernel)
-        ]
-    )
+    taps = product(range(kernel), repeat=2)
+    parts = [geometry.window(padded, row, column, size, stride) for row, column in taps]
+    return jnp.concatenate(parts, -1)

@@ -116,16 +116,21 @@ def pytorch(arch: Arch, batch: int) -> Call | None:
 
 
 def medians(calls: dict[str, Call], seconds: float) -> dict[str, float]:
-    """Median milliseconds of each call; they take turns for so many seconds."""
+    """Median milliseconds of each call; they take turns for so many seconds.
+
+    A turn is five calls in a row, of which the first is not counted: threads of the one before
+    still spin for a while, waiting for more work.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or min(map(len, times.values())) < 3:
         for name, call in calls.items():
-            began = time.perf_counter()
-            call()
-            times[name].append(1e3 * (time.perf_counter() - began))
+            for turn in range(5):
+                began = time.perf_counter()
+                call()
+                times[name] += [1e3 * (time.perf_counter() - began)] * (turn > 0)
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
