@@ -135,7 +135,8 @@ def _pair(one: Pair, short: Mapping[str, str]) -> tuple[str, ...]:
         f"{found.first} and {found.second}",
         format_multiplies(found.low),
         format_multiplies(found.high),
-        f"{found.gain:+.4f}",
+        # Nothing is no loss: -0.00001 would be shown with a minus.
+        f"{round(found.gain, 4) + 0.0:+.4f}",
         f"{found.distance:.3f}",
         f"{found.p:.3f}",
     )
