@@ -12,7 +12,7 @@ from search.strategies.gain import to_scale
 from search.strategies.memory import Memory
 
 # Lists that the model is fitted to, and proposals whose results it imagines.
-FITTED, IMAGINED = 160, 40
+FITTED, IMAGINED = 128, 32
 # Pairs of short and full results that weigh as much as the belief that their spreads are equal and
 # that they correlate so; and the least that they are taken to. Noise as long as there are none.
 _DRAWN, _BELIEVED, _LEAST, _FAR = 5, 0.8, 0.1, 0.5

@@ -19,7 +19,7 @@ _FRESH, _FRESH_LATER = 32, 4
 _ELITE = 12
 _CROSSED = 0.25
 # Every so often many of the worst make room for lists at even levels of log-cost.
-_SWEEP, _SWEPT, _SWEPT_LATER = 16, 32, 12
+_SWEEP, _SWEPT, _SWEPT_LATER = 16, 32, 6
 
 
 class Pool:

@@ -22,8 +22,8 @@ _TYPICAL = np.log([0.1, 0.1, 1.0, 1.0, 0.25, 0.02, 0.3, 1.0, 0.8, 0.1, 0.6])
 _FULL_LENGTH = 9
 # Steps in search of better scales: floor and ceiling at each search, and work in rows.
 _FEWEST, _MOST, _WORK = 1, 15, 300
-# With so many results one more search is left out between two.
-_PAUSE = 64
+# Beyond so many results not each is followed by a search: one is left out for every few more.
+_MANY, _PAUSE = 64, 16
 _TINY = 1e-6
 
 
@@ -38,7 +38,7 @@ class Process:
     def due(self, results: int) -> bool:
         """Say whether to `learn` from one more result; with many, not every one is worth it."""
         self._waited += 1
-        if results < 4 or self._waited <= results // _PAUSE:
+        if results < 4 or self._waited <= max(0, results - _MANY) // _PAUSE:
             return False
         self._waited = 0
         return True
