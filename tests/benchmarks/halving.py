@@ -16,7 +16,7 @@ from tables import Table
 from search.config.strategy import StrategyConfig
 from search.jobs import Options
 
-MARKS = (45, 90, 180, 270, 450, 900)
+MARKS = (54, 63, 72, 90, 108, 135, 180, 270, 450, 900)
 
 
 def volumes(config: StrategyConfig, table: Table, seed: int) -> list[float]:
@@ -53,7 +53,7 @@ def main() -> None:
             [[volumes(c, table, s) for c in (plain, halving)] for s in range(arguments.seeds)]
         )
         gain = 1e4 * (rows[:, 1] - rows[:, 0])
-        width = 1.96e0 * gain.std(axis=0, ddof=1) / math.sqrt(arguments.seeds)
+        width = 1.96 * gain.std(axis=0, ddof=1) / math.sqrt(arguments.seeds)
         print(name)
         for label, row in zip(("plain", "halving"), rows.mean(axis=0), strict=True):
             print(f"  {label:8s}", "  ".join(f"{1e4 * (table.best - v):7.1f}       " for v in row))

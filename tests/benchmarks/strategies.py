@@ -183,7 +183,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     if arguments.overhead:
-        for name in own:
+        for name in (*own, "halving"):
             spent = overhead(StrategyConfig(name))
             print(f"{name}: median {np.median(spent):.1f} ms, 95 % within", end=" ")
             print(f"{np.quantile(spent, 0.95):.1f} ms, first {spent[0]:.0f} ms", flush=True)
