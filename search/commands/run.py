@@ -13,6 +13,7 @@ from search.commands.interrupts import interrupts_held
 from search.config.run import RunConfig
 from search.errors import UserError
 from search.executors.local import Local
+from search.executors.memory import keep_memory
 from search.jobs import Job, Strategy
 from search.quantities import format_multiplies
 from search.report.page import page
@@ -162,6 +163,7 @@ def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground) -> None
         f" {format_multiplies(facts.dearest)}"
     )
     watch.tell(ground.text())
+    keep_memory()
     with interrupts_held():
         device = describe()
     watch.tell(f"device: {device}")

@@ -17,7 +17,6 @@ from search.train.batches import Feed, Resident, feed_of
 from search.train.form import layered_steps
 from search.train.layered import Layered
 from search.train.looped import Looped
-from search.train.memory import keep_memory
 from search.train.network import Totals, no_totals
 from search.train.programs import Blueprint, Programs
 from search.train.recipe import recipe_of
@@ -86,8 +85,6 @@ class Trainer:
 
     def __init__(self, dataset: Dataset, config: TrainConfig, device: jax.Device) -> None:
         config.validate()
-        if device.platform == "cpu":
-            keep_memory()
         self.device = device
         self.recipe = recipe_of(dataset, config, device)
         self._form = config.form

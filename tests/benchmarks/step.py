@@ -16,6 +16,7 @@ from stock import networks, random_images, stock_step
 
 from search.arch import Arch
 from search.config.train import TrainConfig
+from search.executors.memory import keep_memory
 from search.images import Dataset, Split
 from search.layers import layers_of
 from search.train import Trainer
@@ -143,6 +144,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6.0, help="for each row")
     parser.add_argument("--without", nargs="*", default=[], help="of whole layers stock pytorch")
     options = parser.parse_args()
+    # As the command does, before JAX makes its threads. The stock step gains by it, too.
+    keep_memory()
     print("side net        ours ms  by layer ms  stock ms  PyTorch ms  ÷stock  ×PyTorch  compile s")
     for side in options.sides:
         nets = networks(side, 3 if side == 32 else 1)

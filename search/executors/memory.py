@@ -16,6 +16,9 @@ def keep_memory() -> bool:
     each step, page by page: 20,000 to 40,000 page faults, 40 to 80 ms of processor time of a step
     of 150 to 200 ms (six blocks, batch 128, 28×28 pixels). With one arena and without mapping, what
     was freed is used again. What a process has once used stays its own until it ends.
+
+    For a program, not for a library, to decide; and before it has JAX make its threads, which keep
+    the arenas that they have.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
