@@ -13,7 +13,7 @@ from search.commands.interrupts import interrupts_held
 from search.config.run import RunConfig
 from search.errors import UserError
 from search.executors.local import Local
-from search.executors.memory import keep_memory
+from search.executors.memory import keep_memory_for
 from search.jobs import Job, Strategy
 from search.quantities import format_multiplies
 from search.report.page import page
@@ -54,7 +54,7 @@ def run(config: RunConfig, name: str, text: str) -> None:
         Watch(console, config.trials, config.hours, folder / "run.log") as watch,
     ):
         study.write("config.yaml", text)
-        _introduce(watch, study, facts, ground)
+        _introduce(watch, study, facts, ground, config.train.batch)
         ended, evaluator = _search(config, study, ground, strategy, watch)
         content, found = _leave(study, evaluator, watch)
         if config.confirm.seeds and ended.reason not in ("failures", "interrupted"):
@@ -152,7 +152,7 @@ def _strategy(config: RunConfig, table: BudgetTable, facts: Facts) -> Strategy:
     return strategy
 
 
-def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground) -> None:
+def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground, batch: int) -> None:
     from search.executors.devices import describe
 
     watch.tell(f"study: {study.folder}")
@@ -163,7 +163,7 @@ def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground) -> None
         f" {format_multiplies(facts.dearest)}"
     )
     watch.tell(ground.text())
-    keep_memory()
+    keep_memory_for(batch, *ground.dataset.shape[:2])
     with interrupts_held():
         device = describe()
     watch.tell(f"device: {device}")

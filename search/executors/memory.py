@@ -8,6 +8,19 @@ from functools import cache
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
 
 
+# Pixels of a batch from which on the working memory is worth it.
+_LARGE = 2**15
+
+
+def keep_memory_for(batch: int, height: int, width: int) -> bool:
+    """`keep_memory` where a step is large: a batch of so many images of so many pixels.
+
+    With one arena threads that compile wait for each other: the default command, with batches of 32
+    images of 8×8 pixels, takes a third longer (twelve candidates in 76 s instead of 57 s).
+    """
+    return batch * height * width >= _LARGE and keep_memory()
+
+
 @cache
 def keep_memory() -> bool:
     """Have freed memory of this process kept for reuse; returns whether that could be had.
