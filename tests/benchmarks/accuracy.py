@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--images", type=int, default=6000)
     parser.add_argument("--held-out", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--nets", nargs="+", default=["conv", "separable", "mixed"])
@@ -45,7 +46,7 @@ def main() -> None:
     count = options.images + options.held_out
     data = as_dataset("fashion", images[:count], labels[:count], options.held_out, 10)
     nets = networks(28, 1)
-    config = TrainConfig()
+    config = TrainConfig(batch=options.batch)
     evaluator = TrainingEvaluator(data, config, lambda o: nets[str(o[0])], None)
     print("net         engine          stock           difference")
     for name in options.nets:

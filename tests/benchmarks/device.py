@@ -4,7 +4,8 @@
 
 Prints step time for each network, type and form, images a second and the share of the chip's peak;
 compile seconds; the forms of the depthwise convolution; candidates an hour with one and with
-several trainings side by side. `--peak`: of the chip, in 10^12 operations a second.
+several trainings side by side, in threads and as seeds of one program. `--peak`: of the chip, in
+10^12 operations a second.
 """
 
 import argparse
@@ -122,6 +123,15 @@ def side_by_side(options: argparse.Namespace) -> None:
             list(pool.map(evaluator, jobs))
         hourly = 3600 * len(jobs) / (time.perf_counter() - began)
         print(f"{threads} at once: {hourly:.0f} candidates/h", flush=True)
+    trainer = Trainer(data, TrainConfig(), jax.local_devices()[0])
+    for seeds in options.together:
+        for name, arch in nets.items():
+            # The first time compiles.
+            trainer.fit_seeds(arch, 1, range(seeds))
+            began = time.perf_counter()
+            trainer.fit_seeds(arch, options.epochs, range(seeds))
+            hourly = 3600 * seeds / (time.perf_counter() - began)
+            print(f"{seeds} seeds of {name} in one program: {hourly:.0f} trainings/h", flush=True)
 
 
 def main() -> None:
@@ -135,6 +145,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=12)
+    parser.add_argument("--together", type=int, nargs="+", default=[1, 4, 16])
     options = parser.parse_args()
     device = jax.local_devices()[0]
     print(f"{device.device_kind}, {device.platform}; jax {jax.__version__}")

@@ -29,6 +29,8 @@ class StockUnit(nnx.Module):
             shape.stride,
             feature_group_count=shape.inputs if shape.kind == "depthwise" else 1,
             use_bias=False,
+            # As the engine starts, or networks would be compared by their first weights.
+            kernel_init=nnx.initializers.he_normal(),
             dtype=dtype,
             rngs=rngs,
         )
