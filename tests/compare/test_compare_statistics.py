@@ -22,7 +22,8 @@ def test_at_one_cost_the_distance_is_that_of_the_two_sample_test(
 ) -> None:
     found = matched(([7] * len(first), first), ([7] * len(second), second), RNG)
     assert found is not None
-    assert found.distance == pytest.approx(ks_2samp(first, second).statistic)
+    # Asymptotic: the exact p-value, which is not asked for, cannot always be had.
+    assert found.distance == pytest.approx(ks_2samp(first, second, method="asymp").statistic)
     assert (found.strata, found.first, found.second) == (1, len(first), len(second))
     assert found.gain == pytest.approx(np.mean(second) - np.mean(first))
     assert found.ratio == pytest.approx(1)
