@@ -104,7 +104,8 @@ class Bench:
         }
 
     def _accuracy(self, form: Any, state: State) -> float:
-        (totals,) = form.totals(state, self.validation, self.counts[1])
+        placed = jax.device_put(state, self.trainer.device)
+        (totals,) = form.totals(placed, self.validation, self.counts[1])
         return scores(totals).accuracy
 
     def _again(self, form: Any, state: State) -> State:
