@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
 import jax
@@ -13,6 +14,20 @@ from search.images import Split
 
 Batch = tuple[Array, Array, Array]
 """Images uint8 [m, h, w, c], labels int32 [m], and the indices into both that make the batch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Steps in a row, for seeds side by side.
+
+    `chosen`: indices of the batches [seeds, steps, batch]; `seeds` [seeds]; `first`: number of the
+    first step; `rates`: learning rates [steps].
+    """
+
+    chosen: NDArray[np.int32]
+    seeds: NDArray[np.uint32]
+    first: int
+    rates: NDArray[np.float32]
 
 
 class Feed(Protocol):

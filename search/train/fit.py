@@ -13,7 +13,7 @@ from search.config.train import TrainConfig
 from search.errors import UserError
 from search.images import Dataset
 from search.layers import Layer, layers_of
-from search.train.batches import Feed, Resident, feed_of
+from search.train.batches import Feed, Resident, Steps, feed_of
 from search.train.form import layered_steps
 from search.train.layered import Layered
 from search.train.looped import Looped
@@ -39,13 +39,7 @@ class _Form(Protocol):
     def leave(self, state: State, exact: State) -> list[State]: ...
 
     def advance(
-        self,
-        state: State,
-        feed: Feed,
-        chosen: NDArray[np.int32],
-        seeds: NDArray[np.uint32],
-        first: int,
-        rates: NDArray[np.float32],
+        self, state: State, feed: Feed, steps: Steps
     ) -> tuple[State, NDArray[np.float32]]: ...
 
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]: ...
@@ -99,9 +93,7 @@ class Trainer:
 
     def prepare(self, arch: Arch, epochs: int) -> None:
         """Begin to compile what a training will need; changes nothing about its result."""
-        for form, start, _ in self._forms(arch):
-            if start < self.schedule.total(epochs):
-                self.programs.start(form.blueprints())
+        self._start(self._forms(arch), epochs)
 
     def fit(
         self,
@@ -149,9 +141,7 @@ class Trainer:
 
         On accelerators, unless they would make do with programs that other networks share.
         """
-        change = layered_steps(layers_of(arch), self.recipe, self.schedule.steps, self._form)
-        accelerated = self.recipe.platform != "cpu" and self._resident
-        return accelerated and change < self.schedule.total(epochs)
+        return self._loops and self._change(layers_of(arch)) < self.schedule.total(epochs)
 
     def like(self, arch: Arch) -> State:
         """Shapes of the arrays in this architecture's state."""
@@ -161,6 +151,21 @@ class Trainer:
     def _resident(self) -> bool:
         return isinstance(self._training, Resident) and isinstance(self._validation, Resident)
 
+    @property
+    def _loops(self) -> bool:
+        """Whether a program of its own makes many steps in a call: on accelerators."""
+        return self.recipe.platform != "cpu" and self._resident
+
+    def _change(self, layers: tuple[Layer, ...]) -> int:
+        """The first step that a program of its own makes."""
+        return layered_steps(layers, self.recipe, self.schedule.steps, self._form)
+
+    def _start(self, forms: "list[tuple[_Form, int, int]]", epochs: int) -> None:
+        """Begin to compile those forms that a training of so many epochs comes to."""
+        for form, first, _ in forms:
+            if first < self.schedule.total(epochs):
+                self.programs.start(form.blueprints())
+
     def _looped(self, layers: tuple[Layer, ...], seeds: int) -> Looped:
         images = self._count, self._held_out
         return Looped(layers, self.recipe, self.image, images, seeds, self.schedule.steps)
@@ -168,13 +173,13 @@ class Trainer:
     def _forms(self, arch: Arch) -> list[tuple[_Form, int, int]]:
         """The forms that serve a training, each with its first step and the one after its last."""
         layers = layers_of(arch)
-        change = layered_steps(layers, self.recipe, self.schedule.steps, self._form)
+        change = self._change(layers)
         size = self.recipe.batch
         lengths = (self._training.length(size), self._validation.length(size))
         found: list[tuple[_Form, int, int]] = []
         if change:
             found.append((Layered(layers, self.recipe, self.image, lengths), 0, change))
-        if self.recipe.platform != "cpu" and self._resident:
+        if self._loops:
             found.append((self._looped(layers, 1), change, _END))
         else:
             found.append((Whole(layers, self.recipe, self.image, lengths), change, _END))
@@ -199,9 +204,7 @@ class _Run:
         self._compile_seconds = 0.0
         self._train_loss = np.full(len(seeds), np.nan)
         self._diverged: dict[int, Diverged] = {}
-        for form, start, _ in forms:
-            if start < trainer.schedule.total(epochs):
-                trainer.programs.start(form.blueprints())
+        trainer._start(forms, epochs)
 
     def finish(self, states: list[State], step: int) -> list[Fitted | Diverged]:
         """Train from `step` to the end and evaluate."""
@@ -249,9 +252,10 @@ class _Run:
             chosen = np.stack(
                 [order(trainer._count, trainer.recipe.batch, seed, epoch) for seed in self._seeds]
             )[:, start - epoch * per : pause - epoch * per]
-            steps = range(start, pause)
-            rates = np.array([schedule.rate(step, self._epochs) for step in steps], np.float32)
-            state, losses = form.advance(state, trainer._training, chosen, seeds, start, rates)
+            numbers = range(start, pause)
+            rates = np.array([schedule.rate(step, self._epochs) for step in numbers], np.float32)
+            steps = Steps(chosen, seeds, start, rates)
+            state, losses = form.advance(state, trainer._training, steps)
             for i in np.flatnonzero(~np.isfinite(losses).all(1)).tolist():
                 broken = Diverged(f"the loss is {losses[i, -1]} in epoch {epoch + 1}")
                 self._diverged.setdefault(i, broken)

@@ -17,7 +17,7 @@ from jax import Array, lax
 from numpy.typing import NDArray
 
 from search.layers import Layer
-from search.train.batches import Feed, Resident, padded
+from search.train.batches import Feed, Resident, Steps, padded
 from search.train.network import Totals, counted, no_totals, stepped
 from search.train.pieces import Size, Spec
 from search.train.programs import Blueprint, Program, Programs
@@ -28,7 +28,7 @@ from search.train.state import State, resized, shaped
 class Looped:
     """Steps and evaluations of `seeds` trainings side by side, of up to `steps` in a call.
 
-    `images` and `held_out`: of the training and the validation part, both on the device.
+    `images`: of the training and of the validation part, both on the device.
     """
 
     def __init__(
@@ -149,25 +149,16 @@ class Looped:
         host = jax.device_get(state)
         return [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self._seeds)]
 
-    def advance(
-        self,
-        state: State,
-        feed: Feed,
-        chosen: NDArray[np.int32],
-        seeds: NDArray[np.uint32],
-        first: int,
-        rates: NDArray[np.float32],
-    ) -> tuple[State, NDArray[np.float32]]:
-        """Train on the batches `chosen` [seeds, k, batch] at `rates` [k]; losses [seeds, k]."""
+    def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
+        """Train all seeds for these steps; losses [seeds, steps]."""
         assert self._epoch is not None, "ready() first"
         assert isinstance(feed, Resident)
-        count = len(rates)
+        count = len(steps.rates)
         after = self._steps - count
-        whole = np.pad(chosen, ((0, 0), (0, after), (0, 0)))
-        numbers = np.uint32(first), np.uint32(count)
-        state, losses = self._epoch(
-            state, *feed.arrays, whole, seeds, *numbers, np.pad(rates, (0, after))
-        )
+        chosen = np.pad(steps.chosen, ((0, 0), (0, after), (0, 0)))
+        rates = np.pad(steps.rates, (0, after))
+        numbers = np.uint32(steps.first), np.uint32(count)
+        state, losses = self._epoch(state, *feed.arrays, chosen, steps.seeds, *numbers, rates)
         return state, np.asarray(losses)[:, :count]
 
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:

@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from search.train.batches import Batch, Feed, padded
+from search.train.batches import Batch, Feed, Steps, padded
 from search.train.network import Totals, no_totals
 from search.train.recipe import Recipe
 from search.train.state import State, resized
@@ -40,19 +40,12 @@ class Stepwise(ABC):
         """The state on the host, at the network's own widths."""
         return [resized(jax.device_get(state), exact)]
 
-    def advance(
-        self,
-        state: State,
-        feed: Feed,
-        chosen: NDArray[np.int32],
-        seeds: NDArray[np.uint32],
-        first: int,
-        rates: NDArray[np.float32],
-    ) -> tuple[State, NDArray[np.float32]]:
-        """Train on the batches `chosen` [1, k, batch] at `rates` [k]; losses [1, k]."""
+    def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
+        """Train the one seed for these steps; losses [1, steps]."""
         losses = []
-        for k, batch in enumerate(feed.batches(chosen[0])):
-            state, loss = self.step(state, batch, seeds[0], np.uint32(first + k), rates[k])
+        for k, batch in enumerate(feed.batches(steps.chosen[0])):
+            number, rate = np.uint32(steps.first + k), steps.rates[k]
+            state, loss = self.step(state, batch, steps.seeds[0], number, rate)
             losses.append(loss)
         return state, np.array([[np.asarray(loss) for loss in losses]])
 

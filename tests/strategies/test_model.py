@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import search.strategies.evidence as evidence
-from search.chain.table import BudgetTable, tabulate
+from search.chain.table import BudgetTable
 from search.config.strategy import StrategyConfig
-from search.jobs import Job, Option, Options, Result
+from search.jobs import Job, Options, Result
 from search.strategies import build
 from search.strategies.bank import Bank
 from search.strategies.features import Encoder
@@ -18,30 +18,6 @@ from search.strategies.memory import Memory, Task
 from search.strategies.process import Process
 
 RNG = np.random.default_rng(0)
-
-
-class Line:
-    """Eight decisions of 0 or 1; each 1 costs a position's power of two."""
-
-    def start(self) -> None:
-        return None
-
-    def options(self, position: int, _state: None) -> list[Option]:
-        return ["no", "yes"] if position < 8 else []
-
-    def step(self, position: int, _state: None, option: Option) -> tuple[None, int]:
-        return None, 2**position if option == "yes" else 0
-
-    def finish(self, _state: None) -> int:
-        return 100
-
-    def value(self, options: Options) -> list[Option]:
-        return list(options)
-
-
-@pytest.fixture(scope="module")
-def table() -> BudgetTable:
-    return tabulate(Line())
 
 
 @pytest.fixture

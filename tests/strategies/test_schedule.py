@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from search.chain.table import BudgetTable, tabulate
+from search.chain.table import BudgetTable
 from search.config.strategy import StrategyConfig
 from search.errors import UserError
-from search.jobs import Job, Option, Options, Result, failed
+from search.jobs import Job, Result, failed
 from search.strategies import build
 from search.strategies.schedule import lengths, most_rungs, promotions
 
@@ -44,30 +44,6 @@ def test_promotions_never_fall_and_never_pass_what_finished() -> None:
             assert allowed == sorted(allowed)
             assert all(0 <= many <= n for n, many in enumerate(allowed))
             assert allowed[100] == head + (100 - head) // reduction
-
-
-class Line:
-    """Eight decisions of 0 or 1; each 1 costs a position's power of two."""
-
-    def start(self) -> None:
-        return None
-
-    def options(self, position: int, _state: None) -> list[Option]:
-        return ["no", "yes"] if position < 8 else []
-
-    def step(self, position: int, _state: None, option: Option) -> tuple[None, int]:
-        return None, 2**position if option == "yes" else 0
-
-    def finish(self, _state: None) -> int:
-        return 100
-
-    def value(self, options: Options) -> list[Option]:
-        return list(options)
-
-
-@pytest.fixture(scope="module")
-def table() -> BudgetTable:
-    return tabulate(Line())
 
 
 def accuracy(job: Job) -> float:
