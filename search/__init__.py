@@ -4,17 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.cost import cost_of
-    from search.model import build
-    from search.reuse import load
-    from search.runner.own import run
+    from search.engine.model import build
+    from search.export.load import load
+    from search.networks.cost import cost_of
+    from search.runner.api import run
 
 __all__ = ["build", "cost_of", "load", "run"]
 _HOME = {
-    "build": "search.model",
-    "cost_of": "search.cost",
-    "load": "search.reuse",
-    "run": "search.runner.own",
+    "build": "search.engine.model",
+    "cost_of": "search.networks.cost",
+    "load": "search.export.load",
+    "run": "search.runner.api",
 }
 
 

@@ -8,17 +8,17 @@ from search.errors import Interrupted, UserError, nearest
 
 # Where each command lives; imported only when it is called, for `--help` must not wait.
 _COMMANDS = {
-    "run": ("search.cli:main", "search for the front: convbudget run budget=200k"),
-    "front": ("search.commands.front:main", "print the front of a study"),
+    "run": ("search.cli.hydra:main", "search for the front: convbudget run budget=200k"),
+    "front": ("search.cli.front:main", "print the front of a study"),
     "compare": (
-        "search.commands.compare:main",
+        "search.cli.compare:main",
         "which strategy, space or budget did better, over seeds",
     ),
     "cost": (
-        "search.commands.cost:main",
+        "search.cli.cost:main",
         "exact multiplies and parameters of a network or a block",
     ),
-    "space": ("search.cli:space", "how many architectures a space has within a budget"),
+    "space": ("search.cli.hydra:space", "how many architectures a space has within a budget"),
 }
 
 
@@ -63,7 +63,7 @@ def _dispatch(words: Sequence[str]) -> int:
         raise UserError(f"{name!r} is no command; {nearest(name, _COMMANDS)}")
     if name == "run" and list(words[1:]) in (["--help"], ["-h"]):
         # Without Hydra, which alone takes longer than help may.
-        print(import_module("search.commands.run_help").text())
+        print(import_module("search.cli.run_help").text())
         return 0
     module, _, function = _COMMANDS[name][0].partition(":")
     code: int = getattr(import_module(module), function)(words[1:])

@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 import search
 from search.__main__ import main
-from search.study.folder import Study
+from search.study.study import Study
 
 SHRUNK = ["trials=1", "epochs=1", "budget=30k", "study=tiny"]
 

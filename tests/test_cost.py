@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.arch import Arch, Block, Head, Input, Op, Stem, spatial_sizes
-from search.cost import (
+from search.networks.arch import Arch, Block, Head, Input, Op, Stem, spatial_sizes
+from search.networks.cost import (
     KINDS,
     LayerCost,
     Layout,

@@ -18,13 +18,15 @@ from flax import nnx
 from jax import lax
 from omegaconf import OmegaConf
 
-from search import model, space, zoo
-from search.arch import ACTIVATIONS, OPS, Arch, Block, Head, Input, Stem
-from search.chain import protocol
 from search.config.space import SpaceConfig
-from search.cost import cost_of
-from search.layers import Kind, Shape
-from search.model import Unit
+from search.engine import model
+from search.engine.model import Unit
+from search.networks import zoo
+from search.networks.arch import ACTIVATIONS, OPS, Arch, Block, Head, Input, Stem
+from search.networks.cost import cost_of
+from search.networks.layers import Kind, Shape
+from search.spaces import chain as protocol
+from search.spaces import stages as space
 
 
 def inner(value: Any) -> Iterator[Any]:

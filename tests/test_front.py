@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.front import Point, dominates, front, hypervolume
+from search.pareto import Point, dominates, front, hypervolume
 
 POINTS = st.lists(
     st.tuples(

@@ -1,6 +1,7 @@
 """The rooms import only from rooms on lower floors, and stay free of what they must not know."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -12,20 +13,15 @@ ROOT = PACKAGE.parent
 # itself. Within a floor nothing imports its neighbour.
 FLOORS: list[set[str]] = [
     {"errors"},
-    {"quantities", "arch", "jobs", "images"},
-    {"config", "front"},
-    {"cost", "chain"},
-    {"space", "zoo", "study"},
-    {"ops", "layers"},
-    {"model"},
-    {"train", "checkpoints"},
-    {"evaluate", "data"},
-    {"strategies", "weights"},
-    {"executors"},
-    {"retrain"},
-    {"runner"},
-    {"report", "reuse", "compare"},
-    {"commands"},
+    {"units", "files", "jobs", "pareto"},
+    {"networks"},
+    {"config"},
+    {"spaces", "study"},
+    {"data"},
+    {"engine"},
+    {"strategies", "executors"},
+    {"report", "export"},
+    {"runner", "compare", "testing"},
     {"cli"},
     {"__main__"},
 ]
@@ -33,21 +29,11 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = {"jax", "jaxlib", "flax", "optax"}
 # What each heavy package may be imported by, anywhere in the file.
 ALLOWED = {
-    "jax": {
-        "ops",
-        "model",
-        "train",
-        "checkpoints",
-        "evaluate",
-        "weights",
-        "runner",
-        "executors",
-        "reuse",
-    },
+    "jax": {"engine", "executors", "export", "runner"},
     "tensorflow_datasets": {"data"},
     "hydra": {"cli"},
 }
-ENGINE = {"ops", "layers", "model", "train", "checkpoints", "evaluate"}
+ENGINE = {"engine"}
 ENGINE_MAY = {"jax", "flax", "optax", "numpy", "search"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -102,6 +88,35 @@ def test_heavy_imports(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_file_is_long(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 350
+
+
+def modules_imported(path: Path) -> set[str]:
+    """Modules of the package that a file imports, as dotted names; packages as themselves."""
+    known = {module_of(file) for file in FILES}
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name in known}
+        elif isinstance(node, ast.ImportFrom) and node.module in known:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names} & known
+            # `from package import module` is the module's edge; anything else is the package's.
+            named = {name.rpartition(".")[2] for name in inside}
+            found |= inside
+            if any(alias.name not in named for alias in node.names):
+                found.add(node.module)
+    return found - {module_of(path)}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.xfail(reason="spaces and data/tfds have one circle each", strict=True)
+def test_no_circle_between_files() -> None:
+    graphlib.TopologicalSorter(
+        {module_of(path): modules_imported(path) for path in FILES}
+    ).prepare()
 
 
 def test_top_level() -> None:

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from search.__main__ import _COMMANDS
-from search.commands.run_help import configs
+from search.cli.run_help import configs
 from search.config.run import RunConfig
 
 ROOT = Path(__file__).parents[1]

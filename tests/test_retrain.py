@@ -12,12 +12,12 @@ import pytest
 
 from search.errors import Interrupted
 from search.executors.local import Local
-from search.front import front
 from search.jobs import Job, Option, Options, Result, failed
-from search.retrain import confirm
-from search.runner.own import Found, run
-from search.study.confirmed import confirmed, due, fresh_seeds
-from search.study.folder import Facts, Study
+from search.pareto import front
+from search.runner.api import Found, run
+from search.runner.confirm import confirm
+from search.study.confirmation import confirmed, due, fresh_seeds
+from search.study.study import Facts, Study
 from search.study.tables import export, read_front
 from search.study.trials import Trial, members
 

@@ -16,9 +16,9 @@ from sklearn.datasets import load_digits
 
 import search
 from search.__main__ import main
-from search.arch import from_json
 from search.errors import UserError
-from search.study.folder import Study
+from search.networks.arch import from_json
+from search.study.study import Study
 from search.study.trials import Trial
 
 ROOT = Path(__file__).parents[1]

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import yaml
 
-from search import space
-from search.arch import Arch, Block, Input, spatial_sizes
-from search.chain import tabulate
-from search.commands.space import show
+from search.cli.space import show
 from search.config.space import SpaceConfig
-from search.cost import multiplies_of
 from search.errors import UserError
+from search.networks.arch import Arch, Block, Input, spatial_sizes
+from search.networks.cost import multiplies_of
+from search.spaces import stages as space
+from search.spaces import tabulate
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "space"
 DIGITS = Input(8, 8, 1)

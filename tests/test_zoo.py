@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import zoo
-from search.arch import Input, from_json, to_json
-from search.cost import cost_of
 from search.errors import UserError
+from search.networks import zoo
+from search.networks.arch import Input, from_json, to_json
+from search.networks.cost import cost_of
 
 GOLDEN = Path(__file__).parent / "golden"
 SIZES = [(28, 28), (96, 96), (130, 130), (225, 225), (224, 160), (57, 91)]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from search.compare.measuring import Comparison
+from search.compare.figures import Comparison
 from search.compare.picture import draw
 from search.compare.table import accuracy_rows, explanation, group_rows, letters, pair_rows
 

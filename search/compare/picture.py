@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search.compare.measuring import Comparison, Figures, Line
+from search.compare.figures import Comparison, Figures, Line
 from search.compare.statistics import weights
 from search.compare.table import letters
-from search.quantities import format_multiplies
+from search.units import format_multiplies
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

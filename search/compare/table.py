@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from search.compare.measuring import Comparison, Figures, Pair
+from search.compare.figures import Comparison, Figures, Pair
 from search.compare.statistics import Estimate
-from search.quantities import format_multiplies
+from search.units import format_multiplies
 
 Rows = list[tuple[str, ...]]
 

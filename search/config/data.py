@@ -28,8 +28,8 @@ class DataConfig:
     the set's own; `fit`: `resize` stretches, `crop` keeps the aspect ratio and cuts the centre.
     `on_error`: `fail` at an unreadable image or `skip` and report it.
 
-    `shift`, `flip`, `cutout`, `mixup`: augmentation as in `search.images.Augment`. `mean`, `std`:
-    one value a channel for pixels in [0, 1]; empty for the training part's own.
+    `shift`, `flip`, `cutout`, `mixup`: augmentation as in `search.data.dataset.Augment`. `mean`,
+    `std`: one value a channel for pixels in [0, 1]; empty for the training part's own.
 
     `budget`, `epochs`: what suits this set unless the run says otherwise.
     """

@@ -8,7 +8,7 @@ from search.config.space import SpaceConfig
 from search.config.strategy import StrategyConfig
 from search.config.train import TrainConfig
 from search.errors import UserError
-from search.quantities import parse_multiplies
+from search.units import parse_multiplies
 
 EXECUTORS = ("local",)
 # Where data lies does not define a study; what it holds does, by its fingerprints.

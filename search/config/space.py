@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from search.arch import ACTIVATIONS
 from search.errors import UserError, nearest
+from search.networks.arch import ACTIVATIONS
 
 # `basic` blocks belong to the ResNets of the zoo: two convolutions are not one decision.
 FAMILIES = ("conv", "separable", "inverted")

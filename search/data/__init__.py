@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.data.names import known_names, nearest
-    from search.data.opening import open_dataset, open_test
+    from search.data.open import open_dataset, open_test
+    from search.data.tfds.names import known_names, nearest
 
 __all__ = ["known_names", "nearest", "open_dataset", "open_test"]
 _HOMES = {
-    "known_names": "names",
-    "nearest": "names",
-    "open_dataset": "opening",
-    "open_test": "opening",
+    "known_names": "tfds.names",
+    "nearest": "tfds.names",
+    "open_dataset": "open",
+    "open_test": "open",
 }
 
 

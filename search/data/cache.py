@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.data.examples import Say
-from search.data.parts import Fingerprint, histogram
+from search.data.split import Fingerprint, histogram
 from search.errors import UserError
 
 _FORMAT = "convbudget-arrays/1"

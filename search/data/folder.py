@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.data.examples import Encoded, Examples, Progress, Source
-from search.data.pixels import ImageError, peek
+from search.data.image import ImageError, peek
 from search.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from search.config.data import DataConfig
-from search.data import folder, prepared
+from search.data import folder
 from search.data.examples import Examples, Progress, Say, Source
-from search.data.preparing import prepare, prepare_digits
+from search.data.tfds import locate as prepared
+from search.data.tfds.prepare import prepare, prepare_digits
 from search.errors import UserError
 
 Part = Literal["train", "validation", "test"]
@@ -70,7 +71,7 @@ def _home(config: DataConfig) -> Path:
 
 def _digits(split: str, place: Place) -> Source:
     def load() -> Examples:
-        from search.data.records import DamagedError, examples, open_prepared
+        from search.data.tfds.read import DamagedError, examples, open_prepared
 
         where = prepare_digits(place.cache, place.say)
         try:
@@ -92,7 +93,7 @@ def _tfds(config: DataConfig, split: str, place: Place) -> Source:
         where = prepare(config.name, home, place.cache, place.say, place.progress)
 
     def load() -> Examples:
-        from search.data.records import examples, open_prepared
+        from search.data.tfds.read import examples, open_prepared
 
         return examples(open_prepared(where), split, config.name)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.arch import OPS
-from search.quantities import format_multiplies
+from search.networks.arch import OPS
 from search.study.trials import Member, Trial
+from search.units import format_multiplies
 
 Point = tuple[int, float]
 

@@ -9,9 +9,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from search.quantities import format_multiplies
-from search.study.files import reported
+from search.files import reported
 from search.study.trials import Trial
+from search.units import format_multiplies
 
 # A line a second is what a person can take, and what a night's log can hold.
 _PAUSE = 1.0

@@ -7,8 +7,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from search.quantities import format_multiplies
 from search.study.trials import Member
+from search.units import format_multiplies
 
 
 def show(console: Console, content: Mapping[str, Any], found: Sequence[Member]) -> None:

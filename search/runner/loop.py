@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
 
-from search.arch import Arch, to_json
-from search.chain.protocol import Chain, cost, value_id
-from search.cost import cost_of
 from search.errors import Interrupted, UserError
 from search.executors.protocol import Executor
 from search.jobs import Exhausted, Job, Result, Strategy
-from search.study.folder import Study
+from search.networks.arch import Arch, to_json
+from search.networks.cost import cost_of
+from search.spaces.chain import Chain, cost, value_id
+from search.study.study import Study
 from search.study.trials import Trial, canonical
 
 # So many failures in a row are no accident of one architecture.

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-_HOME = {"build": "building"}
+_HOME = {"build": "registry"}
 __all__ = ["build"]
 
 

@@ -3,10 +3,10 @@
 from collections import deque
 
 from search.errors import UserError
-from search.front import front
 from search.jobs import Job, Options, Result
-from search.strategies.levels import Levels
-from search.strategies.memory import Memory, Task, Trial
+from search.pareto import front
+from search.strategies.history import Memory, Task, Trial
+from search.strategies.log_cost import Levels
 
 POPULATION = 32
 _CROSSED = 0.5

@@ -2,7 +2,7 @@
 
 from search.errors import UserError
 from search.jobs import Job, Result
-from search.strategies.memory import Memory, Task
+from search.strategies.history import Memory, Task
 
 # More would be listed for as long as anyone waits, and a part of them is one corner of the space.
 LIMIT = 100_000

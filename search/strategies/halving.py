@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from search.front import front
 from search.jobs import Exhausted, Job, Options, Result, Strategy, failed
-from search.strategies.features import Matrix
-from search.strategies.gain import from_scale, gain, to_scale
-from search.strategies.memory import Task, Trial
-from search.strategies.schedule import promotions
+from search.pareto import front
+from search.strategies.history import Task, Trial
+from search.strategies.rungs import promotions
+from search.strategies.surrogate.acquisition import from_scale, gain, to_scale
+from search.strategies.surrogate.encoding import Matrix
 
 RUNGS, REDUCTION = 3, 3
 # Candidates that go on unconditionally, and those that begin short at all.

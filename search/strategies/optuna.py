@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from search.errors import UserError
 from search.jobs import Job, Options, Result
-from search.strategies.levels import Levels
-from search.strategies.memory import Memory, Task
+from search.strategies.history import Memory, Task
+from search.strategies.log_cost import Levels
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

@@ -1,8 +1,8 @@
 """Random search that covers the costs evenly."""
 
 from search.jobs import Job, Result
-from search.strategies.levels import Levels
-from search.strategies.memory import Memory, Task
+from search.strategies.history import Memory, Task
+from search.strategies.log_cost import Levels
 
 
 class Random:

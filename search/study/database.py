@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import UserError
+from search.files import reported
 from search.jobs import Job, Result
-from search.study.files import reported
 from search.study.trials import Trial, canonical
 
 FORMAT = 1

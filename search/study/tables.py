@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import UserError
-from search.front import hypervolume
-from search.study.folder import Facts, Study
+from search.pareto import hypervolume
+from search.study.study import Facts, Study
 from search.study.trials import Member, Trial, canonical, member
 
 FRONT_FORMAT = "convbudget-front/1"

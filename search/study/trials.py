@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
-from search.arch import FORMAT
-from search.front import front
 from search.jobs import Job, Options, Result, Status
+from search.networks.arch import FORMAT
+from search.pareto import front
 
 
 @dataclass(frozen=True)

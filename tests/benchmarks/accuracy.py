@@ -15,7 +15,7 @@ import numpy as np
 from stock import as_dataset, networks, train_stock
 
 from search.config.train import TrainConfig
-from search.evaluate import TrainingEvaluator
+from search.engine.evaluator import TrainingEvaluator
 from search.jobs import Job
 
 

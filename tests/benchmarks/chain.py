@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from search import space
-from search.arch import Input
-from search.chain import BudgetTable, tabulate
 from search.config.space import SpaceConfig
 from search.jobs import Option, Options
-from search.space import StageChain
+from search.networks.arch import Input
+from search.spaces import BudgetTable, tabulate
+from search.spaces import stages as space
+from search.spaces.stages import StageChain
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "space"
 SPACES = {

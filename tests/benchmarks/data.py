@@ -29,8 +29,8 @@ from PIL import Image
 
 from search.config.data import DataConfig
 from search.data import open_dataset
-from search.data.prepared import find
-from search.data.silence import quiet
+from search.data.tfds.locate import find
+from search.data.tfds.runtime import quiet
 
 COUNT = 60_000
 # Seconds since 1970 in the headers of the published files: 31 August 2017, 10:50 UTC.
@@ -155,7 +155,7 @@ def main() -> None:
         home, name = given.dir or Path(folder) / "tfds", "fashion_mnist"
         if given.original:
             restore(given.original, home / "downloads" / "manual" / name)
-            from search.data.preparing import prepare
+            from search.data.tfds.prepare import prepare
 
             start = time.perf_counter()
             prepare(name, home, Path(folder), print)

@@ -18,17 +18,17 @@ import jax.numpy as jnp
 import numpy as np
 from stock import as_dataset, networks, random_images
 
-from search.arch import Arch
 from search.config.train import TrainConfig
-from search.cost import multiplies_of
-from search.evaluate import TrainingEvaluator
+from search.engine.evaluator import TrainingEvaluator
+from search.engine.ops import depthwise, reference
+from search.engine.programs.per_layer import Layered
+from search.engine.programs.per_step import Whole
+from search.engine.state import fresh, resized
+from search.engine.trainer import Trainer
 from search.jobs import Job
-from search.layers import layers_of
-from search.ops import depthwise, reference
-from search.train import Trainer
-from search.train.layered import Layered
-from search.train.state import fresh, resized
-from search.train.whole import Whole
+from search.networks.arch import Arch
+from search.networks.cost import multiplies_of
+from search.networks.layers import layers_of
 
 
 def timed(call: Any, seconds: float) -> float:

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-import search.space
-from search.arch import Input
-from search.chain.table import tabulate
+import search.spaces.stages
 from search.config.data import DataConfig
 from search.config.space import SpaceConfig
 from search.config.train import TrainConfig
 from search.data import open_dataset
-from search.evaluate import TrainingEvaluator
+from search.engine.evaluator import TrainingEvaluator
 from search.jobs import Job, Options
+from search.networks.arch import Input
+from search.spaces.budget_table import tabulate
 
 EPOCHS, SEEDS = (1, 3, 9), (0, 1, 2)
 # As the digits are trained by default, but half of the images are held out: of 900 instead of 360
@@ -59,7 +59,9 @@ def read_parts() -> dict[tuple[Options, int], list[float]]:
     return found
 
 
-def train(work: list[tuple[Options, int]], chain: search.space.StageChain, part: Path) -> None:
+def train(
+    work: list[tuple[Options, int]], chain: search.spaces.stages.StageChain, part: Path
+) -> None:
     """Train each list with each seed of `work`, and append a line each to `part`."""
     dataset = open_dataset(DataConfig(name="digits", validation_fraction=HELD_OUT), seed=0)
     with tempfile.TemporaryDirectory() as folder, part.open("a") as out:
@@ -95,7 +97,7 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="train so many networks, say how long all take")
     arguments = parser.parse_args()
     share, shares = map(int, arguments.share.split("/"))
-    chain = search.space.build(SPACE, Input(8, 8, 1), 10)
+    chain = search.spaces.stages.build(SPACE, Input(8, 8, 1), 10)
     table = tabulate(chain)
     lists = list(table.lists())
     done = read_parts()

@@ -16,12 +16,13 @@ import numpy as np
 from sklearn.datasets import load_digits
 from stock import as_dataset, train_stock
 
-from search import chain, space
-from search.arch import Arch, Input
+from search import spaces as chain
 from search.config.space import SpaceConfig
 from search.config.train import TrainConfig
-from search.evaluate import TrainingEvaluator
+from search.engine.evaluator import TrainingEvaluator
 from search.jobs import Job
+from search.networks.arch import Arch, Input
+from search.spaces import stages as space
 
 
 def candidates(count: int) -> list[Arch]:

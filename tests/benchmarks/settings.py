@@ -12,11 +12,11 @@ import time
 
 import numpy as np
 
-from search.chain.table import tabulate
-from search.cli import compose
-from search.commands.ground import lay
-from search.evaluate import TrainingEvaluator
+from search.cli.hydra import compose
+from search.engine.evaluator import TrainingEvaluator
 from search.jobs import Job
+from search.runner.problem import lay
+from search.spaces.budget_table import tabulate
 
 
 def accuracies(overrides: list[str], networks: int, seeds: int) -> np.ndarray:

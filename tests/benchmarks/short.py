@@ -17,19 +17,18 @@ import numpy as np
 from make_table import HELD_OUT, SPACE, TRAIN
 from scipy.stats import spearmanr
 
-import search.space
-from search.arch import Arch, Input
-from search.chain.table import tabulate
+import search.spaces.stages
 from search.config.data import DataConfig
 from search.data import open_dataset
-from search.images import Dataset
-from search.layers import layers_of
-from search.train import State, Trainer
-from search.train.batches import feed_of
-from search.train.fit import scores
-from search.train.layered import Layered
-from search.train.schedule import order
-from search.train.state import fresh
+from search.data.dataset import Dataset
+from search.engine.batches import feed_of
+from search.engine.programs.per_layer import Layered
+from search.engine.schedule import order
+from search.engine.state import State, fresh
+from search.engine.trainer import Trainer, scores
+from search.networks.arch import Arch, Input
+from search.networks.layers import layers_of
+from search.spaces.budget_table import tabulate
 
 LENGTHS = (1, 3, 9)
 WAYS = ("trunk", "average", "trunk, again", "average, again", "decayed", "decayed, again")
@@ -139,7 +138,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
-    chain = search.space.build(SPACE, Input(8, 8, 1), 10)
+    chain = search.spaces.stages.build(SPACE, Input(8, 8, 1), 10)
     lists = list(tabulate(chain).lists())
     picks = np.random.default_rng(1).permutation(len(lists))[: arguments.networks]
     bench = Bench(open_dataset(DataConfig(name="digits", validation_fraction=HELD_OUT), seed=0))

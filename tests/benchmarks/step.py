@@ -14,15 +14,15 @@ import jax
 import numpy as np
 from stock import networks, random_images, stock_step
 
-from search.arch import Arch
 from search.config.train import TrainConfig
-from search.executors.memory import keep_memory
-from search.images import Dataset, Split
-from search.layers import layers_of
-from search.train import Trainer
-from search.train.layered import Layered
-from search.train.state import fresh, resized
-from search.train.whole import Whole
+from search.data.dataset import Dataset, Split
+from search.engine.programs.per_layer import Layered
+from search.engine.programs.per_step import Whole
+from search.engine.state import fresh, resized
+from search.engine.trainer import Trainer
+from search.executors.malloc import keep_memory
+from search.networks.arch import Arch
+from search.networks.layers import layers_of
 
 Call = Callable[[], None]
 

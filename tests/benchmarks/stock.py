@@ -10,11 +10,11 @@ import numpy as np
 import optax
 from flax import nnx
 
-from search.arch import Activation, Arch, Block, Head, Input, Stem
 from search.config.train import TrainConfig
-from search.images import Dataset, Split
-from search.layers import Layer, layers_of
-from search.train.schedule import Schedule, order
+from search.data.dataset import Dataset, Split
+from search.engine.schedule import Schedule, order
+from search.networks.arch import Activation, Arch, Block, Head, Input, Stem
+from search.networks.layers import Layer, layers_of
 
 
 class StockUnit(nnx.Module):

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 from tables import Table, integers, made_up, read
 
-import search.space
-from search.arch import Input, to_json
-from search.chain.table import tabulate
+import search.spaces.stages
 from search.config.space import SpaceConfig
 from search.config.strategy import OPTIONS, StrategyConfig
-from search.cost import cost_of
 from search.jobs import Exhausted, Job, Options, Result
+from search.networks.arch import Input, to_json
+from search.networks.cost import cost_of
+from search.spaces.budget_table import tabulate
 from search.strategies import build
-from search.study.folder import Facts, Study
+from search.study.study import Facts, Study
 from search.study.trials import Trial
 
 MARKS = (20, 50, 100, 200)
@@ -137,7 +137,7 @@ def overhead(config: StrategyConfig, results: int = 1000, rounds: int = 200) -> 
     Stored is in a study's own file, durably, as a search does it.
     """
     low, high = 0, 200_000
-    chain = search.space.build(SpaceConfig(), Input(8, 8, 1), 10)
+    chain = search.spaces.stages.build(SpaceConfig(), Input(8, 8, 1), 10)
     table = tabulate(chain, high)
     strategy = build(config, table, low, high, seed=0, epochs=20, chance=0.1)
     rng = np.random.default_rng(0)
@@ -163,7 +163,7 @@ def overhead(config: StrategyConfig, results: int = 1000, rounds: int = 200) -> 
     return spent
 
 
-def _trial(chain: search.space.StageChain, number: int, job: Job, accuracy: float) -> Trial:
+def _trial(chain: search.spaces.stages.StageChain, number: int, job: Job, accuracy: float) -> Trial:
     arch = chain.value(job.options)
     cost = cost_of(arch)
     text, result = to_json(arch), Result(accuracy)

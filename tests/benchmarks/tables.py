@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from search.chain.table import BudgetTable, tabulate
-from search.front import hypervolume
 from search.jobs import Job, Option, Options, Result
+from search.pareto import hypervolume
+from search.spaces.budget_table import BudgetTable, tabulate
 
 
 @dataclass(frozen=True)

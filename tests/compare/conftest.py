@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from search.jobs import Job, Result
-from search.study.folder import Facts, Study
+from search.study.study import Facts, Study
 from search.study.trials import Trial
 
 Maker = Callable[..., Path]

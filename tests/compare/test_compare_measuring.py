@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.compare.grouping import group, label
-from search.compare.measuring import as_json, measure
+from search.compare.compute import Reference, compute, curve, reference, seconds
+from search.compare.figures import as_json, measure
+from search.compare.groups import group, label
 from search.compare.page import page
-from search.compare.reading import read
-from search.compare.spending import Reference, compute, curve, reference, seconds
+from search.compare.studies import read
 from search.errors import UserError
-from search.front import hypervolume
+from search.pareto import hypervolume
 from search.study.trials import Trial
 
 Maker = Callable[..., Path]
@@ -207,9 +207,9 @@ def test_other_counting_is_refused(make: Maker, trial: MakeTrial) -> None:
 def test_an_arch_is_counted_again(make: Maker, trial: MakeTrial) -> None:
     from dataclasses import replace
 
-    from search import zoo
-    from search.arch import to_json
-    from search.cost import multiplies_of
+    from search.networks import zoo
+    from search.networks.arch import to_json
+    from search.networks.cost import multiplies_of
 
     arch = zoo.network("cifar_resnet20")
     right = replace(trial(0, multiplies_of(arch), 0.5), value=to_json(arch))

@@ -9,7 +9,8 @@ import pytest
 
 from search.config.data import DataConfig
 from search.data import cache as cache_room
-from search.data import open_dataset, open_test, opening
+from search.data import open as opening
+from search.data import open_dataset, open_test
 from search.errors import UserError
 
 

@@ -13,7 +13,7 @@ from omegaconf.errors import ConfigKeyError, ValidationError
 from search.config.data import DataConfig
 from search.data import known_names
 from search.errors import UserError
-from search.quantities import parse_multiplies
+from search.units import parse_multiplies
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NAMES = sorted(path.stem for path in (CONFIGS / "data").glob("*.yaml"))

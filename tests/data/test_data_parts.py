@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.data.parts import content_key, fingerprint, histogram, mean_and_std, partition
+from search.data.split import content_key, fingerprint, histogram, mean_and_std, partition
 from search.errors import UserError
 
 CLASSES = ("a", "b", "c")

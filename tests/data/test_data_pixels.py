@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from search.data.pixels import Geometry, ImageError, decode, peek
+from search.data.image import Geometry, ImageError, decode, peek
 
 
 def encoded(image: Image.Image, kind: str = "png", **options: object) -> bytes:

@@ -15,8 +15,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from search.config.data import DataConfig
-from search.data import open_dataset, open_test, preparing, records, sources
-from search.data.silence import quiet
+from search.data import open_dataset, open_test, sources
+from search.data.tfds import prepare as preparing
+from search.data.tfds import read as records
+from search.data.tfds.runtime import quiet
 from search.errors import UserError
 
 if importlib.util.find_spec("tensorflow") is None:

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from search.config.data import DataConfig
-from search.data import known_names, nearest, open_dataset, open_test, preparing
-from search.data.silence import quiet
+from search.data import known_names, nearest, open_dataset, open_test
+from search.data.tfds import prepare as preparing
+from search.data.tfds.runtime import quiet
 from search.errors import UserError
 
 with quiet():

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from search.arch import Arch, Block, Head, Input, Stem
 from search.config.train import TrainConfig
-from search.evaluate import TrainingEvaluator
-from search.images import Augment, Dataset, Split
+from search.data.dataset import Augment, Dataset, Split
+from search.engine.evaluator import TrainingEvaluator
+from search.networks.arch import Arch, Block, Head, Input, Stem
 
 EVERY_OP = Arch(
     Input(6, 5, 1),

@@ -14,12 +14,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from small import ARCHS, dataset, evaluator
 
-from search.arch import Arch, Head, Input, Stem
-from search.checkpoints import Checkpoints, Place
+from search.engine.checkpoints import Checkpoints, Place
+from search.engine.evaluator import reason
+from search.engine.trainer import Trainer
 from search.errors import UserError
-from search.evaluate import reason
 from search.jobs import Job, Result
-from search.train import Trainer
+from search.networks.arch import Arch, Head, Input, Stem
 
 ROOT = Path(__file__).parents[2]
 

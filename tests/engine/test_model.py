@@ -13,14 +13,14 @@ from flax import nnx
 sys.path.insert(0, str(Path(__file__).parent))
 from small import ARCHS, EVERY_OP, SMALL, dataset, evaluator
 
-from search.cost import cost_of
+from search.engine.augment import normalised
+from search.engine.forward import evaluated, logits_of
+from search.engine.model import build
+from search.engine.programs.per_layer import rounded
+from search.engine.state import fresh, resized, shaped, split_weights, weights_of
 from search.jobs import Job
-from search.layers import layers_of
-from search.model import build
-from search.train.augment import normalised
-from search.train.layered import rounded
-from search.train.network import evaluated, logits_of
-from search.train.state import fresh, resized, shaped, split_weights, weights_of
+from search.networks.cost import cost_of
+from search.networks.layers import layers_of
 
 
 def test_forms_give_the_same_logits() -> None:

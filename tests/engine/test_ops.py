@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search import ops
+from search.engine import ops
+from search.engine.ops import depthwise, geometry, reference, standard
 from search.errors import UserError
-from search.ops import depthwise, geometry, reference, standard
 
 CASES = st.tuples(
     st.sampled_from(["standard", "depthwise", "pointwise"]),

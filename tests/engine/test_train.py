@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from small import ARCHS, EVERY_OP, dataset, evaluator
 
-from search.arch import Arch, Block, Head, Input, Stem
 from search.config.train import TrainConfig
+from search.engine import augment
+from search.engine.batches import padded
+from search.engine.programs.choice import layered_steps
+from search.engine.recipe import Recipe
+from search.engine.schedule import Schedule, order
+from search.engine.state import State, fresh
+from search.engine.trainer import Diverged, Fitted, Trainer
 from search.errors import UserError
 from search.jobs import Job
-from search.layers import layers_of
-from search.train import Diverged, Fitted, State, Trainer, augment
-from search.train.batches import padded
-from search.train.form import layered_steps
-from search.train.recipe import Recipe
-from search.train.schedule import Schedule, order
-from search.train.state import fresh
+from search.networks.arch import Arch, Block, Head, Input, Stem
+from search.networks.layers import layers_of
 
 
 @given(st.integers(1, 500), st.integers(1, 60), st.floats(0, 1), st.floats(0, 5))
@@ -127,7 +128,7 @@ def test_a_seed_that_diverges_leaves_the_others_alone(monkeypatch: pytest.Monkey
 
     trainer = Trainer(dataset(), TrainConfig(batch=16), jax.local_devices()[0])
     clean = trainer.fit_seeds(ARCHS["tiny"], 1, [0, 2])
-    monkeypatch.setattr("search.train.fit.fresh", poisoned)
+    monkeypatch.setattr("search.engine.trainer.fresh", poisoned)
     first, broken = trainer.fit_seeds(ARCHS["tiny"], 1, [0, 1])
     assert isinstance(broken, Diverged)
     assert isinstance(first, Fitted)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from search.arch import Arch, Block, Head, Input, Stem, to_json
 from search.jobs import Job, Result, failed
+from search.networks.arch import Arch, Block, Head, Input, Stem, to_json
 from search.report.page import page
 from search.report.picture import draw, plot, short_mix
 from search.report.progress import Estimate, Watch, spell
 from search.report.table import show
-from search.study.folder import Facts
+from search.study.study import Facts
 from search.study.tables import front_content
 from search.study.trials import Trial, members
 

@@ -15,7 +15,7 @@ from search.errors import Interrupted, UserError
 from search.executors.local import Local, evaluate
 from search.jobs import Exhausted, Job, Options, Result, failed
 from search.runner.loop import Rules, Runner
-from search.study.folder import Facts, Study
+from search.study.study import Facts, Study
 from search.study.tables import export
 from search.study.trials import Trial
 

@@ -16,7 +16,7 @@ import search
 from search.config.strategy import StrategyConfig
 from search.errors import UserError
 from search.jobs import Exhausted, Job, Options, Result
-from search.study.folder import Study
+from search.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from search.chain.table import BudgetTable, tabulate
 from search.jobs import Option, Options
+from search.spaces.budget_table import BudgetTable, tabulate
 
 
 class Line:

@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import search.strategies.evidence as evidence
-from search.chain.table import BudgetTable
+import search.strategies.surrogate.observations as evidence
 from search.config.strategy import StrategyConfig
 from search.jobs import Job, Options, Result
+from search.spaces.budget_table import BudgetTable
 from search.strategies import build
-from search.strategies.bank import Bank
-from search.strategies.features import Encoder
-from search.strategies.gain import outcomes, to_scale, worth
-from search.strategies.memory import Memory, Task
-from search.strategies.process import Process
+from search.strategies.history import Memory, Task
+from search.strategies.surrogate.acquisition import outcomes, to_scale, worth
+from search.strategies.surrogate.encoding import Encoder
+from search.strategies.surrogate.gp import Process
+from search.strategies.surrogate.kernel_cache import Bank
 
 RNG = np.random.default_rng(0)
 

@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from search.chain.table import BudgetTable
 from search.config.strategy import StrategyConfig
 from search.errors import UserError
 from search.jobs import Job, Result, failed
+from search.spaces.budget_table import BudgetTable
 from search.strategies import build
-from search.strategies.schedule import lengths, most_rungs, promotions
+from search.strategies.rungs import lengths, most_rungs, promotions
 
 POWERS = [(b, e) for b in range(2, 11) for e in range(1, 12) if b**e <= 10**6]
 

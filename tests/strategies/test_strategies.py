@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-import search.strategies.evidence as evidence
 import search.strategies.grid as grid
-from search.chain.table import BudgetTable, tabulate
+import search.strategies.surrogate.observations as evidence
 from search.config.strategy import StrategyConfig
 from search.errors import UserError
-from search.front import front
 from search.jobs import Exhausted, Job, Option, Options, Result, Strategy, failed
+from search.pareto import front
+from search.spaces.budget_table import BudgetTable, tabulate
 from search.strategies import build
-from search.strategies.contract import Factory, check, check_exhausts, play
+from search.testing import Factory, check, check_exhausts, play
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from search.chain.table import tabulate
 from search.config.strategy import OPTIONS, StrategyConfig
 from search.errors import UserError
+from search.spaces.budget_table import tabulate
 from search.strategies import build
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "strategy"

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from search.errors import UserError
+from search.files import write
 from search.jobs import Job, Result, failed
 from search.study.database import FORMAT
-from search.study.files import write
-from search.study.folder import Facts, Study, check_name, locate
+from search.study.study import Facts, Study, check_name, locate
 from search.study.tables import FRONT_COLUMNS, export, read_front
 from search.study.trials import Trial, members, op_mix
 

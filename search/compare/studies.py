@@ -1,0 +1,200 @@
+"""The studies of a comparison, and whether they can be compared at all."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.errors import UserError
+from search.networks.arch import FORMAT, from_json
+from search.networks.cost import multiplies_of
+from search.study.study import Facts, Study, flatten, locate
+from search.study.trials import Member, Trial
+
+# What is done to the images while training is a setting like others; what they are is not.
+_TREATMENT = {"shift", "flip", "cutout", "mixup", "mean", "std"}
+_SPLIT = {"train", "validation", "validation_fraction", "test", "test_fraction"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One study as it was read.
+
+    `front` holds the means over fresh seeds where `confirmed`, else the search's own figures.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    facts: Facts
+    trials: tuple[Trial, ...]
+    front: tuple[Member, ...]
+    confirmed: bool
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def seed(self) -> int:
+        """The seed of the search."""
+        return int(self.settings.get("seed", 0))
+
+    def finished(self) -> list[Trial]:
+        """Return the successes of full length: shorter trainings are estimates on the way."""
+        epochs = self.facts.epochs
+        return [t for t in self.trials if t.result.status == "ok" and t.job.epochs == epochs]
+
+
+def read(studies: Sequence[str | Path]) -> list[Entry]:
+    """Read studies, each given by its folder or name; one given twice is read once.
+
+    Raises `UserError` for what is no study or holds no result, and where they cannot be compared.
+    """
+    paths = {path.resolve(): path for path in map(locate, studies)}
+    entries = [_entry(path) for path in paths.values()]
+    check(entries)
+    return entries
+
+
+def check(entries: Sequence[Entry]) -> None:
+    """Raise `UserError`, naming two studies and the reason, unless all can be compared.
+
+    They must have seen the same data, split by the same rule and, for equal seeds, into the same
+    images; have counted multiplies alike; and be measured from the same chance. Studies of equal
+    settings must differ in their seed, or one measurement would count twice.
+    """
+    for entry in entries:
+        _check_counting(entry)
+    first = entries[0]
+    for other in entries[1:]:
+        _check_data(first, other)
+        if first.facts.chance != other.facts.chance:
+            raise _refusal(
+                first,
+                other,
+                f"chance is {first.facts.chance:.4g} and {other.facts.chance:.4g}",
+                "areas would begin at different accuracies",
+            )
+    _check_images(entries)
+    _check_repeats(entries)
+    _check_costs(entries)
+
+
+def _entry(path: Path) -> Entry:
+    if not (path / "study.db").exists() and (path / "front.json").exists():
+        raise UserError(
+            f"{path} keeps its front alone; a comparison needs every trial, which study.db holds"
+        )
+    with Study.read(path) as study:
+        trials = tuple(study.trials())
+        front, confirmed = study.front(trials)
+        entry = Entry(path.resolve(), study.settings, study.facts, trials, tuple(front), confirmed)
+    if not entry.finished():
+        raise UserError(f"{path} has no finished trial yet; run its command again, or leave it out")
+    return entry
+
+
+def _check_data(first: Entry, other: Entry) -> None:
+    ours, theirs = (_flat(entry.settings.get("data", {})) for entry in (first, other))
+    ours["classes"], theirs["classes"] = (
+        list(entry.facts.data.get("classes", [])) for entry in (first, other)
+    )
+    for key in sorted(ours.keys() | theirs.keys()):
+        if key in _TREATMENT or ours.get(key) == theirs.get(key):
+            continue
+        kind = "another split" if key in _SPLIT else "other data"
+        shown = [_short(values.get(key, "(absent)")) for values in (ours, theirs)]
+        raise _refusal(
+            first,
+            other,
+            f"data.{key} is {shown[0]} and {shown[1]}",
+            f"accuracies on {kind} say nothing of each other",
+        )
+
+
+def _check_images(entries: Sequence[Entry]) -> None:
+    """Equal seeds must mean equal images; other seeds draw another validation part."""
+    known: dict[int, Entry] = {}
+    for entry in entries:
+        first = known.setdefault(entry.seed, entry)
+        ours, theirs = (_flat(e.settings.get("fingerprints", {})) for e in (first, entry))
+        for part in sorted(ours.keys() | theirs.keys()):
+            if ours.get(part) != theirs.get(part):
+                raise _refusal(
+                    first,
+                    entry,
+                    f"both have seed {entry.seed} but other {part} images"
+                    f" ({_short(ours.get(part))} and {_short(theirs.get(part))})",
+                    "the data changed between them",
+                )
+
+
+def _check_repeats(entries: Sequence[Entry]) -> None:
+    known: dict[str, Entry] = {}
+    for entry in entries:
+        key = json.dumps(flatten(entry.settings), sort_keys=True, default=str)
+        if key in known:
+            raise _refusal(
+                known[key],
+                entry,
+                "their settings and seeds are the same",
+                "that is one measurement, not two seeds; leave one out",
+            )
+        known[key] = entry
+
+
+def _check_costs(entries: Sequence[Entry]) -> None:
+    """One architecture has one cost, whoever counted."""
+    known: dict[str, tuple[int, Entry]] = {}
+    for entry in entries:
+        for trial in entry.trials:
+            count, owner = known.setdefault(trial.arch_id, (trial.multiplies, entry))
+            if count != trial.multiplies:
+                raise _refusal(
+                    owner,
+                    entry,
+                    f"{trial.arch_id} has {count:,} multiplies in one and {trial.multiplies:,} in"
+                    " the other",
+                    "they were counted by different rules",
+                )
+
+
+def _check_counting(entry: Entry) -> None:
+    """Count every architecture again: figures of an older rule must not pass for today's."""
+    for trial in {trial.arch_id: trial for trial in entry.trials}.values():
+        value = json.loads(trial.value)
+        if not isinstance(value, Mapping) or value.get("format") != FORMAT:
+            continue
+        counted = multiplies_of(from_json(trial.value, source=f"{entry.name}: {trial.arch_id}"))
+        if counted != trial.multiplies:
+            raise UserError(
+                f"{entry.name} was counted by another rule: it holds {trial.multiplies:,}"
+                f" multiplies for {trial.arch_id}, this version counts {counted:,}; search again"
+                " or leave it out"
+            )
+
+
+def _refusal(first: Entry, other: Entry, fact: str, reason: str) -> UserError:
+    return UserError(f"{first.name} and {other.name} cannot be compared: {fact}; {reason}")
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return flatten(settings)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
+
+
+def settings_of(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
+    """Yield each study's settings with dotted keys, without seed and fingerprints."""
+    for entry in entries:
+        flat = flatten(entry.settings)
+        yield {
+            key: value
+            for key, value in flat.items()
+            if key != "seed" and not key.startswith("fingerprints.")
+        }

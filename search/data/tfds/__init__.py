@@ -1,0 +1,1 @@
+"""TFDS without TensorFlow where that is possible: names, prepared data, preparing, reading."""

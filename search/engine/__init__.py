@@ -1,0 +1,1 @@
+"""Trains many small networks fast: operations, the model, compiled programs, the training loop."""

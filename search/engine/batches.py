@@ -1,0 +1,113 @@
+"""Images on the device, or read batch by batch when they are too many; both give the same."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import jax
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+from search.data.dataset import Split
+
+Batch = tuple[Array, Array, Array]
+"""Images uint8 [m, h, w, c], labels int32 [m], and the indices into both that make the batch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Steps in a row, for seeds side by side.
+
+    `chosen`: indices of the batches [seeds, steps, batch]; `seeds` [seeds]; `first`: number of the
+    first step; `rates`: learning rates [steps].
+    """
+
+    chosen: NDArray[np.int32]
+    seeds: NDArray[np.uint32]
+    first: int
+    rates: NDArray[np.float32]
+
+
+class Feed(Protocol):
+    """Hands out batches by their indices; `length` is the m of every batch it makes."""
+
+    def length(self, size: int) -> int:
+        """Images in the array that a batch of `size` comes with."""
+
+    def batches(self, indices: Iterable[NDArray[np.int32]]) -> Iterator[Batch]:
+        """Yield one batch for each array of indices."""
+
+
+class Resident:
+    """The whole split lies on the device; a batch is a gather inside the program."""
+
+    def __init__(self, split: Split, device: jax.Device) -> None:
+        self._images = jax.device_put(np.ascontiguousarray(split.images), device)
+        self._labels = jax.device_put(np.asarray(split.labels, np.int32), device)
+        self._device = device
+
+    @property
+    def arrays(self) -> tuple[Array, Array]:
+        """All images and labels."""
+        return self._images, self._labels
+
+    def length(self, size: int) -> int:  # noqa: ARG002
+        """Images in the array that a batch comes with: all."""
+        return int(self._images.shape[0])
+
+    def batches(self, indices: Iterable[NDArray[np.int32]]) -> Iterator[Batch]:
+        """Yield one batch for each array of indices."""
+        for index in indices:
+            yield self._images, self._labels, jax.device_put(index, self._device)
+
+
+class Streamed:
+    """The split stays where it is, in memory or mapped from a file; one batch is read ahead."""
+
+    def __init__(self, split: Split, device: jax.Device) -> None:
+        self._split, self._device = split, device
+
+    def length(self, size: int) -> int:
+        """Images in the array that a batch of `size` comes with: its own."""
+        return size
+
+    def _read(self, index: NDArray[np.int32]) -> Batch:
+        flat = index.reshape(-1)
+        # Sorted reads are far kinder to a mapped file.
+        ranks = np.argsort(flat, kind="stable")
+        images = np.empty((flat.size, *self._split.images.shape[1:]), np.uint8)
+        images[ranks] = self._split.images[flat[ranks]]
+        labels = np.asarray(self._split.labels[flat], np.int32)
+        own = np.arange(flat.size, dtype=np.int32).reshape(index.shape)
+        images_at, labels_at, index_at = jax.device_put((images, labels, own), self._device)
+        return images_at, labels_at, index_at
+
+    def batches(self, indices: Iterable[NDArray[np.int32]]) -> Iterator[Batch]:
+        """Yield one batch for each array of indices."""
+        with ThreadPoolExecutor(1) as reader:
+            ahead = None
+            for index in indices:
+                coming = reader.submit(self._read, index)
+                if ahead is not None:
+                    yield ahead.result()
+                ahead = coming
+            if ahead is not None:
+                yield ahead.result()
+
+
+def feed_of(split: Split, device: jax.Device, resident_megabytes: float) -> Feed:
+    """Put a split on the device if it is no larger than so many megabytes, else stream it."""
+    if split.images.nbytes <= resident_megabytes * 2**20:
+        return Resident(split, device)
+    return Streamed(split, device)
+
+
+def padded(count: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Indices and masks [batches, size] that see every image once; padding has the mask 0."""
+    batches = -(-count // size)
+    index = np.zeros(batches * size, np.int32)
+    index[:count] = np.arange(count)
+    mask = (np.arange(batches * size) < count).astype(np.float32)
+    return index.reshape(batches, size), mask.reshape(batches, size)

@@ -1,0 +1,246 @@
+"""The evaluator that trains: a job becomes a result, a failure becomes one with its reason."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from search.config.train import TrainConfig
+from search.data.dataset import Dataset
+from search.engine.checkpoints import Arrays, Checkpoints, Place
+from search.engine.state import State, from_arrays, to_arrays, weights_of
+from search.engine.trainer import Diverged, Fitted, Trainer
+from search.errors import Interrupted, UserError
+from search.jobs import Job, Options, Result, failed
+from search.networks.arch import Arch
+
+# Where a file keeps the trunk's arrays, the final ones, and the numbers of the result.
+_TRUNK, _FINAL, _RESULT = "trunk", "final", "result"
+_NUMBERS = ("accuracy", "loss", "balanced_accuracy", "train_loss", "departed")
+
+
+class TrainingEvaluator:
+    """Trains the architecture of a job and reports its validation accuracy.
+
+    Results depend on (arch, epochs, seed, data, settings) and the machine alone. Several threads
+    may call one evaluator at once, several evaluators may sit on several devices.
+
+    On the CPU a job repeats to the last bit, in whatever order and process. On a GPU the batches,
+    initial weights and augmentation repeat; sums may be taken in another order by kernels that
+    autotuning picks, so accuracies repeat within the noise of rounding unless XLA is told
+    `--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0`.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: TrainConfig,
+        value: Callable[[Options], Arch],
+        checkpoints: Path | None,
+        device: jax.Device | None = None,
+    ) -> None:
+        """Put the data on `device` (JAX's first by default).
+
+        `value` turns a job's decisions into its Arch; `checkpoints` is a folder of this study's
+        own, or None to keep nothing. Raises `UserError` for settings out of range.
+        """
+        device = jax.local_devices()[0] if device is None else device
+        self._trainer = Trainer(dataset, settings, device)
+        self._value = value
+        self._store: Checkpoints | None = None
+        if checkpoints is not None:
+            self._store = Checkpoints(checkpoints, signature(dataset, settings, device))
+
+    def __call__(self, job: Job) -> Result:
+        """Train and evaluate; whatever goes wrong with the candidate is the result's `error`."""
+        began = time.perf_counter()
+        try:
+            arch = self._arch(job)
+            known = self._known(arch, job)
+            if known is not None:
+                return _result(known, time.perf_counter() - began)
+            fitted = self._trainer.fit(arch, job.epochs, job.seed, self._start(arch, job))
+        except (KeyboardInterrupt, SystemExit, Interrupted):
+            raise
+        except (Diverged, UserError) as error:
+            return failed(str(error), time.perf_counter() - began)
+        except Exception as error:
+            return failed(reason(error), time.perf_counter() - began)
+        return self._finished(job, fitted, time.perf_counter() - began)
+
+    def together(self, jobs: Sequence[Job]) -> list[Result]:
+        """Evaluate several jobs side by side on this device; their results in the same order.
+
+        On the CPU each job has a thread of its own, and gives what it gives alone, to the last
+        bit. On accelerators the seeds of one candidate run as one program, unless some of them go
+        on from a checkpoint: equal to the trainings one by one but for rounding. Their `seconds`
+        are each an equal share of the time that all took.
+        """
+        groups: dict[tuple[Options, int], list[int]] = {}
+        for place, job in enumerate(jobs):
+            groups.setdefault((job.options, job.epochs), []).append(place)
+        found: dict[int, Result] = {}
+        alone: list[int] = []
+        for places in groups.values():
+            results = self._seeds([jobs[place] for place in places])
+            if results is None:
+                alone += places
+            else:
+                found.update(zip(places, results, strict=True))
+        with ThreadPoolExecutor(max(1, len(alone)), thread_name_prefix="train") as threads:
+            found.update(zip(alone, threads.map(self, [jobs[i] for i in alone]), strict=True))
+        return [found[place] for place in range(len(jobs))]
+
+    def _seeds(self, jobs: Sequence[Job]) -> list[Result] | None:
+        """Evaluate seeds of one candidate in one program; None where each has to go alone."""
+        began = time.perf_counter()
+        seeds = [job.seed for job in jobs]
+        try:
+            arch = self._arch(jobs[0])
+            if len(set(seeds)) < 2 or not self._trainer.side_by_side(arch, jobs[0].epochs):
+                return None
+            if len(set(seeds)) < len(seeds) or any(self._start(arch, job) for job in jobs):
+                return None
+            if any(self._known(arch, job) for job in jobs):
+                return None
+            fitted = self._trainer.fit_seeds(arch, jobs[0].epochs, seeds)
+        except (KeyboardInterrupt, SystemExit, Interrupted):
+            raise
+        except Exception:
+            # Side by side they may not fit into memory; what else is wrong shows again alone.
+            return None
+        share = (time.perf_counter() - began) / len(jobs)
+        return [
+            failed(str(one), share)
+            if isinstance(one, Diverged)
+            else self._finished(job, one, share)
+            for job, one in zip(jobs, fitted, strict=True)
+        ]
+
+    def _finished(self, job: Job, fitted: Fitted, seconds: float) -> Result:
+        """Keep a training's checkpoint and return its result."""
+        numbers = _numbers(fitted)
+        if self._store is not None:
+            self._store.write(_place(self._arch(job), job), _arrays(fitted, numbers))
+        return _result(numbers, seconds, fitted.compile_seconds)
+
+    def prepare(self, job: Job) -> None:
+        """Begin to compile for a job that is to come; never changes a result, never raises."""
+        try:
+            self._trainer.prepare(self._arch(job), job.epochs)
+        except Exception:
+            # The job itself will meet the same fault and report it.
+            return
+
+    def weights(self, job: Job) -> dict[str, NDArray[Any]]:
+        """Return the final weights of a finished job, named as in `search.build`'s module.
+
+        Raises `UserError` where its checkpoint is not there.
+        """
+        arch = self._arch(job)
+        arrays = self._store.read(_place(arch, job)) if self._store is not None else None
+        if arrays is None:
+            raise UserError(
+                f"{arch.id} has no checkpoint of {job.epochs} epochs with seed {job.seed};"
+                " train it again to get its weights"
+            )
+        return weights_of(self._state(arch, arrays, _FINAL))
+
+    def keep(self, jobs: Iterable[Job]) -> None:
+        """Delete every checkpoint that these jobs neither are nor can go on from."""
+        if self._store is not None:
+            self._store.keep([_place(self._arch(job), job) for job in jobs])
+
+    def _arch(self, job: Job) -> Arch:
+        if isinstance(job.epochs, bool) or job.epochs < 1:
+            raise UserError(f"epochs={job.epochs}; a training takes at least one")
+        arch = self._value(job.options)
+        image = (arch.input.height, arch.input.width, arch.input.channels)
+        if image != self._trainer.image or arch.classes != self._trainer.recipe.classes:
+            raise UserError(
+                f"{arch.id} is for {'×'.join(map(str, image))} and {arch.classes} classes; the"
+                f" data has {'×'.join(map(str, self._trainer.image))}"
+                f" and {self._trainer.recipe.classes}"
+            )
+        return arch
+
+    def _known(self, arch: Arch, job: Job) -> dict[str, float] | None:
+        arrays = self._store.read(_place(arch, job)) if self._store is not None else None
+        if arrays is None or _RESULT not in arrays:
+            return None
+        return dict(zip(_NUMBERS, map(float, arrays[_RESULT]), strict=True))
+
+    def _start(self, arch: Arch, job: Job) -> tuple[State, int] | None:
+        if self._store is None:
+            return None
+        for place in self._store.longest(_place(arch, job)):
+            arrays = self._store.read(place)
+            if arrays is not None:
+                known = dict(zip(_NUMBERS, arrays[_RESULT], strict=True))
+                return self._state(arch, arrays, _TRUNK), int(known["departed"])
+        return None
+
+    def _state(self, arch: Arch, arrays: Arrays, part: str) -> State:
+        own = {k.removeprefix(part): v for k, v in arrays.items() if k.startswith(part)}
+        if part == _FINAL:
+            like = self._trainer.like(arch)._replace(memory={})
+            return from_arrays(own, like)
+        return from_arrays(own, self._trainer.like(arch))
+
+
+def signature(dataset: Dataset, settings: TrainConfig, device: jax.Device) -> str:
+    """What a checkpoint must agree in with the training that goes on from it."""
+    described = {
+        "train": dataset.train.fingerprint,
+        "validation": dataset.validation.fingerprint,
+        "mean": dataset.mean,
+        "std": dataset.std,
+        "augment": asdict(dataset.augment),
+        "settings": asdict(settings),
+        "platform": device.platform,
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def reason(error: Exception) -> str:
+    """One line that says what went wrong."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "out of memory" in text:
+        return f"out of memory: {text}"
+    return f"{type(error).__name__}: {text}"
+
+
+def _place(arch: Arch, job: Job) -> Place:
+    return Place(arch.id, job.seed, job.epochs)
+
+
+def _numbers(fitted: Fitted) -> dict[str, float]:
+    scores = fitted.scores
+    values = (scores.accuracy, scores.loss, scores.balanced, fitted.train_loss, fitted.departed)
+    return dict(zip(_NUMBERS, map(float, values), strict=True))
+
+
+def _arrays(fitted: Fitted, numbers: dict[str, float]) -> Arrays:
+    final = to_arrays(fitted.state._replace(memory={}))
+    return {
+        **{f"{_TRUNK}{name}": value for name, value in to_arrays(fitted.trunk).items()},
+        **{f"{_FINAL}{name}": value for name, value in final.items()},
+        _RESULT: np.array([numbers[name] for name in _NUMBERS], np.float64),
+    }
+
+
+def _result(numbers: dict[str, float], seconds: float, compiling: float = 0.0) -> Result:
+    details = {
+        "balanced_accuracy": numbers["balanced_accuracy"],
+        "train_loss": numbers["train_loss"],
+        "compile_seconds": compiling,
+    }
+    return Result(numbers["accuracy"], numbers["loss"], seconds, "ok", "", details)

@@ -1,0 +1,44 @@
+"""Which form of each convolution serves which platform; callers ask here and never decide."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+from jax import Array
+
+from search.engine.ops import depthwise, pointwise, reference, standard
+from search.errors import UserError, nearest
+
+Convolution = Callable[[Array, Array, int], Array]
+
+
+@dataclass(frozen=True)
+class Convolutions:
+    """Three functions (x, kernel, stride) → y; SAME padding, NHWC and HWIO."""
+
+    standard: Convolution
+    depthwise: Convolution
+    pointwise: Convolution
+
+
+XLA = Convolutions(reference.standard, reference.depthwise, reference.standard)
+_FAST = {
+    "cpu": Convolutions(standard.standard, depthwise.depthwise, pointwise.pointwise),
+    # cuDNN and the TPU's own units do well with standard ones; see tests/benchmarks/device.py.
+    "gpu": Convolutions(reference.standard, reference.depthwise, pointwise.pointwise),
+    "tpu": Convolutions(reference.standard, reference.depthwise, pointwise.pointwise),
+}
+CHOICES = ("fast", "xla")
+
+
+def convolutions(choice: str = "fast", platform: str | None = None) -> Convolutions:
+    """Return the forms for a platform (`cpu`, `gpu`, `tpu`; default: JAX's own default).
+
+    `choice` is `fast`, or `xla` for the reference everywhere. Raises `UserError` otherwise.
+    """
+    if choice == "xla":
+        return XLA
+    if choice != "fast":
+        raise UserError(f"convolutions={choice!r} is unknown; {nearest(choice, CHOICES)}")
+    name = platform or jax.default_backend()
+    return _FAST.get({"cuda": "gpu", "rocm": "gpu"}.get(name, name), XLA)

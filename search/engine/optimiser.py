@@ -1,0 +1,31 @@
+"""The optimiser of one layer's parameters; the learning rate arrives with every step."""
+
+from typing import Any
+
+import jax
+import optax
+from jax import Array
+
+from search.engine.recipe import Recipe
+
+Parameters = dict[str, Array]
+
+
+def optimiser_of(recipe: Recipe) -> optax.GradientTransformation:
+    """Directions of unit learning rate: elementwise, so that layers can be updated apart."""
+    decay = optax.add_decayed_weights(recipe.weight_decay, mask=_kernels)
+    if recipe.optimiser == "adamw":
+        return optax.chain(optax.scale_by_adam(), decay)
+    return optax.chain(decay, optax.trace(0.9, nesterov=True))
+
+
+def _kernels(parameters: Parameters) -> dict[str, bool]:
+    return {name: name == "kernel" for name in parameters}
+
+
+def update(
+    recipe: Recipe, gradients: Parameters, memory: Any, parameters: Parameters, rate: Array
+) -> tuple[Parameters, Any]:
+    """One step: the new parameters and the new state of the optimiser."""
+    directions, memory = optimiser_of(recipe).update(gradients, memory, parameters)
+    return jax.tree.map(lambda p, d: p - rate * d, parameters, directions), memory

@@ -1,0 +1,59 @@
+"""What the forms that make one step in each call have in common: one network, one seed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+from search.engine.batches import Batch, Feed, Steps, padded
+from search.engine.forward import Totals, no_totals
+from search.engine.recipe import Recipe
+from search.engine.state import State, resized
+
+
+class Stepwise(ABC):
+    """Trains one seed, a batch in each call. `like`: shapes of its state."""
+
+    like: State
+    recipe: Recipe
+
+    @abstractmethod
+    def step(
+        self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
+    ) -> tuple[State, Array]:
+        """One step of training: the new state, and the loss before it."""
+
+    @abstractmethod
+    def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
+        """Totals after one more batch of evaluation."""
+
+    def enter(self, states: Sequence[State], device: jax.Device) -> State:
+        """Put the one state on the device, at the widths of this form."""
+        (state,) = states
+        placed: State = jax.device_put(resized(state, self.like), device)
+        return placed
+
+    def leave(self, state: State, exact: State) -> list[State]:
+        """The state on the host, at the network's own widths."""
+        return [resized(jax.device_get(state), exact)]
+
+    def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
+        """Train the one seed for these steps; losses [1, steps]."""
+        losses = []
+        for k, batch in enumerate(feed.batches(steps.chosen[0])):
+            number, rate = np.uint32(steps.first + k), steps.rates[k]
+            state, loss = self.step(state, batch, steps.seeds[0], number, rate)
+            losses.append(loss)
+        return state, np.array([[np.asarray(loss) for loss in losses]])
+
+    def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
+        """Evaluate the first `count` images of the feed."""
+        (device,) = next(iter(state.parameters.values()))["kernel"].devices()
+        totals = jax.device_put(no_totals(self.recipe.classes), device)
+        indices, masks = padded(count, self.recipe.batch)
+        for mask, batch in zip(masks, feed.batches(indices), strict=True):
+            totals = self.score(state, batch, mask, totals)
+        return [jax.device_get(totals)]

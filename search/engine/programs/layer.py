@@ -1,0 +1,179 @@
+"""The programs of one layer each: what they compute, and the shapes they are compiled for."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from search.engine import ops
+from search.engine.augment import normalised, training_batch
+from search.engine.forward import Totals, convolve, loss_of, running, scored
+from search.engine.optimiser import Parameters, update
+from search.engine.programs.cache import Blueprint
+from search.engine.recipe import Recipe
+from search.engine.state import rest_of
+from search.networks.layers import Shape
+
+Size = tuple[int, int, int]
+"""Height, width and channels of a map, or of an image."""
+Spec = jax.ShapeDtypeStruct
+
+
+def batch(recipe: Recipe, image: Size, length: int) -> Blueprint:
+    """(images, labels, index, seed, step) to augmented images and targets."""
+
+    def make(
+        images: Array, labels: Array, index: Array, seed: Array, step: Array
+    ) -> tuple[Array, Array]:
+        key = jax.random.fold_in(jax.random.key(seed), step)
+        return training_batch(images[index], labels[index], key, recipe)
+
+    number = Spec((), np.uint32)
+    arguments = (*_images(recipe, image, length), number, number)
+    return Blueprint(("batch", recipe, image, length), make, arguments)
+
+
+def plain(recipe: Recipe, image: Size, length: int) -> Blueprint:
+    """(images, labels, index) to normalised images and their labels."""
+
+    def make(images: Array, labels: Array, index: Array) -> tuple[Array, Array]:
+        return normalised(images[index], recipe), labels[index]
+
+    return Blueprint(("plain", recipe, image, length), make, _images(recipe, image, length))
+
+
+def forward(recipe: Recipe, shape: Shape) -> Blueprint:
+    """(parameters, statistics, x, add, training) to output and what `backward` wants.
+
+    Training and evaluation share it, so that half as many programs are compiled: the statistics
+    are chosen by a flag.
+    """
+
+    def run(p: Parameters, s: Parameters, x: Array, add: Array | None, training: Array) -> Any:
+        y = convolve(shape, recipe, x, p["kernel"])
+        mean, variance = ops.moments(y)
+        used = (jnp.where(training, mean, s["mean"]), jnp.where(training, variance, s["var"]))
+        out = ops.scaled(y, p["scale"], p["bias"], *used, add, shape.act)
+        return out, y, mean, variance, running(s, mean, variance)
+
+    x, add, _ = _maps(recipe, shape)
+    p, s = _weights(shape)
+    return Blueprint(("forward", recipe, shape), run, (p, s, x, add, Spec((), np.bool_)))
+
+
+def backward(recipe: Recipe, shape: Shape, *, first: bool) -> Blueprint:
+    """Gradients to the layer's input (not of the first) and addition; parameters updated."""
+
+    def run(
+        p: Parameters,
+        memory: Any,
+        rate: Array,
+        x: Array,
+        y: Array,
+        add: Array | None,
+        mean: Array,
+        variance: Array,
+        gradient: Array,
+    ) -> Any:
+        saved = (y, p["scale"], p["bias"], add, mean, variance)
+        dy, scale, bias, to_add = ops.normalise_backward(shape.act, saved, gradient)
+        if first:
+            _, pull = jax.vjp(lambda k: convolve(shape, recipe, x, k), p["kernel"])
+            (kernel,) = pull(dy)
+            to_x = None
+        else:
+            _, pull = jax.vjp(partial(convolve, shape, recipe), x, p["kernel"])
+            to_x, kernel = pull(dy)
+        gradients = {"kernel": kernel, "scale": scale, "bias": bias}
+        return to_x, to_add, *update(recipe, gradients, memory, p, rate)
+
+    x, add, out = _maps(recipe, shape)
+    p, _ = _weights(shape)
+    channels = _floats(shape.outputs)
+    arguments = (p, rest_of(recipe, p), _floats(), x, out, add, channels, channels, out)
+    return Blueprint(("backward", recipe, shape, first), run, arguments)
+
+
+def pool(recipe: Recipe, shape: Shape) -> Blueprint:
+    """Max pooling of x."""
+    x, _, _ = _maps(recipe, shape)
+    return Blueprint(("pool", recipe, shape), ops.pool, (x,))
+
+
+def unpool(recipe: Recipe, shape: Shape) -> Blueprint:
+    """(x, gradient) to the gradient to the pooling's input."""
+
+    def run(x: Array, gradient: Array) -> Array:
+        to_x: Array = jax.vjp(ops.pool, x)[1](gradient)[0]
+        return to_x
+
+    x, _, out = _maps(recipe, shape)
+    return Blueprint(("unpool", recipe, shape), run, (x, out))
+
+
+def loss(recipe: Recipe, size: Size) -> Blueprint:
+    """(parameters, memory, rate, x, targets) to the loss, the gradient to x, and the update."""
+
+    def run(p: Parameters, memory: Any, rate: Array, x: Array, targets: Array) -> Any:
+        value, (gradients, to_x) = jax.value_and_grad(loss_of, (0, 1))(p, x, targets)
+        return value, to_x, *update(recipe, gradients, memory, p, rate)
+
+    p, x = _classifier(recipe, size)
+    targets = _floats(recipe.batch, recipe.classes)
+    arguments = (p, rest_of(recipe, p), _floats(), x, targets)
+    return Blueprint(("loss", recipe, size), run, arguments)
+
+
+def score(recipe: Recipe, size: Size) -> Blueprint:
+    """(parameters, x, labels, mask, totals) to the totals after this batch."""
+    p, x = _classifier(recipe, size)
+    labels = Spec((recipe.batch,), np.int32)
+    arguments = (p, x, labels, _floats(recipe.batch), totals_like(recipe))
+    return Blueprint(("score", recipe, size), scored, arguments)
+
+
+def total(recipe: Recipe, size: Size) -> Blueprint:
+    """Sum of two gradients that reach one value."""
+
+    def run(first: Array, second: Array) -> Array:
+        return first + second
+
+    spec = Spec((recipe.batch, *size), recipe.dtype)
+    return Blueprint(("total", recipe, size), run, (spec, spec))
+
+
+def totals_like(recipe: Recipe) -> Totals:
+    """Shapes of an evaluation's totals."""
+    return Totals(_floats(), _floats(recipe.classes), _floats(recipe.classes))
+
+
+def _images(recipe: Recipe, image: Size, length: int) -> tuple[Spec, Spec, Spec]:
+    return (
+        Spec((length, *image), np.uint8),
+        Spec((length,), np.int32),
+        Spec((recipe.batch,), np.int32),
+    )
+
+
+def _maps(recipe: Recipe, shape: Shape) -> tuple[Spec, Spec | None, Spec]:
+    x = Spec((recipe.batch, shape.height, shape.width, shape.inputs), recipe.dtype)
+    out = Spec((recipe.batch, *shape.out_size, shape.outputs), recipe.dtype)
+    return x, out if shape.adds else None, out
+
+
+def _weights(shape: Shape) -> tuple[dict[str, Spec], dict[str, Spec]]:
+    channels = _floats(shape.outputs)
+    parameters = {"kernel": _floats(*shape.kernel_shape), "scale": channels, "bias": channels}
+    return parameters, {"mean": channels, "var": channels}
+
+
+def _classifier(recipe: Recipe, size: Size) -> tuple[dict[str, Spec], Spec]:
+    parameters = {"kernel": _floats(size[2], recipe.classes), "bias": _floats(recipe.classes)}
+    return parameters, Spec((recipe.batch, *size), recipe.dtype)
+
+
+def _floats(*shape: int) -> Spec:
+    return Spec(shape, np.float32)

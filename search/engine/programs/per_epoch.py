@@ -1,0 +1,169 @@
+"""Several seeds of one network in one program, an epoch in each call: for accelerators.
+
+A small network leaves an accelerator idle twice over: its kernels are too small to fill the chip,
+and each step waits for Python to launch it. Here the steps of an epoch are a loop inside the
+program, and the seeds are one more axis of every array. On the CPU neither helps: kernels of
+several seeds make grouped convolutions, and convolutions in a loop are not threaded, both of them
+XLA's slow cases there.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from numpy.typing import NDArray
+
+from search.engine.batches import Feed, Resident, Steps, padded
+from search.engine.forward import Totals, counted, no_totals, stepped
+from search.engine.programs.cache import Blueprint, Program, Programs
+from search.engine.programs.layer import Size, Spec
+from search.engine.recipe import Recipe
+from search.engine.state import State, resized, shaped
+from search.networks.layers import Layer
+
+
+class Looped:
+    """Steps and evaluations of `seeds` trainings side by side, of up to `steps` in a call.
+
+    `images`: of the training and of the validation part, both on the device.
+    """
+
+    def __init__(
+        self,
+        layers: tuple[Layer, ...],
+        recipe: Recipe,
+        image: Size,
+        images: tuple[int, int],
+        seeds: int,
+        steps: int,
+    ) -> None:
+        self._layers, self.recipe = layers, recipe
+        self._image, self._images, self._seeds, self._steps = image, images, seeds, steps
+        self._exact = shaped(layers, recipe)
+        self._epoch: Program | None = None
+        self._score: Program | None = None
+
+    def blueprints(self) -> list[Blueprint]:
+        """The two programs that the trainings need."""
+        seeds, steps, batch = self._seeds, self._steps, self.recipe.batch
+        states = jax.tree.map(lambda s: Spec((seeds, *s.shape), s.dtype), self._exact)
+        number = Spec((), np.uint32)
+        training = (
+            states,
+            *self._part(0),
+            Spec((seeds, steps, batch), np.int32),
+            Spec((seeds,), np.uint32),
+            number,
+            number,
+            Spec((steps,), np.float32),
+        )
+        batches = len(padded(self._images[1], batch)[0])
+        scoring = (
+            states,
+            *self._part(1),
+            Spec((batches, batch), np.int32),
+            Spec((batches, batch), np.float32),
+        )
+        key = (self.recipe, self._image, self._images, seeds, steps, self._layers)
+        return [
+            Blueprint(("looped steps", *key), self._run, training),
+            Blueprint(("looped score", *key), self._evaluate, scoring),
+        ]
+
+    def _part(self, which: int) -> tuple[Spec, Spec]:
+        length = self._images[which]
+        return Spec((length, *self._image), np.uint8), Spec((length,), np.int32)
+
+    def ready(self, programs: Programs) -> float:
+        """Wait for the programs; returns the seconds that took."""
+        (self._epoch, self._score), seconds = programs.get(self.blueprints())
+        return seconds
+
+    def _run(
+        self,
+        states: State,
+        images: Array,
+        labels: Array,
+        chosen: Array,
+        seeds: Array,
+        first: Array,
+        count: Array,
+        rates: Array,
+    ) -> tuple[State, Array]:
+        def body(k: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+            states, losses = carry
+
+            def one(state: State, index: Array, seed: Array) -> tuple[State, Array]:
+                step = first + k.astype(first.dtype)
+                batch = (images, labels, index)
+                return stepped(self._layers, self.recipe, state, batch, seed, step, rates[k])
+
+            states, loss = self._each(one)(states, chosen[:, k], seeds)
+            return states, losses.at[:, k].set(loss)
+
+        losses = jnp.zeros((self._seeds, self._steps), jnp.float32)
+        # An epoch may be left half way: the number of steps is an argument, not a new program.
+        after: tuple[State, Array] = lax.fori_loop(
+            0, count.astype(jnp.int32), body, (states, losses)
+        )
+        return after
+
+    def _evaluate(
+        self, states: State, images: Array, labels: Array, indices: Array, masks: Array
+    ) -> Totals:
+        def one(state: State) -> Any:
+            def add(totals: Totals, part: tuple[Array, Array]) -> tuple[Totals, None]:
+                index, mask = part
+                batch = (images, labels, index)
+                return counted(self._layers, self.recipe, state, batch, mask, totals), None
+
+            none = jax.tree.map(jnp.asarray, no_totals(self.recipe.classes))
+            totals, _ = lax.scan(add, none, (indices, masks))
+            return totals
+
+        found: Totals = self._each(one)(states)
+        return found
+
+    def _each(self, function: Any) -> Any:
+        """`function` over the leading axis; one seed is spared the grouped convolutions."""
+        if self._seeds > 1:
+            return jax.vmap(function)
+
+        def alone(*arguments: Any) -> Any:
+            first = jax.tree.map(lambda a: a[0], arguments)
+            return jax.tree.map(lambda a: a[None], function(*first))
+
+        return alone
+
+    def enter(self, states: Sequence[State], device: jax.Device) -> State:
+        """Put the states on the device, stacked."""
+        exact = [resized(state, self._exact) for state in states]
+        placed: State = jax.device_put(jax.tree.map(lambda *a: np.stack(a), *exact), device)
+        return placed
+
+    def leave(self, state: State, exact: State) -> list[State]:  # noqa: ARG002
+        """The states on the host, apart."""
+        host = jax.device_get(state)
+        return [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self._seeds)]
+
+    def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
+        """Train all seeds for these steps; losses [seeds, steps]."""
+        assert self._epoch is not None, "ready() first"
+        assert isinstance(feed, Resident)
+        count = len(steps.rates)
+        after = self._steps - count
+        chosen = np.pad(steps.chosen, ((0, 0), (0, after), (0, 0)))
+        rates = np.pad(steps.rates, (0, after))
+        numbers = np.uint32(steps.first), np.uint32(count)
+        state, losses = self._epoch(state, *feed.arrays, chosen, steps.seeds, *numbers, rates)
+        return state, np.asarray(losses)[:, :count]
+
+    def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
+        """Evaluate the first `count` images of the feed."""
+        assert self._score is not None, "ready() first"
+        assert isinstance(feed, Resident)
+        found = jax.device_get(self._score(state, *feed.arrays, *padded(count, self.recipe.batch)))
+        return [Totals(*(part[i] for part in found)) for i in range(self._seeds)]

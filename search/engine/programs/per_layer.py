@@ -1,0 +1,169 @@
+"""Training by programs of one layer each, shared by all candidates of a search.
+
+A short training of a small network takes less time than compiling it. Here a step is some twenty
+calls instead of one, but after a few candidates nothing is left to compile. Channels are rounded up
+to a few widths with zeros, which stay zeros, so that the programs are few.
+"""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from jax import Array
+
+from search.engine.batches import Batch
+from search.engine.forward import Totals
+from search.engine.programs import layer as pieces
+from search.engine.programs.base import Stepwise
+from search.engine.programs.cache import Blueprint, Program, Programs
+from search.engine.programs.layer import Size
+from search.engine.recipe import Recipe
+from search.engine.state import CLASSIFIER, State, shaped
+from search.networks.layers import IMAGE, Layer, widened
+
+_WIDTHS = (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+
+
+def rounded(channels: int) -> int:
+    """The width at which a layer of so many channels is run."""
+    for width in _WIDTHS:
+        if channels <= width:
+            return width
+    return -(-channels // 128) * 128
+
+
+def rounded_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """The layers at the widths at which they are run."""
+    counts = {c for layer in layers for c in (layer.shape.inputs, layer.shape.outputs)}
+    return widened(layers, {count: rounded(count) for count in counts})
+
+
+class Layered(Stepwise):
+    """Steps and evaluations of one network through the shared programs."""
+
+    def __init__(
+        self, layers: tuple[Layer, ...], recipe: Recipe, image: Size, lengths: tuple[int, ...]
+    ) -> None:
+        self.layers = rounded_layers(layers)
+        self.like: State = shaped(self.layers, recipe)
+        self.recipe, self._image = recipe, image
+        self._lengths = tuple(dict.fromkeys(lengths))
+        self._found: dict[Any, Program] = {}
+
+    def _size(self, position: int) -> Size:
+        shape = self.layers[position].shape
+        return (*shape.out_size, shape.outputs)
+
+    def blueprints(self) -> list[Blueprint]:
+        """Every program that a training needs."""
+        recipe = self.recipe
+        found: list[Blueprint] = []
+        for length in self._lengths:
+            found += [pieces.batch(recipe, self._image, length)]
+            found += [pieces.plain(recipe, self._image, length)]
+        uses: Counter[int] = Counter()
+        for layer in self.layers:
+            shape, first = layer.shape, layer.source == IMAGE
+            if shape.kind == "pool":
+                found += [pieces.pool(recipe, shape), pieces.unpool(recipe, shape)]
+            else:
+                found += [pieces.forward(recipe, shape)]
+                found += [pieces.backward(recipe, shape, first=first)]
+            uses.update(i for i in (layer.source, layer.added) if i is not None and i != IMAGE)
+        last = self._size(-1)
+        found += [pieces.loss(recipe, last), pieces.score(recipe, last)]
+        shared = sorted({self._size(i) for i, count in uses.items() if count > 1})
+        found += [pieces.total(recipe, size) for size in shared]
+        return list({b.key: b for b in found}.values())
+
+    def ready(self, programs: Programs) -> float:
+        """Wait for the programs; returns the seconds that took."""
+        blueprints = self.blueprints()
+        found, seconds = programs.get(blueprints)
+        self._found = {b.key: p for b, p in zip(blueprints, found, strict=True)}
+        return seconds
+
+    def _program(self, *key: Any) -> Program:
+        name, *rest = key
+        return self._found[(name, self.recipe, *rest)]
+
+    def step(
+        self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
+    ) -> tuple[State, Array]:
+        """One step of training: the new state, and the loss before it."""
+        images, labels, index = batch
+        make = self._program("batch", self._image, images.shape[0])
+        x, targets = make(images, labels, index, seed, step)
+        parameters, memory = dict(state.parameters), dict(state.memory)
+        statistics = dict(state.statistics)
+        values: list[Any] = []
+        kept: list[Any] = []
+        for layer in self.layers:
+            source, add = self._inputs(layer, values, x)
+            if layer.shape.kind == "pool":
+                values.append(self._program("pool", layer.shape)(source))
+                kept.append(None)
+                continue
+            path = layer.path
+            out, y, mean, variance, statistics[path] = self._program("forward", layer.shape)(
+                parameters[path], statistics[path], source, add, _TRAINING
+            )
+            values.append(out)
+            kept.append((y, add, mean, variance))
+        last = self._size(-1)
+        loss, gradient, parameters[CLASSIFIER], memory[CLASSIFIER] = self._program("loss", last)(
+            parameters[CLASSIFIER], memory[CLASSIFIER], rate, values[-1], targets
+        )
+        arriving: dict[int, Any] = {len(self.layers) - 1: gradient}
+        for position in range(len(self.layers) - 1, -1, -1):
+            layer = self.layers[position]
+            shape, path = layer.shape, layer.path
+            source, _ = self._inputs(layer, values, x)
+            gradient = arriving.pop(position)
+            if shape.kind == "pool":
+                self._arrive(
+                    arriving, layer.source, self._program("unpool", shape)(source, gradient)
+                )
+                continue
+            y, add, mean, variance = kept[position]
+            backward = self._program("backward", shape, layer.source == IMAGE)
+            to_x, to_add, parameters[path], memory[path] = backward(
+                parameters[path], memory[path], rate, source, y, add, mean, variance, gradient
+            )
+            self._arrive(arriving, layer.source, to_x)
+            if layer.added is not None:
+                self._arrive(arriving, layer.added, to_add)
+        return State(parameters, statistics, memory), loss
+
+    def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
+        """Totals after one more batch of evaluation."""
+        images, labels, index = batch
+        plain = self._program("plain", self._image, images.shape[0])
+        x, known = plain(images, labels, index)
+        values: list[Any] = []
+        for layer in self.layers:
+            source, add = self._inputs(layer, values, x)
+            if layer.shape.kind == "pool":
+                values.append(self._program("pool", layer.shape)(source))
+                continue
+            forward = self._program("forward", layer.shape)
+            p, s = state.parameters[layer.path], state.statistics[layer.path]
+            values.append(forward(p, s, source, add, _EVALUATION)[0])
+        score = self._program("score", self._size(-1))
+        after: Totals = score(state.parameters[CLASSIFIER], values[-1], known, mask, totals)
+        return after
+
+    def _inputs(self, layer: Layer, values: list[Any], x: Array) -> tuple[Any, Any]:
+        source = x if layer.source == IMAGE else values[layer.source]
+        return source, None if layer.added is None else values[layer.added]
+
+    def _arrive(self, arriving: dict[int, Any], position: int, gradient: Any) -> None:
+        if position == IMAGE:
+            return
+        if position in arriving:
+            add = self._program("total", self._size(position))
+            gradient = add(arriving[position], gradient)
+        arriving[position] = gradient
+
+
+_TRAINING, _EVALUATION = np.bool_(True), np.bool_(False)

@@ -1,0 +1,83 @@
+"""Training by one program for the whole network: the fastest step, compiled for each candidate."""
+
+import numpy as np
+from jax import Array
+
+from search.engine.batches import Batch
+from search.engine.forward import Totals, counted, stepped
+from search.engine.programs.base import Stepwise
+from search.engine.programs.cache import Blueprint, Program, Programs
+from search.engine.programs.layer import Size, Spec, totals_like
+from search.engine.recipe import Recipe
+from search.engine.state import State, shaped
+from search.networks.layers import Layer
+
+
+class Whole(Stepwise):
+    """Steps and evaluations of one network, each a single call."""
+
+    def __init__(
+        self, layers: tuple[Layer, ...], recipe: Recipe, image: Size, lengths: tuple[int, int]
+    ) -> None:
+        self.layers = layers
+        self.like: State = shaped(layers, recipe)
+        self.recipe, self._image, self._lengths = recipe, image, lengths
+        self._step: Program | None = None
+        self._score: Program | None = None
+
+    def blueprints(self) -> list[Blueprint]:
+        """The two programs that a training needs."""
+        recipe, (training, evaluation) = self.recipe, self._lengths
+        number, rate = Spec((), np.uint32), Spec((), np.float32)
+        key = (recipe, self._image, self.layers)
+        arguments = (self.like, *self._batch(training), number, number, rate)
+        mask = Spec((recipe.batch,), np.float32)
+        scoring = (self.like, *self._batch(evaluation), mask, totals_like(recipe))
+        return [
+            Blueprint(("whole step", training, *key), self._run, arguments),
+            Blueprint(("whole score", evaluation, *key), self._evaluate, scoring),
+        ]
+
+    def _batch(self, length: int) -> tuple[Spec, Spec, Spec]:
+        return (
+            Spec((length, *self._image), np.uint8),
+            Spec((length,), np.int32),
+            Spec((self.recipe.batch,), np.int32),
+        )
+
+    def ready(self, programs: Programs) -> float:
+        """Wait for the programs; returns the seconds that took."""
+        (self._step, self._score), seconds = programs.get(self.blueprints())
+        return seconds
+
+    def _run(
+        self,
+        state: State,
+        images: Array,
+        labels: Array,
+        index: Array,
+        seed: Array,
+        step: Array,
+        rate: Array,
+    ) -> tuple[State, Array]:
+        batch = (images, labels, index)
+        return stepped(self.layers, self.recipe, state, batch, seed, step, rate)
+
+    def _evaluate(
+        self, state: State, images: Array, labels: Array, index: Array, mask: Array, totals: Totals
+    ) -> Totals:
+        return counted(self.layers, self.recipe, state, (images, labels, index), mask, totals)
+
+    def step(
+        self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
+    ) -> tuple[State, Array]:
+        """One step of training: the new state, and the loss before it."""
+        assert self._step is not None, "ready() first"
+        after: tuple[State, Array] = self._step(state, *batch, seed, step, rate)
+        return after
+
+    def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
+        """Totals after one more batch of evaluation."""
+        assert self._score is not None, "ready() first"
+        after: Totals = self._score(state, *batch, mask, totals)
+        return after

@@ -1,0 +1,49 @@
+"""Everything but the architecture that a compiled training program depends on."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from search.config.train import TrainConfig
+from search.data.dataset import Augment, Dataset
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings, resolved for one data set and one device; hashable, the key of programs.
+
+    `batch`: images a step; `dtype`: of maps and products; `mean`, `std`: one value a channel;
+    `platform`: `cpu`, `gpu` or `tpu`.
+    """
+
+    batch: int
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    augment: Augment
+    optimiser: str
+    weight_decay: float
+    label_smoothing: float
+    dtype: str
+    convolutions: str
+    platform: str
+
+
+def recipe_of(dataset: Dataset, config: TrainConfig, device: jax.Device) -> Recipe:
+    """Resolve what depends on the data's size and on the device."""
+    automatic = jnp.float32 if device.platform == "cpu" else jnp.bfloat16
+    name = jnp.dtype(automatic).name if config.precision == "auto" else config.precision
+    return Recipe(
+        batch=max(1, min(config.batch, len(dataset.train))),
+        classes=len(dataset.classes),
+        mean=tuple(map(float, dataset.mean)),
+        std=tuple(map(float, dataset.std)),
+        augment=dataset.augment,
+        optimiser=config.optimiser,
+        weight_decay=config.weight_decay,
+        label_smoothing=config.label_smoothing,
+        dtype=name,
+        convolutions=config.convolutions,
+        platform=device.platform,
+    )

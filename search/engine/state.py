@@ -1,0 +1,123 @@
+"""What training changes: parameters, running statistics, the optimiser's memory; as plain trees."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+
+from search.engine.model import build
+from search.engine.optimiser import optimiser_of
+from search.engine.recipe import Recipe
+from search.networks.arch import Arch
+from search.networks.layers import Layer
+
+Tree = dict[str, dict[str, Any]]
+CLASSIFIER = "classifier"
+
+
+class State(NamedTuple):
+    """`parameters[path]`: kernel, scale, bias; `statistics[path]`: mean, var; `memory[path]`."""
+
+    parameters: Tree
+    statistics: Tree
+    memory: dict[str, Any]
+
+
+def fresh(arch: Arch, recipe: Recipe, seed: int) -> State:
+    """The weights that `build(arch, rngs=nnx.Rngs(seed))` has, and an optimiser at rest."""
+    flat = nnx.to_flat_state(nnx.state(build(arch, rngs=nnx.Rngs(seed))))
+    named = {".".join(map(str, path)): np.asarray(value[...]) for path, value in flat}
+    parameters, statistics = split_weights(named)
+    # Every optimiser here starts from zeros; its own `init` would compile once for each shape.
+    memory = {path: zeros(rest_of(recipe, p)) for path, p in parameters.items()}
+    return State(parameters, statistics, memory)
+
+
+def rest_of(recipe: Recipe, parameters: Any) -> Any:
+    """Shapes of the optimiser's memory of one layer."""
+    return jax.eval_shape(optimiser_of(recipe).init, parameters)
+
+
+def split_weights(named: Mapping[str, NDArray[Any]]) -> tuple[Tree, Tree]:
+    """Sort weights by their nnx names into parameters and statistics of each layer."""
+    parameters: Tree = {}
+    statistics: Tree = {}
+    for name, value in named.items():
+        path, _, leaf = name.rpartition(".")
+        if path.endswith(".norm"):
+            path = path.removesuffix(".norm")
+        home = statistics if leaf in ("mean", "var") else parameters
+        if leaf in ("kernel", "bias", "scale", "mean", "var"):
+            home.setdefault(path, {})[leaf] = value
+    return parameters, statistics
+
+
+def weights_of(state: State) -> dict[str, NDArray[Any]]:
+    """Weights and statistics under the names that the nnx module of the same Arch gives them."""
+    named: dict[str, NDArray[Any]] = {}
+    for tree in (state.parameters, state.statistics):
+        for path, values in tree.items():
+            normal = "norm." if path != CLASSIFIER else ""
+            for leaf, value in values.items():
+                part = leaf if leaf == "kernel" else f"{normal}{leaf}"
+                named[f"{path}.{part}"] = np.asarray(value)
+    return named
+
+
+def to_arrays(state: State) -> dict[str, NDArray[Any]]:
+    """Flatten a state for a file; `from_arrays` is the inverse."""
+    leaves = jax.tree_util.tree_flatten_with_path(state)[0]
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]], like: State) -> State:
+    """Rebuild a state of the same structure as `like`; raises `KeyError` if a part is absent."""
+    leaves, structure = jax.tree_util.tree_flatten_with_path(like)
+    found = [arrays[jax.tree_util.keystr(path)] for path, _ in leaves]
+    state: State = jax.tree_util.tree_unflatten(structure, found)
+    return state
+
+
+def resized(state: State, like: State) -> State:
+    """The state with every array grown with zeros, or cut, to the shapes of `like`."""
+
+    def fit(value: Any, target: Any) -> NDArray[Any]:
+        array = np.asarray(value)[tuple(slice(0, size) for size in target.shape)]
+        edges = [(0, t - s) for s, t in zip(array.shape, target.shape, strict=True)]
+        return np.pad(array, edges) if any(after for _, after in edges) else array
+
+    grown: State = jax.tree.map(fit, state, like)
+    return grown
+
+
+def shaped(layers: tuple[Layer, ...], recipe: Recipe) -> State:
+    """Shapes and types of the state of these layers, without values."""
+    parameters: Tree = {}
+    statistics: Tree = {}
+    for layer in layers:
+        if layer.shape.kind != "pool":
+            width = _floats(layer.shape.outputs)
+            parameters[layer.path] = {
+                "kernel": _floats(*layer.shape.kernel_shape),
+                "scale": width,
+                "bias": width,
+            }
+            statistics[layer.path] = {"mean": width, "var": width}
+    parameters[CLASSIFIER] = {
+        "kernel": _floats(layers[-1].shape.outputs, recipe.classes),
+        "bias": _floats(recipe.classes),
+    }
+    memory = {path: rest_of(recipe, p) for path, p in parameters.items()}
+    return State(parameters, statistics, memory)
+
+
+def _floats(*shape: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, np.float32)
+
+
+def zeros(like: Any) -> Any:
+    """Zeros with the structure of `like`."""
+    return jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), like)

@@ -1,0 +1,286 @@
+"""The loop: a network from its first step to its validation accuracy, on one device."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from search.config.train import TrainConfig
+from search.data.dataset import Dataset
+from search.engine.batches import Feed, Resident, Steps, feed_of
+from search.engine.forward import Totals, no_totals
+from search.engine.programs.cache import Blueprint, Programs
+from search.engine.programs.choice import layered_steps
+from search.engine.programs.per_epoch import Looped
+from search.engine.programs.per_layer import Layered
+from search.engine.programs.per_step import Whole
+from search.engine.recipe import recipe_of
+from search.engine.schedule import Schedule, order
+from search.engine.state import State, fresh, shaped
+from search.errors import UserError
+from search.networks.arch import Arch
+from search.networks.layers import Layer, layers_of
+
+
+class Diverged(Exception):
+    """The loss is no longer a number."""
+
+
+class _Form(Protocol):
+    def ready(self, programs: Programs) -> float: ...
+
+    def blueprints(self) -> list[Blueprint]: ...
+
+    def enter(self, states: Sequence[State], device: jax.Device) -> State: ...
+
+    def leave(self, state: State, exact: State) -> list[State]: ...
+
+    def advance(
+        self, state: State, feed: Feed, steps: Steps
+    ) -> tuple[State, NDArray[np.float32]]: ...
+
+    def totals(self, state: State, feed: Feed, count: int) -> list[Totals]: ...
+
+
+_END = 2**62
+
+
+@dataclass(frozen=True)
+class Scores:
+    """An exact evaluation: `accuracy` over images, `balanced` the mean over classes, `loss`."""
+
+    accuracy: float
+    balanced: float
+    loss: float
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A finished training.
+
+    `state`: final, on the host; `trunk`: the state after `departed` steps, from which a longer
+    training goes on; `scores` on the validation part; `train_loss`: of the last epoch's batches;
+    `compile_seconds`: spent waiting for programs.
+    """
+
+    state: State
+    trunk: State
+    departed: int
+    scores: Scores
+    train_loss: float
+    compile_seconds: float
+
+
+class Trainer:
+    """Everything that trainings on one data set and one device share. Safe to use from threads."""
+
+    def __init__(self, dataset: Dataset, config: TrainConfig, device: jax.Device) -> None:
+        config.validate()
+        self.device = device
+        self.recipe = recipe_of(dataset, config, device)
+        self._form = config.form
+        self.image = dataset.shape
+        self._count = len(dataset.train)
+        self._training = feed_of(dataset.train, device, config.resident_megabytes)
+        self._validation = feed_of(dataset.validation, device, config.resident_megabytes)
+        self._held_out = len(dataset.validation)
+        steps = max(1, self._count // self.recipe.batch)
+        self.schedule = Schedule(steps, config.learning_rate, config.warmup, config.decay)
+        self.programs = Programs(device)
+
+    def prepare(self, arch: Arch, epochs: int) -> None:
+        """Begin to compile what a training will need; changes nothing about its result."""
+        self._start(self._forms(arch), epochs)
+
+    def fit(
+        self,
+        arch: Arch,
+        epochs: int,
+        seed: int,
+        start: tuple[State, int] | None = None,
+        stop: Callable[[], None] = lambda: None,
+    ) -> Fitted:
+        """Train for so many epochs, from `start` (a trunk and its steps) if there is one.
+
+        `stop` is called between epochs and may raise. Raises `Diverged` when the loss is NaN or
+        infinite.
+        """
+        state, step = start or (fresh(arch, self.recipe, seed), 0)
+        run = _Run(self, arch, self._forms(arch), epochs, (seed,), stop)
+        (fitted,) = run.finish([state], step)
+        if isinstance(fitted, Diverged):
+            raise fitted
+        return fitted
+
+    def fit_seeds(
+        self,
+        arch: Arch,
+        epochs: int,
+        seeds: Sequence[int],
+        stop: Callable[[], None] = lambda: None,
+    ) -> list[Fitted | Diverged]:
+        """Train several seeds of one network side by side, in one program; see `Looped`.
+
+        What `fit` gives for each seed, but for rounding. Raises `UserError` where the data is
+        streamed: then each seed has to be trained by itself.
+        """
+        if not self._resident:
+            raise UserError(
+                "several seeds in one program need the data on the device; raise"
+                " train.resident_megabytes, or train them one by one"
+            )
+        form = self._looped(layers_of(arch), len(seeds))
+        states = [fresh(arch, self.recipe, seed) for seed in seeds]
+        return _Run(self, arch, [(form, 0, _END)], epochs, tuple(seeds), stop).finish(states, 0)
+
+    def side_by_side(self, arch: Arch, epochs: int) -> bool:
+        """Whether seeds of a network are better trained by `fit_seeds` than one by one.
+
+        On accelerators, unless they would make do with programs that other networks share.
+        """
+        return self._loops and self._change(layers_of(arch)) < self.schedule.total(epochs)
+
+    def like(self, arch: Arch) -> State:
+        """Shapes of the arrays in this architecture's state."""
+        return shaped(layers_of(arch), self.recipe)
+
+    @property
+    def _resident(self) -> bool:
+        return isinstance(self._training, Resident) and isinstance(self._validation, Resident)
+
+    @property
+    def _loops(self) -> bool:
+        """Whether a program of its own makes many steps in a call: on accelerators."""
+        return self.recipe.platform != "cpu" and self._resident
+
+    def _change(self, layers: tuple[Layer, ...]) -> int:
+        """The first step that a program of its own makes."""
+        return layered_steps(layers, self.recipe, self.schedule.steps, self._form)
+
+    def _start(self, forms: "list[tuple[_Form, int, int]]", epochs: int) -> None:
+        """Begin to compile those forms that a training of so many epochs comes to."""
+        for form, first, _ in forms:
+            if first < self.schedule.total(epochs):
+                self.programs.start(form.blueprints())
+
+    def _looped(self, layers: tuple[Layer, ...], seeds: int) -> Looped:
+        images = self._count, self._held_out
+        return Looped(layers, self.recipe, self.image, images, seeds, self.schedule.steps)
+
+    def _forms(self, arch: Arch) -> list[tuple[_Form, int, int]]:
+        """The forms that serve a training, each with its first step and the one after its last."""
+        layers = layers_of(arch)
+        change = self._change(layers)
+        size = self.recipe.batch
+        lengths = (self._training.length(size), self._validation.length(size))
+        found: list[tuple[_Form, int, int]] = []
+        if change:
+            found.append((Layered(layers, self.recipe, self.image, lengths), 0, change))
+        if self._loops:
+            found.append((self._looped(layers, 1), change, _END))
+        else:
+            found.append((Whole(layers, self.recipe, self.image, lengths), change, _END))
+        return found
+
+
+class _Run:
+    """Trainings side by side: which form serves which steps, and what they have cost."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        arch: Arch,
+        forms: list[tuple[_Form, int, int]],
+        epochs: int,
+        seeds: tuple[int, ...],
+        stop: Callable[[], None],
+    ) -> None:
+        self._trainer, self._forms, self._epochs, self._stop = trainer, forms, epochs, stop
+        self._seeds, self._exact = seeds, trainer.like(arch)
+        self._ready: set[int] = set()
+        self._compile_seconds = 0.0
+        self._train_loss = np.full(len(seeds), np.nan)
+        self._diverged: dict[int, Diverged] = {}
+        trainer._start(forms, epochs)
+
+    def finish(self, states: list[State], step: int) -> list[Fitted | Diverged]:
+        """Train from `step` to the end and evaluate."""
+        schedule = self._trainer.schedule
+        departure, end = schedule.departure(self._epochs), schedule.total(self._epochs)
+        trunks = self._advance(states, step, departure)
+        finals = self._advance(trunks, departure, end)
+        found: list[Fitted | Diverged] = []
+        for i, totals in enumerate(self._totals(finals, end)):
+            broken = self._diverged.get(i)
+            if broken is None and not np.isfinite(totals.loss):
+                broken = Diverged(f"the validation loss is {totals.loss}")
+            if broken is not None:
+                found.append(broken)
+                continue
+            loss = float(self._train_loss[i])
+            fitted = Fitted(
+                finals[i], trunks[i], departure, scores(totals), loss, self._compile_seconds
+            )
+            found.append(fitted)
+        return found
+
+    def _advance(self, states: list[State], start: int, end: int) -> list[State]:
+        """The host's states after steps `start` to `end`."""
+        for form, low, high in self._forms:
+            low, high = max(low, start), min(high, end)
+            if low < high:
+                self._wait(form)
+                states = self._steps(form, states, low, high)
+        return states
+
+    def _wait(self, form: _Form) -> None:
+        if id(form) not in self._ready:
+            self._compile_seconds += form.ready(self._trainer.programs)
+            self._ready.add(id(form))
+
+    def _steps(self, form: _Form, states: list[State], start: int, end: int) -> list[State]:
+        trainer = self._trainer
+        schedule, per = trainer.schedule, trainer.schedule.steps
+        seeds = np.array([seed % 2**32 for seed in self._seeds], np.uint32)
+        state = form.enter(states, trainer.device)
+        while start < end and len(self._diverged) < len(seeds):
+            epoch = start // per
+            pause = min(end, (epoch + 1) * per)
+            chosen = np.stack(
+                [order(trainer._count, trainer.recipe.batch, seed, epoch) for seed in self._seeds]
+            )[:, start - epoch * per : pause - epoch * per]
+            numbers = range(start, pause)
+            rates = np.array([schedule.rate(step, self._epochs) for step in numbers], np.float32)
+            steps = Steps(chosen, seeds, start, rates)
+            state, losses = form.advance(state, trainer._training, steps)
+            for i in np.flatnonzero(~np.isfinite(losses).all(1)).tolist():
+                broken = Diverged(f"the loss is {losses[i, -1]} in epoch {epoch + 1}")
+                self._diverged.setdefault(i, broken)
+            self._train_loss = losses.mean(1)
+            start = pause
+            self._stop()
+        return form.leave(state, self._exact)
+
+    def _totals(self, states: list[State], step: int) -> list[Totals]:
+        """Sums over the validation part; the form is that which a last step was made by."""
+        trainer = self._trainer
+        if len(self._diverged) == len(states):
+            return [no_totals(trainer.recipe.classes)] * len(states)
+        form = next(f for f, low, high in self._forms if low <= max(step - 1, 0) < high)
+        self._wait(form)
+        state = form.enter(states, trainer.device)
+        return form.totals(state, trainer._validation, trainer._held_out)
+
+
+def scores(totals: Totals) -> Scores:
+    """Turn sums over images into means."""
+    loss, images, hits = (np.asarray(part, np.float64) for part in totals)
+    present = images > 0
+    return Scores(
+        accuracy=float(hits.sum() / images.sum()),
+        balanced=float((hits[present] / images[present]).mean()),
+        loss=float(loss / images.sum()),
+    )

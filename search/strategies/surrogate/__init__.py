@@ -1,0 +1,1 @@
+"""Expected hypervolume improvement under a Gaussian process over encodings."""

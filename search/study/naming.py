@@ -1,0 +1,43 @@
+"""The default name of a study, made of what defines it."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from search.config.run import RunConfig
+from search.study.study import flatten
+from search.study.trials import canonical
+from search.units import format_multiplies, parse_multiplies
+
+# Said in the name itself.
+_NAMED = {"budget", "budget_low", "seed"}
+
+
+def study_name(config: RunConfig, chosen: Mapping[str, str], plain: RunConfig) -> str:
+    """Return `digits-small-random-200k-seed0`, with a short hash of whatever else was changed.
+
+    `chosen` is the config of each group, `plain` what these say by themselves.
+    """
+    low, high = config.interval
+    data = chosen["data"]
+    unsaid = set(_NAMED)
+    if data in ("tfds", "folder"):
+        data = Path(config.data.path).name if data == "folder" else config.data.name
+        unsaid |= {"data.name"}
+    budget = f"{_exact(low)}-{_exact(high)}" if low else _exact(high)
+    now, before = flatten(config.settings()), flatten(plain.settings())
+    changed = {
+        key: value for key, value in now.items() if key not in unsaid and before.get(key) != value
+    }
+    parts = [data, chosen["space"], chosen["strategy"], budget, f"seed{config.seed}"]
+    if changed:
+        parts.append(hashlib.sha256(canonical(changed).encode()).hexdigest()[:6])
+    return re.sub(r"[^\w.+=,-]+", "_", "-".join(parts)).lstrip(".")
+
+
+def _exact(multiplies: int) -> str:
+    if not multiplies:
+        return "0"
+    short = format_multiplies(multiplies)
+    return short if parse_multiplies(short) == multiplies else str(multiplies)
