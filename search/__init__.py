@@ -1,7 +1,8 @@
 """convbudget: the most accurate small convolutional network for a compute budget."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from search.lazy import names_from
 
 if TYPE_CHECKING:
     from search.engine.model import build
@@ -10,16 +11,13 @@ if TYPE_CHECKING:
     from search.runner.api import run
 
 __all__ = ["build", "cost_of", "load", "run"]
-_HOME = {
-    "build": "search.engine.model",
-    "cost_of": "search.networks.cost",
-    "load": "search.export.load",
-    "run": "search.runner.api",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # On demand: `import search` alone must not wait for JAX.
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+# On demand: `import search` alone must not wait for JAX.
+__getattr__ = names_from(
+    __name__,
+    {
+        "build": "search.engine.model",
+        "cost_of": "search.networks.cost",
+        "load": "search.export.load",
+        "run": "search.runner.api",
+    },
+)

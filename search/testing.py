@@ -19,7 +19,7 @@ Evaluate = Callable[[Job], Result]
 
 
 def scattered(job: Job) -> Result:
-    """Return a result that depends on the list alone, in no way that could be learned."""
+    """Return a result that depends on the encoding alone, in no way that could be learned."""
     return Result(0.2 + 0.7 * (zlib.crc32(repr(job.options).encode()) % 1000) / 1000)
 
 
@@ -96,9 +96,9 @@ def check_exhausts(
 ) -> None:
     """Raise `AssertionError` unless everything inside is asked for at full length, each once.
 
-    Of lists that stand for one value only one counts. The interval should hold some dozens.
+    Of encodings that stand for one value only one counts. The interval should hold some dozens.
     """
-    everything = {value_id(table.chain.value(options)) for options in table.lists(low, high)}
+    everything = {value_id(table.chain.value(options)) for options in table.encodings(low, high)}
     for ahead in (0, 4):
         strategy = make(table, low, high, 3)
         limit = 20 * table.count(low, high) + 100

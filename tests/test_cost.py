@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from search.networks.arch import Arch, Block, Head, Input, Op, Stem, spatial_sizes
 from search.networks.cost import (
     KINDS,
+    ConvolutionStyle,
     LayerCost,
-    Layout,
     Padding,
     block_layers,
     convolution,
@@ -21,26 +21,26 @@ from search.networks.cost import (
     multiplies_of,
 )
 
-EXERCISE = Layout(bias=True, batch_norm=False)
-LECTURE = Layout("valid", batch_norm=False)
+EXERCISE = ConvolutionStyle(bias=True, batch_norm=False)
+LECTURE = ConvolutionStyle("valid", batch_norm=False)
 
 
 def test_three_to_128_channels_with_biases() -> None:
-    standard = convolution(3, 128, 3, (32, 32), layout=EXERCISE)
-    spatial = depthwise(3, 3, (32, 32), layout=EXERCISE)
-    mixing = convolution(3, 128, 1, (32, 32), layout=EXERCISE)
+    standard = convolution(3, 128, 3, (32, 32), style=EXERCISE)
+    spatial = depthwise(3, 3, (32, 32), style=EXERCISE)
+    mixing = convolution(3, 128, 1, (32, 32), style=EXERCISE)
     assert (standard.params, spatial.params, mixing.params) == (3584, 30, 512)
-    block = block_layers(Block("separable", 128), 3, (32, 32), layout=EXERCISE)
+    block = block_layers(Block("separable", 128), 3, (32, 32), style=EXERCISE)
     separable = sum(layer.params for layer in block)
     assert separable == 542
     assert round(separable / standard.params, 2) == 0.15
 
 
 def test_five_filters_on_6x6_with_valid_padding() -> None:
-    standard = convolution(3, 5, 3, (6, 6), layout=LECTURE)
+    standard = convolution(3, 5, 3, (6, 6), style=LECTURE)
     assert standard.out_size == (4, 4)
     assert standard.multiplies == 2160
-    block = block_layers(Block("separable", 5), 3, (6, 6), layout=LECTURE)
+    block = block_layers(Block("separable", 5), 3, (6, 6), style=LECTURE)
     parts = [layer.multiplies for layer in block]
     assert parts == [432, 240]
     assert sum(parts) == 672
@@ -76,9 +76,9 @@ def by_hand(layer: LayerCost, padding: Padding) -> int:
 def test_layers_equal_a_count_by_hand(
     kernel: int, stride: int, channels: tuple[int, int], size: tuple[int, int], padding: Padding
 ) -> None:
-    layout = Layout(padding)
-    full = convolution(*channels, kernel, size, stride=stride, layout=layout)
-    each = depthwise(channels[0], kernel, size, stride=stride, layout=layout)
+    style = ConvolutionStyle(padding)
+    full = convolution(*channels, kernel, size, stride=stride, style=style)
+    each = depthwise(channels[0], kernel, size, stride=stride, style=style)
     assert full.multiplies == by_hand(full, padding)
     assert each.multiplies == by_hand(each, padding)
 

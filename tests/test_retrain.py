@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from search.errors import Interrupted
-from search.executors.local import Local
+from search.executors.local import LocalExecutor
 from search.jobs import Job, Option, Options, Result, failed
 from search.pareto import front
 from search.runner.api import Found, run
 from search.runner.confirm import confirm
 from search.study.confirmation import confirmed, due, fresh_seeds
-from search.study.study import Facts, Study
+from search.study.study import Study, StudyInfo
 from search.study.tables import export, read_front
-from search.study.trials import Trial, members
+from search.study.trials import Trial, front_entries
 
-FACTS = Facts(1, 10**6, 0, 10**6, 50, True, 0.0, 4, {})
+FACTS = StudyInfo(1, 10**6, 0, 10**6, 50, True, 0.0, 4, {})
 SETTINGS = {"seed": 7}
 
 
@@ -58,7 +58,7 @@ def test_the_front_is_that_of_the_means_over_fresh_seeds(tmp_path: Path) -> None
     with search(tmp_path / "s") as study:
         before, sure = study.front(study.trials())
         assert not sure
-        assert confirm(study, Local(noisy), 3) == 3 * len(before)
+        assert confirm(study, LocalExecutor(noisy), 3) == 3 * len(before)
         found, sure = study.front(study.trials())
         seeds = study.confirm_seeds
         export(study, study.trials())
@@ -94,7 +94,7 @@ def test_the_front_is_that_of_the_means_over_fresh_seeds(tmp_path: Path) -> None
 @pytest.mark.parametrize("cut", [0, 1, 4, 8])
 def test_a_killed_confirmation_goes_on_where_it_was(tmp_path: Path, cut: int) -> None:
     with search(tmp_path / "whole") as whole:
-        confirm(whole, Local(noisy), 3)
+        confirm(whole, LocalExecutor(noisy), 3)
         expected = whole.front(whole.trials())
     calls: list[Job] = []
 
@@ -106,7 +106,7 @@ def test_a_killed_confirmation_goes_on_where_it_was(tmp_path: Path, cut: int) ->
 
     with search(tmp_path / "part") as part:
         with pytest.raises(Interrupted, match=f"after {cut} of .* the same command goes on"):
-            confirm(part, Local(killed), 3)
+            confirm(part, LocalExecutor(killed), 3)
         # Until all are there the front is the search's own.
         assert not part.front(part.trials())[1]
     with search(tmp_path / "part") as part:
@@ -116,59 +116,59 @@ def test_a_killed_confirmation_goes_on_where_it_was(tmp_path: Path, cut: int) ->
             seen.append(job)
             return noisy(job)
 
-        confirm(part, Local(noted), 3)
+        confirm(part, LocalExecutor(noted), 3)
         assert part.front(part.trials()) == expected
         assert not set(seen) & set(calls)
-        assert confirm(part, Local(noisy), 3) == 0
+        assert confirm(part, LocalExecutor(noisy), 3) == 0
 
 
 def test_more_seeds_go_on_with_fewer(tmp_path: Path) -> None:
     with search(None) as study:
-        first = confirm(study, Local(noisy), 2)
+        first = confirm(study, LocalExecutor(noisy), 2)
         seeds = study.confirm_seeds
-        assert confirm(study, Local(noisy), 3) == first // 2
+        assert confirm(study, LocalExecutor(noisy), 3) == first // 2
         assert study.confirm_seeds[:2] == seeds
         assert {row.seeds for row in study.front(study.trials())[0]} == {3}
-        assert confirm(study, Local(noisy), 1) == 0
+        assert confirm(study, LocalExecutor(noisy), 1) == 0
         assert {row.seeds for row in study.front(study.trials())[0]} == {3}
 
 
 def test_a_longer_search_needs_its_new_members_alone(tmp_path: Path) -> None:
     with search(tmp_path / "s", 10) as study:
-        confirm(study, Local(noisy), 3)
+        confirm(study, LocalExecutor(noisy), 3)
         known = {t.arch_id for t in study.confirmations()}
     with search(tmp_path / "s", 30) as study:
         trials = study.trials()
-        rows = members(trials, 4)
+        rows = front_entries(trials, 4)
         new = {row.arch_id for row in rows} - known
         assert new
         found, sure = study.front(trials)
         assert (found, sure) == (rows, False)
-        assert confirm(study, Local(noisy), 3) == 3 * len(new)
+        assert confirm(study, LocalExecutor(noisy), 3) == 3 * len(new)
         assert study.front(trials)[1]
 
 
 def test_an_architecture_that_fails_once_leaves_the_front() -> None:
     with search(None) as study:
-        victim = members(study.trials(), 4)[0]
+        victim = front_entries(study.trials(), 4)[0]
         calls = iter(range(1000))
 
         def moody(job: Job) -> Result:
             fails = job.options == victim.options and next(calls) == 1
             return failed("loss is NaN") if fails else noisy(job)
 
-        confirm(study, Local(moody), 3)
+        confirm(study, LocalExecutor(moody), 3)
         found, sure = study.front(study.trials())
         assert sure
         assert victim.arch_id not in {row.arch_id for row in found}
-        assert confirm(study, Local(moody), 3) == 0
+        assert confirm(study, LocalExecutor(moody), 3) == 0
 
 
 def test_where_all_fail_the_searchs_front_stays() -> None:
     with search(None) as study:
-        confirm(study, Local(lambda job: failed("no luck")), 2)
+        confirm(study, LocalExecutor(lambda job: failed("no luck")), 2)
         found, sure = study.front(study.trials())
-        assert (found, sure) == (members(study.trials(), 4), False)
+        assert (found, sure) == (front_entries(study.trials(), 4), False)
 
 
 def test_short_trainings_and_other_seeds_are_no_confirmation() -> None:
@@ -185,7 +185,7 @@ def test_short_trainings_and_other_seeds_are_no_confirmation() -> None:
 def test_each_training_is_told(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     with search(None) as study:
-        count = confirm(study, Local(noisy), 2, lambda trial, n, of: told.append((n, of)))
+        count = confirm(study, LocalExecutor(noisy), 2, lambda trial, n, of: told.append((n, of)))
     assert told == [(n + 1, count) for n in range(count)]
 
 

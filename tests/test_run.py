@@ -208,9 +208,9 @@ def test_an_interrupt_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None
 
 def test_trials_carry_what_a_reader_needs(studies: Path) -> None:
     with Study.read(studies / NAME) as study:
-        facts = study.facts
+        info = study.info
         trials: list[Trial] = study.trials()
-    assert facts.high == 40_000
-    assert facts.data["classes"] == [str(n) for n in range(10)]
-    assert facts.cheapest < 20_000
+    assert info.high == 40_000
+    assert info.data["classes"] == [str(n) for n in range(10)]
+    assert info.cheapest < 20_000
     assert all(trial.result.details["compile_seconds"] >= 0 for trial in trials)

@@ -1,4 +1,4 @@
-"""The shipped spaces: prices are costs, lists are networks one to one, strides leave pixels."""
+"""The shipped spaces: prices are costs, encodings are networks one to one, strides leave pixels."""
 
 import io
 import json
@@ -50,13 +50,13 @@ def test_prices_are_costs_and_decisions_come_back(name, shape, classes, budget):
     rng = np.random.default_rng(0)
     drawn = {*table.sample(rng, 60), *table.sample_level(rng, 60)}
     drawn |= {table.mutate(rng, options) for options in drawn}
-    drawn |= {table.cheapest()[1], table.dearest()[1]}
+    drawn |= {table.cheapest()[1], table.most_expensive()[1]}
     for options in drawn:
         arch = chain.value(options)
         assert multiplies_of(arch) == table.cost(options)
         assert space.arch_options(chain, arch) == options
         assert min(min(size) for size in spatial_sizes(arch)) >= 2
-        assert table.cost(options) <= budget or options == table.dearest()[1]
+        assert table.cost(options) <= budget or options == table.most_expensive()[1]
 
 
 @pytest.mark.parametrize("name", ["small", "medium", "mobile"])
@@ -84,7 +84,7 @@ def test_different_lists_are_different_networks(changes, shape):
     chain = space.build(replace(TINY, **changes), shape, 3)
     table = tabulate(chain)
     networks = set()
-    for options in table.lists():
+    for options in table.encodings():
         arch = chain.value(options)
         networks.add(arch)
         assert multiplies_of(arch) == table.cost(options)
@@ -96,7 +96,7 @@ def test_the_default_space_suits_the_digits():
     table = tabulate(space.build(SpaceConfig(), DIGITS, 10), 200_000)
     assert table.exact
     assert table.cheapest()[0] < 20_000
-    assert table.dearest()[0] > 1_000_000
+    assert table.most_expensive()[0] > 1_000_000
     assert table.count() > 10**8
     assert table.high / table.cheapest()[0] > 10
 
@@ -195,7 +195,7 @@ def test_show_as_json():
     assert sum(entry["count"] for entry in found["histogram"]) == found["within_budget"]
     assert found["exact"] is True
     assert found["cheapest"]["multiplies"] == table.cheapest()[0]
-    assert found["dearest"]["multiplies"] == table.dearest()[0]
+    assert found["dearest"]["multiplies"] == table.most_expensive()[0]
     assert len(found["samples"]) == 10
     for row in found["samples"]:
         arch = chain.value(tuple(row["options"]))

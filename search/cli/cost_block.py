@@ -13,7 +13,7 @@ from search.cli.arguments import Parser, positive, reads, sizes
 from search.cli.text import layer_json, table
 from search.errors import UserError
 from search.networks.arch import Block, Op
-from search.networks.cost import LayerCost, Layout, Size, block_layers
+from search.networks.cost import ConvolutionStyle, LayerCost, Size, block_layers
 
 _WAYS: tuple[Op, ...] = ("conv", "separable", "inverted")
 
@@ -98,8 +98,8 @@ def _check(options: argparse.Namespace) -> None:
 def _layers(op: Op, options: argparse.Namespace) -> tuple[LayerCost, ...]:
     expansion = options.expansion if op == "inverted" else 1
     block = Block(op, options.out, options.kernel, options.stride, expansion)
-    layout = Layout(options.padding, options.bias, options.batch_norm)
-    return tuple(block_layers(block, options.inward, options.input, layout=layout))
+    style = ConvolutionStyle(options.padding, options.bias, options.batch_norm)
+    return tuple(block_layers(block, options.inward, options.input, style=style))
 
 
 def _ratios(way: _Way, standard: _Way) -> tuple[float, float]:

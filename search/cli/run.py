@@ -9,7 +9,7 @@ from rich.console import Console
 
 from search.config.run import RunConfig
 from search.errors import UserError
-from search.executors.local import Local
+from search.executors.local import LocalExecutor
 from search.executors.malloc import keep_memory_for
 from search.jobs import Job, Strategy
 from search.report.page import page
@@ -21,9 +21,9 @@ from search.runner.loop import Ended, Rules, Runner
 from search.runner.problem import Ground, lay
 from search.runner.signals import interrupts_held
 from search.spaces.budget_table import BudgetTable, tabulate
-from search.study.study import Facts, Study, check_name
+from search.study.study import Study, StudyInfo, check_name
 from search.study.tables import export, front_content
-from search.study.trials import Member, Trial, members
+from search.study.trials import FrontEntry, Trial, front_entries
 from search.units import format_multiplies
 
 if TYPE_CHECKING:
@@ -46,20 +46,20 @@ def run(config: RunConfig, name: str, text: str) -> None:
     low, high = config.interval
     ground = lay(config)
     table = _table(ground, low, high)
-    facts = _facts(config, ground, table, low, high)
-    strategy = _strategy(config, table, facts)
+    info = _facts(config, ground, table, low, high)
+    strategy = _strategy(config, table, info)
     settings = {**config.settings(), "fingerprints": ground.fingerprints()}
     with (
-        Study.open(folder, settings, facts) as study,
+        Study.open(folder, settings, info) as study,
         Watch(console, config.trials, config.hours, folder / "run.log") as watch,
     ):
         study.write("config.yaml", text)
-        _introduce(watch, study, facts, ground, config.train.batch)
+        _introduce(watch, study, info, ground, config.train.batch)
         ended, evaluator = _search(config, study, ground, strategy, watch)
         content, found = _leave(study, evaluator, watch)
         if config.confirm.seeds and ended.reason not in ("failures", "interrupted"):
             # Tables and weights are there by now, should this be interrupted.
-            confirm(study, Local(evaluator), config.confirm.seeds, _confirming(watch))
+            confirm(study, LocalExecutor(evaluator), config.confirm.seeds, _confirming(watch))
             content, found = _leave(study, evaluator, watch)
     show(console, content, found)
     ended.check(content["trials"])
@@ -76,15 +76,15 @@ def run(config: RunConfig, name: str, text: str) -> None:
     )
 
 
-def finish(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[Member]]:
+def finish(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[FrontEntry]]:
     """Write the tables, the picture and the page of a study.
 
     Returns what `front.json` says, and the front.
     """
     export(study, trials)
     found, confirmed = study.front(trials)
-    content = front_content(study.name, study.facts, len(trials), found, confirmed)
-    picture = draw(content, plot(trials, found, study.facts.epochs))
+    content = front_content(study.name, study.info, len(trials), found, confirmed)
+    picture = draw(content, plot(trials, found, study.info.epochs))
     study.write("front.png", picture)
     study.write("front.html", page(content, found, picture))
     return content, found
@@ -92,7 +92,7 @@ def finish(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[
 
 def _leave(
     study: Study, evaluator: "TrainingEvaluator", watch: Watch
-) -> tuple[dict[str, Any], list[Member]]:
+) -> tuple[dict[str, Any], list[FrontEntry]]:
     """Leave all of the study's files as its results say, weights included."""
     content, found = finish(study, study.trials())
     _keep_weights(study, found, evaluator, watch)
@@ -122,45 +122,45 @@ def _table(ground: Ground, low: int, high: int) -> BudgetTable:
     return table
 
 
-def _facts(config: RunConfig, ground: Ground, table: BudgetTable, low: int, high: int) -> Facts:
-    return Facts(
+def _facts(config: RunConfig, ground: Ground, table: BudgetTable, low: int, high: int) -> StudyInfo:
+    return StudyInfo(
         cheapest=table.cheapest()[0],
-        dearest=table.dearest()[0],
+        most_expensive=table.most_expensive()[0],
         low=low,
         high=high,
         within=table.count(low, high),
         exact=table.exact,
         chance=1 / len(ground.dataset.classes),
         epochs=config.epochs,
-        data=ground.facts(),
+        data=ground.info(),
     )
 
 
-def _strategy(config: RunConfig, table: BudgetTable, facts: Facts) -> Strategy:
+def _strategy(config: RunConfig, table: BudgetTable, info: StudyInfo) -> Strategy:
     """Build what proposes; raises `UserError` where it can't be had, before a folder is made."""
     from search.strategies import build
 
     strategy: Strategy = build(
         config.strategy,
         table,
-        facts.low,
-        facts.high,
+        info.low,
+        info.high,
         seed=config.seed,
         epochs=config.epochs,
-        chance=facts.chance,
+        chance=info.chance,
     )
     return strategy
 
 
-def _introduce(watch: Watch, study: Study, facts: Facts, ground: Ground, batch: int) -> None:
+def _introduce(watch: Watch, study: Study, info: StudyInfo, ground: Ground, batch: int) -> None:
     from search.executors.devices import describe
 
     watch.tell(f"study: {study.folder}")
-    within = f"{facts.within:,}" if facts.within < 10**15 else f"{facts.within:.3g}"
+    within = f"{info.within:,}" if info.within < 10**15 else f"{info.within:.3g}"
     watch.tell(
-        f"space: {within} architectures within {format_multiplies(facts.high)} multiplies; the"
-        f" smallest costs {format_multiplies(facts.cheapest)}, the largest of all"
-        f" {format_multiplies(facts.dearest)}"
+        f"space: {within} architectures within {format_multiplies(info.high)} multiplies; the"
+        f" smallest costs {format_multiplies(info.cheapest)}, the largest of all"
+        f" {format_multiplies(info.most_expensive)}"
     )
     watch.tell(ground.text())
     keep_memory_for(batch, *ground.dataset.shape[:2])
@@ -176,7 +176,7 @@ def _search(
     config: RunConfig, study: Study, ground: Ground, strategy: Strategy, watch: Watch
 ) -> "tuple[Ended, TrainingEvaluator]":
     assert study.folder is not None
-    facts = study.facts
+    info = study.info
     with interrupts_held():
         # Imported here: it brings JAX, and bad values have been answered by now.
         from search.engine.evaluator import TrainingEvaluator
@@ -184,14 +184,16 @@ def _search(
         evaluator = TrainingEvaluator(
             ground.dataset, config.train, ground.chain.value, study.folder / "checkpoints"
         )
-    rules = Rules(facts.low, facts.high, config.ahead, config.trials, config.hours)
+    rules = Rules(info.low, info.high, config.ahead, config.trials, config.hours)
 
     def keep(trials: Sequence[Trial], waiting: Iterable[Job]) -> None:
         if len(trials) % _TIDY == 0:
             again = study.confirmations()
-            evaluator.keep([*needed(trials, facts.epochs, again), *waiting])
+            evaluator.keep([*needed(trials, info.epochs, again), *waiting])
 
-    runner = Runner(study, ground.chain, strategy, Local(evaluator), rules, watch=watch, keep=keep)
+    runner = Runner(
+        study, ground.chain, strategy, LocalExecutor(evaluator), rules, watch=watch, keep=keep
+    )
     return runner.run(), evaluator
 
 
@@ -204,7 +206,7 @@ def needed(trials: Iterable[Trial], epochs: int, again: Sequence[Trial] = ()) ->
     trials = list(trials)
     lowest = min((trial.job.seed for trial in again), default=None)
     repeated = [trial.job for trial in again if trial.job.seed == lowest]
-    front = [row.job for row in members(trials, epochs)]
+    front = [row.job for row in front_entries(trials, epochs)]
     longest: dict[tuple[str, int], Job] = {}
     for trial in trials:
         key = (trial.arch_id, trial.job.seed)
@@ -216,7 +218,7 @@ def needed(trials: Iterable[Trial], epochs: int, again: Sequence[Trial] = ()) ->
 
 
 def _keep_weights(
-    study: Study, found: Sequence[Member], evaluator: "TrainingEvaluator", watch: Watch
+    study: Study, found: Sequence[FrontEntry], evaluator: "TrainingEvaluator", watch: Watch
 ) -> None:
     """Leave the weights of the front, and of nothing else, in the study's folder."""
     from search.export.weights import holds, pack
@@ -233,8 +235,8 @@ def _keep_weights(
             # A checkpoint was removed by hand: no reason to withhold the front.
             watch.tell(f"no weights/{name}: {error}")
             continue
-        study.write(f"weights/{name}", pack(arrays, row, study.facts))
+        study.write(f"weights/{name}", pack(arrays, row, study.info))
     for path in folder.glob("*.safetensors"):
         if path.name not in wanted:
             path.unlink()
-    evaluator.keep(needed(study.trials(), study.facts.epochs, study.confirmations()))
+    evaluator.keep(needed(study.trials(), study.info.epochs, study.confirmations()))

@@ -17,7 +17,7 @@ _BAR = 40
 
 @dataclass(frozen=True)
 class Bin:
-    """One bar of the histogram: `count` lists cost from `low` to `high` multiplies."""
+    """One bar of the histogram: `count` encodings cost from `low` to `high` multiplies."""
 
     low: int
     high: int
@@ -35,7 +35,8 @@ def show(
 ) -> None:
     """Write what a space holds inside [low, high] multiplies, as text or as one JSON object.
 
-    `high` defaults to the cost of the dearest network. Raises `UserError` where nothing is inside.
+    `high` defaults to the cost of the most expensive network. Raises `UserError` where nothing is
+    inside.
     """
     table = tabulate(chain, high)
     high = table.high
@@ -52,7 +53,7 @@ def show(
             "budget": high,
             "blur": table.blur,
             "cheapest": _row(table, table.cheapest()[1]),
-            "dearest": _row(table, table.dearest()[1]),
+            "dearest": _row(table, table.most_expensive()[1]),
             "histogram": [{"low": b.low, "high": b.high, "count": b.count} for b in bins],
             "samples": [_row(table, options) for options in samples],
         }
@@ -63,9 +64,9 @@ def show(
 
 
 def histogram(table: BudgetTable, low: int, high: int) -> list[Bin]:
-    """Count the lists inside in bins of equal width in the logarithm of the cost."""
+    """Count the encodings inside in bins of equal width in the logarithm of the cost."""
     begin = max(low, table.graph.cheapest)
-    end = max(begin, min(high, table.graph.dearest))
+    end = max(begin, min(high, table.graph.most_expensive))
     edges = np.geomspace(max(begin, 1), max(end, 1), _BINS + 1)[1:-1]
     lows = sorted({begin, *(int(edge) for edge in edges if begin < int(edge) <= end)})
     highs = [later - 1 for later in lows[1:]] + [end]
@@ -97,7 +98,7 @@ def _text(
         f"within budget  {_count(within)} {about} from {low} to {high} multiplies"
         f" ({within / table.size:.2%} of the space)",
         f"cheapest       {_list(table, table.cheapest()[1])}",
-        f"dearest        {_list(table, table.dearest()[1])}",
+        f"dearest        {_list(table, table.most_expensive()[1])}",
         "",
         "networks by multiplies (a bar twice as long means the square of as many)",
     ]

@@ -54,9 +54,9 @@ class Curve:
 def reference(entries: Sequence[Entry]) -> Reference:
     """Return the common reference: the smallest cheapest cost to the largest budget."""
     return Reference(
-        min(entry.facts.cheapest for entry in entries),
-        max(entry.facts.high for entry in entries),
-        entries[0].facts.chance,
+        min(entry.info.cheapest for entry in entries),
+        max(entry.info.high for entry in entries),
+        entries[0].info.chance,
     )
 
 
@@ -66,7 +66,7 @@ def curve(entry: Entry, within: Reference, price: Callable[[Entry], Sequence[flo
     kept: list[Point] = []
     for trial in entry.trials:
         point = (trial.multiplies, trial.result.accuracy)
-        counts = trial.result.status == "ok" and trial.job.epochs == entry.facts.epochs
+        counts = trial.result.status == "ok" and trial.job.epochs == entry.info.epochs
         if counts and not any(_covers(other, point) for other in kept):
             kept = [other for other in kept if not _covers(point, other)] + [point]
             areas.append(within.area(kept))

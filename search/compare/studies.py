@@ -9,8 +9,8 @@ from typing import Any
 from search.errors import UserError
 from search.networks.arch import FORMAT, from_json
 from search.networks.cost import multiplies_of
-from search.study.study import Facts, Study, flatten, locate
-from search.study.trials import Member, Trial
+from search.study.study import Study, StudyInfo, flatten, locate
+from search.study.trials import FrontEntry, Trial
 
 # What is done to the images while training is a setting like others; what they are is not.
 _TREATMENT = {"shift", "flip", "cutout", "mixup", "mean", "std"}
@@ -26,9 +26,9 @@ class Entry:
 
     path: Path
     settings: Mapping[str, Any]
-    facts: Facts
+    info: StudyInfo
     trials: tuple[Trial, ...]
-    front: tuple[Member, ...]
+    front: tuple[FrontEntry, ...]
     confirmed: bool
 
     @property
@@ -43,7 +43,7 @@ class Entry:
 
     def finished(self) -> list[Trial]:
         """Return the successes of full length: shorter trainings are estimates on the way."""
-        epochs = self.facts.epochs
+        epochs = self.info.epochs
         return [t for t in self.trials if t.result.status == "ok" and t.job.epochs == epochs]
 
 
@@ -70,11 +70,11 @@ def check(entries: Sequence[Entry]) -> None:
     first = entries[0]
     for other in entries[1:]:
         _check_data(first, other)
-        if first.facts.chance != other.facts.chance:
+        if first.info.chance != other.info.chance:
             raise _refusal(
                 first,
                 other,
-                f"chance is {first.facts.chance:.4g} and {other.facts.chance:.4g}",
+                f"chance is {first.info.chance:.4g} and {other.info.chance:.4g}",
                 "areas would begin at different accuracies",
             )
     _check_images(entries)
@@ -90,7 +90,7 @@ def _entry(path: Path) -> Entry:
     with Study.read(path) as study:
         trials = tuple(study.trials())
         front, confirmed = study.front(trials)
-        entry = Entry(path.resolve(), study.settings, study.facts, trials, tuple(front), confirmed)
+        entry = Entry(path.resolve(), study.settings, study.info, trials, tuple(front), confirmed)
     if not entry.finished():
         raise UserError(f"{path} has no finished trial yet; run its command again, or leave it out")
     return entry
@@ -99,7 +99,7 @@ def _entry(path: Path) -> Entry:
 def _check_data(first: Entry, other: Entry) -> None:
     ours, theirs = (_flat(entry.settings.get("data", {})) for entry in (first, other))
     ours["classes"], theirs["classes"] = (
-        list(entry.facts.data.get("classes", [])) for entry in (first, other)
+        list(entry.info.data.get("classes", [])) for entry in (first, other)
     )
     for key in sorted(ours.keys() | theirs.keys()):
         if key in _TREATMENT or ours.get(key) == theirs.get(key):

@@ -33,7 +33,7 @@ _CHECKED = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Arrays:
+class CachedArrays:
     """One entry: `images` uint8 [n, h, w, c] mapped from disk, `labels` int32 and `keys` uint64
     [n], `counts` of pixel values [c, 256], the names of the `classes`, what was `skipped`.
     """
@@ -117,7 +117,7 @@ def open_entry(
     identity: Mapping[str, object],
     build: Callable[[Path], None],
     say: Say,
-) -> Arrays:
+) -> CachedArrays:
     """The entry of this identity; `build(folder)` writes it, through `Writer`, if it is not there.
 
     Safe against two processes at once and a kill half-way; a damaged entry is said and built
@@ -127,7 +127,7 @@ def open_entry(
     name = "".join(letter if letter.isalnum() else "-" for letter in title)[:60].strip("-")
     entry = cache / "arrays" / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     found = _read(entry)
-    if isinstance(found, Arrays):
+    if isinstance(found, CachedArrays):
         return found
     with writable(cache, f"the decoded images of {title}"):
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -210,7 +210,7 @@ def _replace(entry: Path, build: Callable[[Path], None]) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _read(entry: Path) -> Arrays | str:
+def _read(entry: Path) -> CachedArrays | str:
     """The entry, or why it can't be used: empty when there is none."""
     if not entry.is_dir():
         return ""
@@ -220,7 +220,7 @@ def _read(entry: Path) -> Arrays | str:
         for name, expected in meta["checksums"].items():
             if not _intact(entry / name, expected):
                 return f"{name} was changed"
-        return Arrays(
+        return CachedArrays(
             images=np.memmap(entry / "images.bin", dtype=np.uint8, mode="r", shape=shape),
             labels=np.load(entry / "labels.npy"),
             keys=np.load(entry / "keys.npy"),

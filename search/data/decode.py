@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from search.data.cache import Arrays, Writer, open_entry
+from search.data.cache import CachedArrays, Writer, open_entry
 from search.data.examples import Encoded, Examples, Progress, Say, Source
 from search.data.image import Geometry, ImageError, decode
 from search.data.split import content_key
@@ -36,7 +36,7 @@ def decoded(
     skip: bool,
     progress: Progress | None,
     say: Say,
-) -> Arrays:
+) -> CachedArrays:
     """The decoded arrays of a source, from the cache or made now.
 
     A 0 in `geometry` is filled from the source. With `skip` unreadable images are left out and

@@ -18,7 +18,7 @@ _STEP = 256
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """Where the parts lie: folders of class folders. `flat`: one folder for all parts."""
 
     root: Path
@@ -28,7 +28,9 @@ class Layout:
     flat: bool
 
 
-def layout(path: str, train: str = "train", validation: str = "", test: str = "test") -> Layout:
+def layout(
+    path: str, train: str = "train", validation: str = "", test: str = "test"
+) -> FolderLayout:
     """Look which parts the folder has; the names are of its sub-folders.
 
     An empty `validation` looks for the usual names; an empty `test` is no part. Raises `UserError`
@@ -50,14 +52,14 @@ def layout(path: str, train: str = "train", validation: str = "", test: str = "t
                 f"data.path={path} has no folder {train!r} for training; it has"
                 f" {', '.join(sorted(folders))}"
             )
-        return Layout(root, root, None, None, flat=True)
+        return FolderLayout(root, root, None, None, flat=True)
     if validation and validation not in folders:
         raise UserError(
             f"data.validation={validation} is no folder in {path}; leave it out to take a"
             " part of the training images"
         )
     found = validation or next((name for name in _VALIDATION if name in folders), "")
-    return Layout(
+    return FolderLayout(
         root,
         root / train,
         root / found if found else None,

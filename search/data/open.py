@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from search.config.data import DataConfig
 from search.data import cache
-from search.data.cache import Arrays, Writer, open_entry
+from search.data.cache import CachedArrays, Writer, open_entry
 from search.data.dataset import Augment, Dataset, Split
 from search.data.decode import decoded
 from search.data.examples import Progress, Say, Source
 from search.data.image import Geometry
-from search.data.sources import Place, find_source, is_test_cut, missing_test
+from search.data.sources import SourceContext, find_source, is_test_cut, missing_test
 from search.data.split import CHUNK, fingerprint, histogram, mean_and_std, partition
 from search.errors import UserError
 
@@ -89,19 +89,21 @@ def open_test(
     return _split(_take(base, held, "test", place))
 
 
-def _place(config: DataConfig, progress: Progress | None, say: Say | None) -> Place:
-    return Place(cache.root(config.cache), progress, say or logging.getLogger(__name__).warning)
+def _place(config: DataConfig, progress: Progress | None, say: Say | None) -> SourceContext:
+    return SourceContext(
+        cache.root(config.cache), progress, say or logging.getLogger(__name__).warning
+    )
 
 
-def _training(config: DataConfig, place: Place) -> Arrays:
+def _training(config: DataConfig, place: SourceContext) -> CachedArrays:
     source = find_source(config, "train", place)
     assert source is not None, "validate() refuses an empty training split"
     return _decoded(source, config, place)
 
 
 def _decoded(
-    source: Source, config: DataConfig, place: Place, like: Arrays | None = None
-) -> Arrays:
+    source: Source, config: DataConfig, place: SourceContext, like: CachedArrays | None = None
+) -> CachedArrays:
     """A source's arrays, in the shape of `like` if given, with every label one of its classes."""
     geometry = Geometry(config.height, config.width, config.channels, config.fit)
     if like is not None:
@@ -133,7 +135,9 @@ def _decoded(
     return arrays
 
 
-def _without_test(config: DataConfig, base: Arrays) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _without_test(
+    config: DataConfig, base: CachedArrays
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Indices of what is for the search, and of the test part cut out of `base`, if one is."""
     everything = np.arange(len(base.labels))
     if not is_test_cut(config):
@@ -149,12 +153,12 @@ def _without_test(config: DataConfig, base: Arrays) -> tuple[NDArray[np.intp], N
 
 
 def _take(
-    base: Arrays,
+    base: CachedArrays,
     indices: NDArray[np.intp],
     part: str,
-    place: Place,
-    remainder: Arrays | None = None,
-) -> Arrays:
+    place: SourceContext,
+    remainder: CachedArrays | None = None,
+) -> CachedArrays:
     """The images of `base` at `indices`, copied into memory or, if many, mapped from the cache.
 
     Where `remainder` holds all the others, pixels are counted by subtraction, which is quicker.
@@ -177,7 +181,9 @@ def _take(
     )
 
 
-def _written(base: Arrays, indices: NDArray[np.intp], part: str, place: Place) -> Arrays:
+def _written(
+    base: CachedArrays, indices: NDArray[np.intp], part: str, place: SourceContext
+) -> CachedArrays:
     identity = {
         "part of": base.fingerprint,
         "classes": list(base.classes),
@@ -199,7 +205,7 @@ def _written(base: Arrays, indices: NDArray[np.intp], part: str, place: Place) -
 
 
 def _normalisation(
-    config: DataConfig, train: Arrays
+    config: DataConfig, train: CachedArrays
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if not config.mean:
         return mean_and_std(train.counts)
@@ -212,7 +218,7 @@ def _normalisation(
     return tuple(config.mean), tuple(config.std)
 
 
-def _split(arrays: Arrays) -> Split:
+def _split(arrays: CachedArrays) -> Split:
     return Split(arrays.images, arrays.labels, arrays.fingerprint)
 
 

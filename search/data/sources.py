@@ -15,7 +15,7 @@ Part = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
-class Place:
+class SourceContext:
     """What finding a set needs beside its config: the cache folder, and whom to tell."""
 
     cache: Path
@@ -23,7 +23,7 @@ class Place:
     say: Say
 
 
-def find_source(config: DataConfig, part: Part, place: Place) -> Source | None:
+def find_source(config: DataConfig, part: Part, place: SourceContext) -> Source | None:
     """One part of the configured set; None if it has to be cut out of the training part.
 
     Raises `UserError` where the set or the part is not to be found.
@@ -69,7 +69,7 @@ def _home(config: DataConfig) -> Path:
     return Path(config.dir).expanduser() if config.dir else prepared.default_folder()
 
 
-def _digits(split: str, place: Place) -> Source:
+def _digits(split: str, place: SourceContext) -> Source:
     def load() -> Examples:
         from search.data.tfds.read import DamagedError, examples, open_prepared
 
@@ -86,7 +86,7 @@ def _digits(split: str, place: Place) -> Source:
     return Source(f"digits {split}", {"digits": "1.0.0", "split": split}, load)
 
 
-def _tfds(config: DataConfig, split: str, place: Place) -> Source:
+def _tfds(config: DataConfig, split: str, place: SourceContext) -> Source:
     home = _home(config)
     where = prepared.find(home, config.name)
     if where is None:
@@ -100,11 +100,11 @@ def _tfds(config: DataConfig, split: str, place: Place) -> Source:
     return Source(f"{config.name} {split}", {**prepared.identity(where), "split": split}, load)
 
 
-def _layout(config: DataConfig) -> folder.Layout:
+def _layout(config: DataConfig) -> folder.FolderLayout:
     return folder.layout(config.path, config.train, config.validation, config.test)
 
 
-def _folder(config: DataConfig, part: Part, place: Place) -> Source | None:
+def _folder(config: DataConfig, part: Part, place: SourceContext) -> Source | None:
     found = _layout(config)
     where = {"train": found.train, "validation": found.validation, "test": found.test}[part]
     if where is None:

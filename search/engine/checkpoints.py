@@ -17,7 +17,7 @@ _NAME = re.compile(r"([0-9a-f]{12})-s(\d+)-e(\d+)\.npz")
 
 
 @dataclass(frozen=True)
-class Place:
+class CheckpointKey:
     """Whose checkpoint it is: an architecture's id, a seed, the epochs of the finished job."""
 
     arch_id: str
@@ -39,7 +39,7 @@ class Checkpoints:
     def __init__(self, folder: Path, signature: str) -> None:
         self.folder, self._signature = folder, signature
 
-    def write(self, place: Place, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def write(self, place: CheckpointKey, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write a checkpoint whole: under another name first, renamed when it is on the disk."""
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=self.folder)
@@ -53,7 +53,7 @@ class Checkpoints:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def read(self, place: Place) -> Arrays | None:
+    def read(self, place: CheckpointKey) -> Arrays | None:
         """Return the arrays, or None where there is no whole file of the same settings."""
         try:
             # Opened here: of a file cut short, NumPy would leave the handle open.
@@ -65,25 +65,25 @@ class Checkpoints:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 
-    def places(self) -> list[Place]:
+    def places(self) -> list[CheckpointKey]:
         """Every checkpoint in the folder, whatever it was written under."""
         try:
             found = [_NAME.fullmatch(path.name) for path in self.folder.iterdir()]
         except FileNotFoundError:
             return []
         return sorted(
-            (Place(m[1], int(m[2]), int(m[3])) for m in found if m),
+            (CheckpointKey(m[1], int(m[2]), int(m[3])) for m in found if m),
             key=lambda p: (p.arch_id, p.seed, p.epochs),
         )
 
-    def longest(self, place: Place) -> list[Place]:
+    def longest(self, place: CheckpointKey) -> list[CheckpointKey]:
         """Checkpoints of the same architecture and seed that are no longer, the longest first."""
         same = [p for p in self.places() if (p.arch_id, p.seed) == (place.arch_id, place.seed)]
         return sorted((p for p in same if p.epochs <= place.epochs), key=lambda p: -p.epochs)
 
-    def keep(self, places: Iterable[Place]) -> None:
+    def keep(self, places: Iterable[CheckpointKey]) -> None:
         """Delete all but those of `places`, and for each the longest from which it can go on."""
-        needed: set[Place] = set()
+        needed: set[CheckpointKey] = set()
         for place in places:
             needed |= set(self.longest(place)[:1])
         for place in self.places():

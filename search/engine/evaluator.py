@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from search.config.train import TrainConfig
 from search.data.dataset import Dataset
-from search.engine.checkpoints import Arrays, Checkpoints, Place
+from search.engine.checkpoints import Arrays, CheckpointKey, Checkpoints
 from search.engine.state import State, from_arrays, to_arrays, weights_of
 from search.engine.trainer import Diverged, Fitted, Trainer
 from search.errors import Interrupted, UserError
 from search.jobs import Job, Options, Result, failed
 from search.networks.arch import Arch
 
-# Where a file keeps the trunk's arrays, the final ones, and the numbers of the result.
-_TRUNK, _FINAL, _RESULT = "trunk", "final", "result"
-_NUMBERS = ("accuracy", "loss", "balanced_accuracy", "train_loss", "departed")
+# Where a file keeps the stable phase's arrays, the final ones, and the numbers of the result.
+_STABLE, _FINAL, _RESULT = "trunk", "final", "result"
+_NUMBERS = ("accuracy", "loss", "balanced_accuracy", "train_loss", "decay_start")
 
 
 class TrainingEvaluator:
@@ -129,7 +129,7 @@ class TrainingEvaluator:
         """Keep a training's checkpoint and return its result."""
         numbers = _numbers(fitted)
         if self._store is not None:
-            self._store.write(_place(self._arch(job), job), _arrays(fitted, numbers))
+            self._store.write(_key(self._arch(job), job), _arrays(fitted, numbers))
         return _result(numbers, seconds, fitted.compile_seconds)
 
     def prepare(self, job: Job) -> None:
@@ -146,7 +146,7 @@ class TrainingEvaluator:
         Raises `UserError` where its checkpoint is not there.
         """
         arch = self._arch(job)
-        arrays = self._store.read(_place(arch, job)) if self._store is not None else None
+        arrays = self._store.read(_key(arch, job)) if self._store is not None else None
         if arrays is None:
             raise UserError(
                 f"{arch.id} has no checkpoint of {job.epochs} epochs with seed {job.seed};"
@@ -157,7 +157,7 @@ class TrainingEvaluator:
     def keep(self, jobs: Iterable[Job]) -> None:
         """Delete every checkpoint that these jobs neither are nor can go on from."""
         if self._store is not None:
-            self._store.keep([_place(self._arch(job), job) for job in jobs])
+            self._store.keep([_key(self._arch(job), job) for job in jobs])
 
     def _arch(self, job: Job) -> Arch:
         if isinstance(job.epochs, bool) or job.epochs < 1:
@@ -173,7 +173,7 @@ class TrainingEvaluator:
         return arch
 
     def _known(self, arch: Arch, job: Job) -> dict[str, float] | None:
-        arrays = self._store.read(_place(arch, job)) if self._store is not None else None
+        arrays = self._store.read(_key(arch, job)) if self._store is not None else None
         if arrays is None or _RESULT not in arrays:
             return None
         return dict(zip(_NUMBERS, map(float, arrays[_RESULT]), strict=True))
@@ -181,17 +181,17 @@ class TrainingEvaluator:
     def _start(self, arch: Arch, job: Job) -> tuple[State, int] | None:
         if self._store is None:
             return None
-        for place in self._store.longest(_place(arch, job)):
+        for place in self._store.longest(_key(arch, job)):
             arrays = self._store.read(place)
             if arrays is not None:
                 known = dict(zip(_NUMBERS, arrays[_RESULT], strict=True))
-                return self._state(arch, arrays, _TRUNK), int(known["departed"])
+                return self._state(arch, arrays, _STABLE), int(known["decay_start"])
         return None
 
     def _state(self, arch: Arch, arrays: Arrays, part: str) -> State:
         own = {k.removeprefix(part): v for k, v in arrays.items() if k.startswith(part)}
         if part == _FINAL:
-            like = self._trainer.like(arch)._replace(memory={})
+            like = self._trainer.like(arch)._replace(opt_state={})
             return from_arrays(own, like)
         return from_arrays(own, self._trainer.like(arch))
 
@@ -218,20 +218,20 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _place(arch: Arch, job: Job) -> Place:
-    return Place(arch.id, job.seed, job.epochs)
+def _key(arch: Arch, job: Job) -> CheckpointKey:
+    return CheckpointKey(arch.id, job.seed, job.epochs)
 
 
 def _numbers(fitted: Fitted) -> dict[str, float]:
     scores = fitted.scores
-    values = (scores.accuracy, scores.loss, scores.balanced, fitted.train_loss, fitted.departed)
+    values = (scores.accuracy, scores.loss, scores.balanced, fitted.train_loss, fitted.decay_start)
     return dict(zip(_NUMBERS, map(float, values), strict=True))
 
 
 def _arrays(fitted: Fitted, numbers: dict[str, float]) -> Arrays:
-    final = to_arrays(fitted.state._replace(memory={}))
+    final = to_arrays(fitted.state._replace(opt_state={}))
     return {
-        **{f"{_TRUNK}{name}": value for name, value in to_arrays(fitted.trunk).items()},
+        **{f"{_STABLE}{name}": value for name, value in to_arrays(fitted.stable_phase).items()},
         **{f"{_FINAL}{name}": value for name, value in final.items()},
         _RESULT: np.array([numbers[name] for name in _NUMBERS], np.float64),
     }

@@ -151,13 +151,13 @@ def stepped(
 
     differentiated = jax.value_and_grad(loss_of_network, has_aux=True)
     (loss, seen), gradients = differentiated(state.parameters)
-    parameters, memory = {}, {}
+    parameters, opt_state = {}, {}
     for path, gradient in gradients.items():
-        parameters[path], memory[path] = update(
-            recipe, gradient, state.memory[path], state.parameters[path], rate
+        parameters[path], opt_state[path] = update(
+            recipe, gradient, state.opt_state[path], state.parameters[path], rate
         )
     statistics = {p: running(s, *seen[p]) for p, s in state.statistics.items()}
-    return State(parameters, statistics, memory), loss
+    return State(parameters, statistics, opt_state), loss
 
 
 def counted(

@@ -62,7 +62,7 @@ class Unit(nnx.Module):
         return ops.ACTIVATE[self.act](z if add is None else z + add)
 
 
-class Group(nnx.Module):
+class BlockModule(nnx.Module):
     """The units of one block, under their names."""
 
     def __init__(self, units: dict[str, Unit]) -> None:
@@ -86,7 +86,7 @@ class Network(nnx.Module):
         self.stem = units["stem"]
         self.blocks = nnx.List(
             [
-                Group(
+                BlockModule(
                     {
                         path.rsplit(".", 1)[1]: unit
                         for path, unit in units.items()

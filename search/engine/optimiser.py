@@ -24,8 +24,8 @@ def _kernels(parameters: Parameters) -> dict[str, bool]:
 
 
 def update(
-    recipe: Recipe, gradients: Parameters, memory: Any, parameters: Parameters, rate: Array
+    recipe: Recipe, gradients: Parameters, opt_state: Any, parameters: Parameters, rate: Array
 ) -> tuple[Parameters, Any]:
     """One step: the new parameters and the new state of the optimiser."""
-    directions, memory = optimiser_of(recipe).update(gradients, memory, parameters)
-    return jax.tree.map(lambda p, d: p - rate * d, parameters, directions), memory
+    directions, opt_state = optimiser_of(recipe).update(gradients, opt_state, parameters)
+    return jax.tree.map(lambda p, d: p - rate * d, parameters, directions), opt_state

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Schedule:
-    """A horizon-free trunk and, for each length, a branch that decays from it.
+    """A horizon-free stable phase and, for each length, a branch that decays from it.
 
-    `steps`: in an epoch. The trunk warms up over `warmup` epochs, then holds `peak`. A job of E
-    epochs leaves it for its last `decay`·E epochs, in which the rate falls linearly to zero: so a
-    longer job goes on from the shorter one's point of departure (arXiv:2405.18392).
+    `steps`: in an epoch. The stable phase warms up over `warmup` epochs, then holds `peak`. A job
+    of E epochs leaves it for its last `decay`·E epochs, in which the rate falls linearly to zero:
+    so a longer job goes on from the shorter one's start of its decay (arXiv:2405.18392).
     """
 
     steps: int
@@ -24,15 +24,15 @@ class Schedule:
         """Steps of a whole job."""
         return self.steps * epochs
 
-    def departure(self, epochs: int) -> int:
-        """Steps of a job that lie on the trunk, in whole numbers so that no length rounds apart."""
+    def decay_start(self, epochs: int) -> int:
+        """Return the steps before the decay: an integer, so that no length rounds apart."""
         return self.total(epochs) - round(self.total(epochs) * self.decay)
 
     def rate(self, step: int, epochs: int) -> float:
         """Learning rate of a step, from 0, within a job of so many epochs."""
         warm = self.warmup * self.steps
         rate = self.peak * (min(1.0, (step + 1) / warm) if warm > 0 else 1.0)
-        start, end = self.departure(epochs), self.total(epochs)
+        start, end = self.decay_start(epochs), self.total(epochs)
         return rate if step < start else rate * (end - step) / (end - start + 1)
 
 

@@ -1,4 +1,4 @@
-"""What training changes: parameters, running statistics, the optimiser's memory; as plain trees."""
+"""What training changes: parameters, running statistics, the optimiser's state; as plain trees."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,11 +19,11 @@ CLASSIFIER = "classifier"
 
 
 class State(NamedTuple):
-    """`parameters[path]`: kernel, scale, bias; `statistics[path]`: mean, var; `memory[path]`."""
+    """`parameters[path]`: kernel, scale, bias; `statistics[path]`: mean, var; `opt_state[path]`."""
 
     parameters: Tree
     statistics: Tree
-    memory: dict[str, Any]
+    opt_state: dict[str, Any]
 
 
 def fresh(arch: Arch, recipe: Recipe, seed: int) -> State:
@@ -32,12 +32,12 @@ def fresh(arch: Arch, recipe: Recipe, seed: int) -> State:
     named = {".".join(map(str, path)): np.asarray(value[...]) for path, value in flat}
     parameters, statistics = split_weights(named)
     # Every optimiser here starts from zeros; its own `init` would compile once for each shape.
-    memory = {path: zeros(rest_of(recipe, p)) for path, p in parameters.items()}
-    return State(parameters, statistics, memory)
+    opt_state = {path: zeros(opt_state_shapes(recipe, p)) for path, p in parameters.items()}
+    return State(parameters, statistics, opt_state)
 
 
-def rest_of(recipe: Recipe, parameters: Any) -> Any:
-    """Shapes of the optimiser's memory of one layer."""
+def opt_state_shapes(recipe: Recipe, parameters: Any) -> Any:
+    """Shapes of the optimiser's state of one layer."""
     return jax.eval_shape(optimiser_of(recipe).init, parameters)
 
 
@@ -70,15 +70,20 @@ def weights_of(state: State) -> dict[str, NDArray[Any]]:
 def to_arrays(state: State) -> dict[str, NDArray[Any]]:
     """Flatten a state for a file; `from_arrays` is the inverse."""
     leaves = jax.tree_util.tree_flatten_with_path(state)[0]
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    return {_file_key(path): np.asarray(leaf) for path, leaf in leaves}
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]], like: State) -> State:
     """Rebuild a state of the same structure as `like`; raises `KeyError` if a part is absent."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    found = [arrays[jax.tree_util.keystr(path)] for path, _ in leaves]
+    found = [arrays[_file_key(path)] for path, _ in leaves]
     state: State = jax.tree_util.tree_unflatten(structure, found)
     return state
+
+
+def _file_key(path: Any) -> str:
+    """Name of a leaf in a checkpoint; files call the optimiser's state `memory` since the first."""
+    return str(jax.tree_util.keystr(path)).replace(".opt_state", ".memory", 1)
 
 
 def resized(state: State, like: State) -> State:
@@ -110,8 +115,8 @@ def shaped(layers: tuple[Layer, ...], recipe: Recipe) -> State:
         "kernel": _floats(layers[-1].shape.outputs, recipe.classes),
         "bias": _floats(recipe.classes),
     }
-    memory = {path: rest_of(recipe, p) for path, p in parameters.items()}
-    return State(parameters, statistics, memory)
+    opt_state = {path: opt_state_shapes(recipe, p) for path, p in parameters.items()}
+    return State(parameters, statistics, opt_state)
 
 
 def _floats(*shape: int) -> jax.ShapeDtypeStruct:

@@ -12,11 +12,11 @@ from search.config.train import TrainConfig
 from search.data.dataset import Dataset
 from search.engine.batches import Feed, Resident, Steps, feed_of
 from search.engine.forward import Totals, no_totals
-from search.engine.programs.cache import Blueprint, Programs
-from search.engine.programs.choice import layered_steps
-from search.engine.programs.per_epoch import Looped
-from search.engine.programs.per_layer import Layered
-from search.engine.programs.per_step import Whole
+from search.engine.programs.cache import ProgramCache, ProgramSpec
+from search.engine.programs.choice import per_layer_steps
+from search.engine.programs.per_epoch import PerEpochProgram
+from search.engine.programs.per_layer import PerLayerPrograms
+from search.engine.programs.per_step import PerStepProgram
 from search.engine.recipe import recipe_of
 from search.engine.schedule import Schedule, order
 from search.engine.state import State, fresh, shaped
@@ -30,13 +30,13 @@ class Diverged(Exception):
 
 
 class _Form(Protocol):
-    def ready(self, programs: Programs) -> float: ...
+    def ready(self, programs: ProgramCache) -> float: ...
 
-    def blueprints(self) -> list[Blueprint]: ...
+    def program_specs(self) -> list[ProgramSpec]: ...
 
-    def enter(self, states: Sequence[State], device: jax.Device) -> State: ...
+    def to_device(self, states: Sequence[State], device: jax.Device) -> State: ...
 
-    def leave(self, state: State, exact: State) -> list[State]: ...
+    def to_host(self, state: State, exact: State) -> list[State]: ...
 
     def advance(
         self, state: State, feed: Feed, steps: Steps
@@ -61,14 +61,14 @@ class Scores:
 class Fitted:
     """A finished training.
 
-    `state`: final, on the host; `trunk`: the state after `departed` steps, from which a longer
-    training goes on; `scores` on the validation part; `train_loss`: of the last epoch's batches;
-    `compile_seconds`: spent waiting for programs.
+    `state`: final, on the host; `stable_phase`: the state after `decay_start` steps, from which a
+    longer training goes on; `scores` on the validation part; `train_loss`: of the last epoch's
+    batches; `compile_seconds`: spent waiting for programs.
     """
 
     state: State
-    trunk: State
-    departed: int
+    stable_phase: State
+    decay_start: int
     scores: Scores
     train_loss: float
     compile_seconds: float
@@ -89,7 +89,7 @@ class Trainer:
         self._held_out = len(dataset.validation)
         steps = max(1, self._count // self.recipe.batch)
         self.schedule = Schedule(steps, config.learning_rate, config.warmup, config.decay)
-        self.programs = Programs(device)
+        self.programs = ProgramCache(device)
 
     def prepare(self, arch: Arch, epochs: int) -> None:
         """Begin to compile what a training will need; changes nothing about its result."""
@@ -103,7 +103,7 @@ class Trainer:
         start: tuple[State, int] | None = None,
         stop: Callable[[], None] = lambda: None,
     ) -> Fitted:
-        """Train for so many epochs, from `start` (a trunk and its steps) if there is one.
+        """Train for so many epochs, from `start` (a stable phase and its steps) if there is one.
 
         `stop` is called between epochs and may raise. Raises `Diverged` when the loss is NaN or
         infinite.
@@ -122,7 +122,7 @@ class Trainer:
         seeds: Sequence[int],
         stop: Callable[[], None] = lambda: None,
     ) -> list[Fitted | Diverged]:
-        """Train several seeds of one network side by side, in one program; see `Looped`.
+        """Train several seeds of one network side by side, in one program; see `PerEpochProgram`.
 
         What `fit` gives for each seed, but for rounding. Raises `UserError` where the data is
         streamed: then each seed has to be trained by itself.
@@ -158,17 +158,17 @@ class Trainer:
 
     def _change(self, layers: tuple[Layer, ...]) -> int:
         """The first step that a program of its own makes."""
-        return layered_steps(layers, self.recipe, self.schedule.steps, self._form)
+        return per_layer_steps(layers, self.recipe, self.schedule.steps, self._form)
 
     def _start(self, forms: "list[tuple[_Form, int, int]]", epochs: int) -> None:
         """Begin to compile those forms that a training of so many epochs comes to."""
         for form, first, _ in forms:
             if first < self.schedule.total(epochs):
-                self.programs.start(form.blueprints())
+                self.programs.start(form.program_specs())
 
-    def _looped(self, layers: tuple[Layer, ...], seeds: int) -> Looped:
+    def _looped(self, layers: tuple[Layer, ...], seeds: int) -> PerEpochProgram:
         images = self._count, self._held_out
-        return Looped(layers, self.recipe, self.image, images, seeds, self.schedule.steps)
+        return PerEpochProgram(layers, self.recipe, self.image, images, seeds, self.schedule.steps)
 
     def _forms(self, arch: Arch) -> list[tuple[_Form, int, int]]:
         """The forms that serve a training, each with its first step and the one after its last."""
@@ -178,11 +178,11 @@ class Trainer:
         lengths = (self._training.length(size), self._validation.length(size))
         found: list[tuple[_Form, int, int]] = []
         if change:
-            found.append((Layered(layers, self.recipe, self.image, lengths), 0, change))
+            found.append((PerLayerPrograms(layers, self.recipe, self.image, lengths), 0, change))
         if self._loops:
             found.append((self._looped(layers, 1), change, _END))
         else:
-            found.append((Whole(layers, self.recipe, self.image, lengths), change, _END))
+            found.append((PerStepProgram(layers, self.recipe, self.image, lengths), change, _END))
         return found
 
 
@@ -209,9 +209,9 @@ class _Run:
     def finish(self, states: list[State], step: int) -> list[Fitted | Diverged]:
         """Train from `step` to the end and evaluate."""
         schedule = self._trainer.schedule
-        departure, end = schedule.departure(self._epochs), schedule.total(self._epochs)
-        trunks = self._advance(states, step, departure)
-        finals = self._advance(trunks, departure, end)
+        decay_start, end = schedule.decay_start(self._epochs), schedule.total(self._epochs)
+        stable_phases = self._advance(states, step, decay_start)
+        finals = self._advance(stable_phases, decay_start, end)
         found: list[Fitted | Diverged] = []
         for i, totals in enumerate(self._totals(finals, end)):
             broken = self._diverged.get(i)
@@ -222,7 +222,12 @@ class _Run:
                 continue
             loss = float(self._train_loss[i])
             fitted = Fitted(
-                finals[i], trunks[i], departure, scores(totals), loss, self._compile_seconds
+                finals[i],
+                stable_phases[i],
+                decay_start,
+                scores(totals),
+                loss,
+                self._compile_seconds,
             )
             found.append(fitted)
         return found
@@ -245,7 +250,7 @@ class _Run:
         trainer = self._trainer
         schedule, per = trainer.schedule, trainer.schedule.steps
         seeds = np.array([seed % 2**32 for seed in self._seeds], np.uint32)
-        state = form.enter(states, trainer.device)
+        state = form.to_device(states, trainer.device)
         while start < end and len(self._diverged) < len(seeds):
             epoch = start // per
             pause = min(end, (epoch + 1) * per)
@@ -262,7 +267,7 @@ class _Run:
             self._train_loss = losses.mean(1)
             start = pause
             self._stop()
-        return form.leave(state, self._exact)
+        return form.to_host(state, self._exact)
 
     def _totals(self, states: list[State], step: int) -> list[Totals]:
         """Sums over the validation part; the form is that which a last step was made by."""
@@ -271,7 +276,7 @@ class _Run:
             return [no_totals(trainer.recipe.classes)] * len(states)
         form = next(f for f, low, high in self._forms if low <= max(step - 1, 0) < high)
         self._wait(form)
-        state = form.enter(states, trainer.device)
+        state = form.to_device(states, trainer.device)
         return form.totals(state, trainer._validation, trainer._held_out)
 
 

@@ -15,7 +15,7 @@ from search.jobs import Evaluator, Job, Result, failed
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
-class Local:
+class LocalExecutor:
     """One worker: this process.
 
     An evaluator with a `prepare(job)` is told of the job after the one it works on, so that it can

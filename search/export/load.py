@@ -15,7 +15,7 @@ from search.export.weights import Packed, unpack
 from search.networks.arch import Arch
 from search.study.study import locate
 from search.study.tables import read_front
-from search.study.trials import Member
+from search.study.trials import FrontEntry
 from search.units import format_multiplies, parse_multiplies
 
 
@@ -99,7 +99,7 @@ def load(study: str | Path, id: str | None = None) -> Model:  # noqa: A002
     return Model(unpack(folder / "weights" / f"{row.arch_id}.safetensors"))
 
 
-def _chosen(found: list[Member], name: str, budget: str, wanted: str | None) -> Member:
+def _chosen(found: list[FrontEntry], name: str, budget: str, wanted: str | None) -> FrontEntry:
     if not found:
         raise UserError(f"{name} has no front yet; run its command until a trial succeeds")
     if wanted is not None:

@@ -13,8 +13,8 @@ from safetensors.numpy import save
 
 from search.errors import UserError
 from search.networks.arch import Arch, from_json
-from search.study.study import Facts
-from search.study.trials import Member
+from search.study.study import StudyInfo
+from search.study.trials import FrontEntry
 
 FORMAT = "convbudget-weights/1"
 Arrays = dict[str, NDArray[Any]]
@@ -34,12 +34,12 @@ class Packed:
     multiplies: int
 
 
-def pack(arrays: Mapping[str, NDArray[Any]], row: Member, facts: Facts) -> bytes:
+def pack(arrays: Mapping[str, NDArray[Any]], row: FrontEntry, info: StudyInfo) -> bytes:
     """Return the safetensors file of a front's member."""
     metadata = {
         "format": FORMAT,
         "arch": row.value,
-        "data": json.dumps(dict(facts.data)),
+        "data": json.dumps(dict(info.data)),
         "accuracy": repr(row.accuracy),
         "multiplies": str(row.multiplies),
         "training": _training(row),
@@ -48,7 +48,7 @@ def pack(arrays: Mapping[str, NDArray[Any]], row: Member, facts: Facts) -> bytes
     return save(contiguous, metadata)
 
 
-def holds(path: Path, row: Member) -> bool:
+def holds(path: Path, row: FrontEntry) -> bool:
     """Say whether the file is there and its weights and accuracy are those of `row`."""
     from safetensors import safe_open
 
@@ -63,7 +63,7 @@ def holds(path: Path, row: Member) -> bool:
     return all(metadata.get(key) == value for key, value in wanted.items())
 
 
-def _training(row: Member) -> str:
+def _training(row: FrontEntry) -> str:
     """What tells the trainings of one architecture apart."""
     return f"{row.epochs} epochs, seed {row.seed}"
 

@@ -20,7 +20,7 @@ _FLOAT32 = 4
 
 
 @dataclass(frozen=True)
-class Layout:
+class ConvolutionStyle:
     """What surrounds the kernels of a block's convolutions; the default is what an `Arch` has.
 
     `padding`: `same` keeps a map's size at stride 1, `valid` loses the border; `bias`: one scalar
@@ -32,7 +32,7 @@ class Layout:
     batch_norm: bool = True
 
 
-_IN_ARCH = Layout()
+_IN_ARCH = ConvolutionStyle()
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def convolution(
     size: Size,
     *,
     stride: int = 1,
-    layout: Layout = _IN_ARCH,
+    style: ConvolutionStyle = _IN_ARCH,
     role: str = "conv",
     block: int | None = None,
     held: int = 0,
@@ -189,9 +189,9 @@ def convolution(
         in_channels,
         out_channels,
         size,
-        _shrunk(size, kernel, stride, layout.padding),
-        layout.bias,
-        layout.batch_norm,
+        _shrunk(size, kernel, stride, style.padding),
+        style.bias,
+        style.batch_norm,
         block,
         held,
     )
@@ -203,7 +203,7 @@ def depthwise(
     size: Size,
     *,
     stride: int = 1,
-    layout: Layout = _IN_ARCH,
+    style: ConvolutionStyle = _IN_ARCH,
     block: int | None = None,
     held: int = 0,
 ) -> LayerCost:
@@ -216,9 +216,9 @@ def depthwise(
         channels,
         channels,
         size,
-        _shrunk(size, kernel, stride, layout.padding),
-        layout.bias,
-        layout.batch_norm,
+        _shrunk(size, kernel, stride, style.padding),
+        style.bias,
+        style.batch_norm,
         block,
         held,
     )
@@ -231,14 +231,19 @@ def dense(in_features: int, out_features: int) -> LayerCost:
 
 
 def block_layers(
-    block: Block, channels: int, size: Size, *, layout: Layout = _IN_ARCH, index: int | None = None
+    block: Block,
+    channels: int,
+    size: Size,
+    *,
+    style: ConvolutionStyle = _IN_ARCH,
+    index: int | None = None,
 ) -> Iterator[LayerCost]:
     """Yield the layers of a block whose input has `channels` and `size` (height, width).
 
     The main path in order, then a projecting shortcut. `index` is the block's place in its Arch.
     """
-    full = partial(convolution, layout=layout, block=index)
-    grouped = partial(depthwise, layout=layout, block=index)
+    full = partial(convolution, style=style, block=index)
+    grouped = partial(depthwise, style=style, block=index)
     out, kernel, stride = block.channels, block.kernel, block.stride
     before = size[0] * size[1] * channels
     held = before if block.skip else 0

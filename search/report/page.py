@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from search.report.table import accuracy
-from search.study.trials import Member
+from search.study.trials import FrontEntry
 from search.units import format_multiplies
 
 _STYLE = """
@@ -18,9 +18,9 @@ th:first-child, td:first-child, th:last-child, td:last-child { text-align: left;
 """
 
 
-def page(content: Mapping[str, Any], found: Sequence[Member], picture: bytes) -> str:
+def page(content: Mapping[str, Any], found: Sequence[FrontEntry], picture: bytes) -> str:
     """Return the HTML; `content` is what `front.json` says, `picture` the PNG."""
-    facts = content["facts"]
+    info = content["facts"]
     confirmed = content.get("confirmed", False)
     rows = "\n".join(_row(row, confirmed) for row in found)
     searched = "<th>in search</th>" if confirmed else ""
@@ -37,7 +37,7 @@ def page(content: Mapping[str, Any], found: Sequence[Member], picture: bytes) ->
 <head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head>
 <body>
 <h1>{title}</h1>
-<p>{content["trials"]} trials within {format_multiplies(facts["high"])} multiplies;
+<p>{content["trials"]} trials within {format_multiplies(info["high"])} multiplies;
 hypervolume {content["hypervolume"]:.4f}.{fresh}</p>
 <p><img alt="Accuracy over multiplies" src="data:image/png;base64,{encoded}"></p>
 <table>
@@ -49,7 +49,7 @@ hypervolume {content["hypervolume"]:.4f}.{fresh}</p>
 """
 
 
-def _row(row: Member, confirmed: bool) -> str:
+def _row(row: FrontEntry, confirmed: bool) -> str:
     cells = (
         row.arch_id,
         f"{row.multiplies:,}",

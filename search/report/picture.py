@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.networks.arch import OPS
-from search.study.trials import Member, Trial
+from search.study.trials import FrontEntry, Trial
 from search.units import format_multiplies
 
 Point = tuple[int, float]
@@ -26,7 +26,7 @@ class Plot:
     spread: list[float] = field(default_factory=list)
 
 
-def plot(trials: Sequence[Trial], found: Sequence[Member], epochs: int) -> Plot:
+def plot(trials: Sequence[Trial], found: Sequence[FrontEntry], epochs: int) -> Plot:
     """Collect what is drawn: full-length successes alone, and the front with its blocks."""
     drawn = [
         (trial.multiplies, trial.result.accuracy)
@@ -83,8 +83,8 @@ def draw(content: Mapping[str, Any], drawn: Plot) -> bytes:
             color="#7b241c",
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
         )
-    facts = content["facts"]
-    axes.axvline(facts["high"], color="#555555", linestyle=":", linewidth=1)
+    info = content["facts"]
+    axes.axvline(info["high"], color="#555555", linestyle=":", linewidth=1)
     axes.set_xlabel("multiplies for one image" + _legend(drawn))
     axes.set_ylabel("validation accuracy")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -17,7 +17,7 @@ from search.units import format_multiplies
 _PAUSE = 1.0
 
 
-class Estimate:
+class ProgressEstimate:
     """Counts what is done and tells how much time is left, from the trials run so far.
 
     `trials` and `hours` are the limits, None for none.
@@ -68,7 +68,7 @@ class Watch:
         self, console: Console, trials: int | None, hours: float | None, log: Path | None
     ) -> None:
         self._console, self._trials, self._log = console, trials, log
-        self._estimate = Estimate(trials, hours)
+        self._estimate = ProgressEstimate(trials, hours)
         self._last = -math.inf
         self._bar: Progress | None = None
 
@@ -116,7 +116,7 @@ class Watch:
                 file.write(f"{datetime.now().isoformat(' ', 'seconds')} {line}\n")
 
 
-def describe(trial: Trial, done: int, total: int | None, estimate: Estimate) -> str:
+def describe(trial: Trial, done: int, total: int | None, estimate: ProgressEstimate) -> str:
     """Return the plain line of a trial."""
     result = trial.result
     count = f"{done}/{total}" if total else str(done)

@@ -7,18 +7,18 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from search.study.trials import Member
+from search.study.trials import FrontEntry
 from search.units import format_multiplies
 
 
-def show(console: Console, content: Mapping[str, Any], found: Sequence[Member]) -> None:
+def show(console: Console, content: Mapping[str, Any], found: Sequence[FrontEntry]) -> None:
     """Print a front, `content` being what `front.json` says of it."""
-    facts = content["facts"]
-    data = f" on {facts['data']['name']}" if facts["data"] else ""
-    low = f"{format_multiplies(facts['low'])} to " if facts["low"] else ""
+    info = content["facts"]
+    data = f" on {info['data']['name']}" if info["data"] else ""
+    low = f"{format_multiplies(info['low'])} to " if info["low"] else ""
     console.print(
         f"Front of {content['study']}: {len(found)} of {content['trials']} trials{data},"
-        f" budget {low}{format_multiplies(facts['high'])} multiplies",
+        f" budget {low}{format_multiplies(info['high'])} multiplies",
         highlight=False,
         markup=False,
         soft_wrap=True,
@@ -48,14 +48,14 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[Member]) 
         )
     console.print(
         f"hypervolume {content['hypervolume']:.4f} (share of the area between the cheapest"
-        f" architecture, {format_multiplies(facts['cheapest'])}, and the budget, and between"
-        f" chance, {facts['chance']:.3g}, and 1)",
+        f" architecture, {format_multiplies(info['cheapest'])}, and the budget, and between"
+        f" chance, {info['chance']:.3g}, and 1)",
         highlight=False,
         markup=False,
     )
 
 
-def accuracy(row: Member) -> str:
+def accuracy(row: FrontEntry) -> str:
     """Write a member's accuracy, with its standard deviation where there are several seeds."""
     return f"{row.accuracy:.4f}" + (f" ± {row.accuracy_std:.4f}" if row.seeds > 1 else "")
 

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import UserError
-from search.executors.local import Local
+from search.executors.local import LocalExecutor
 from search.jobs import Evaluator, Job, Strategy
 from search.pareto import hypervolume
 from search.runner import confirm as retrain
 from search.runner.loop import Rules, Runner
 from search.spaces.budget_table import BudgetTable, tabulate
 from search.spaces.chain import Chain
-from search.study.study import Facts, Study, check_name
+from search.study.study import Study, StudyInfo, check_name
 from search.study.tables import export
-from search.study.trials import Member, Trial
+from search.study.trials import FrontEntry, Trial
 from search.units import parse_multiplies
 
 
@@ -28,7 +28,7 @@ class Found:
     """
 
     trials: list[Trial]
-    front: list[Member]
+    front: list[FrontEntry]
     hypervolume: float
     reason: str
     folder: Path | None
@@ -65,9 +65,9 @@ def run(
     low = 0 if budget_low is None else parse_multiplies(budget_low, "budget_low")
     table = tabulate(space, high)
     within = table.count(low, high)
-    cheapest, dearest = table.cheapest()[0], table.dearest()[0]
+    cheapest, most_expensive = table.cheapest()[0], table.most_expensive()[0]
     chosen, name = _strategy(strategy, table, low, high, seed, epochs, chance)
-    facts = Facts(cheapest, dearest, low, high, within, table.exact, chance, epochs, {})
+    info = StudyInfo(cheapest, most_expensive, low, high, within, table.exact, chance, epochs, {})
     settings = {
         # A user's space cannot be compared, but what is counted of it can.
         "space": {"name": type(space).__name__, "within": within, "cheapest": cheapest},
@@ -79,10 +79,10 @@ def run(
         "ahead": ahead,
     }
     rules = Rules(low, high, ahead, trials, hours)
-    with Study.open(_folder(study), settings, facts) as opened:
-        ended = Runner(opened, space, chosen, Local(evaluator), rules).run()
+    with Study.open(_folder(study), settings, info) as opened:
+        ended = Runner(opened, space, chosen, LocalExecutor(evaluator), rules).run()
         if ended.reason not in ("failures", "interrupted"):
-            retrain.confirm(opened, Local(evaluator), confirm)
+            retrain.confirm(opened, LocalExecutor(evaluator), confirm)
         recorded = opened.trials()
         front = export(opened, recorded)
     ended.check(len(recorded))

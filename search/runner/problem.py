@@ -19,7 +19,7 @@ class Ground:
     dataset: Dataset
     chain: Chain
 
-    def facts(self) -> dict[str, Any]:
+    def info(self) -> dict[str, Any]:
         """Return what a stored model needs to predict: names of classes, normalisation, shape."""
         dataset = self.dataset
         return {

@@ -1,19 +1,21 @@
 """Spaces as chains of decisions, and everything that can be done with them inside a budget."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOME = {
-    "Chain": "chain",
-    "cost": "chain",
-    "value_id": "chain",
-    "BudgetTable": "budget_table",
-    "tabulate": "budget_table",
-}
+from search.lazy import names_from
+
+if TYPE_CHECKING:
+    from search.spaces.budget_table import BudgetTable, tabulate
+    from search.spaces.chain import Chain, cost, value_id
+
 __all__ = ["BudgetTable", "Chain", "cost", "tabulate", "value_id"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = names_from(
+    __name__,
+    {
+        "BudgetTable": "search.spaces.budget_table",
+        "Chain": "search.spaces.chain",
+        "cost": "search.spaces.chain",
+        "tabulate": "search.spaces.budget_table",
+        "value_id": "search.spaces.chain",
+    },
+)

@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from search.errors import UserError
 from search.jobs import Options
-from search.spaces import graph, moves
-from search.spaces import unit_cube as points
+from search.spaces import graph, moves, unit_cube
 from search.spaces.chain import Chain
 from search.spaces.counts import Counts, ExactCounts, root_counts, tabulate_counts
 from search.spaces.layout import plan
@@ -21,7 +20,7 @@ MEMORY = 1 << 30
 
 
 def tabulate(chain: Chain, high: int | None = None, *, memory: int = MEMORY) -> "BudgetTable":
-    """Count the lists of a chain at every cost up to `high` multiplies, by default at all costs.
+    """Count a chain's encodings at every cost up to `high` multiplies, by default at all costs.
 
     `memory` bounds the bytes of the tables; where costs would need more, they are binned, see
     `BudgetTable`. Raises `UserError` where the chain breaks its rules or nothing fits `high`.
@@ -30,7 +29,7 @@ def tabulate(chain: Chain, high: int | None = None, *, memory: int = MEMORY) -> 
 
 
 class BudgetTable:
-    """All lists of a chain inside any interval [low, high] of costs, up to the table's `high`.
+    """All encodings of a chain inside any interval [low, high] of costs, up to the table's `high`.
 
     A dynamic programme over (point of decision, remaining cost in units of the common divisor of
     all price differences). Sampling, moving and decoding only ever take ways that can still end
@@ -38,11 +37,11 @@ class BudgetTable:
 
     `low` and `high` are both inside the interval; `high` defaults to the table's own. Every method
     raises `UserError` if `low` is above `high` or `high` beyond the table; those that return
-    lists, also if no list is inside, naming the nearest costs below and above.
+    encodings, also if no encoding is inside, naming the nearest costs below and above.
 
     `exact` is False where the table would have been too large and costs are binned: prices are
-    rounded up to bins. Every list returned still costs at most `high` and at least `low` by its
-    true price; lost are lists that lie inside within `blur` multiplies of either end: they
+    rounded up to bins. Every encoding returned still costs at most `high` and at least `low` by its
+    true price; lost are encodings that lie inside within `blur` multiplies of either end: they
     are not counted, sampled or reached. What is counted and uniform is uniform over the others.
     """
 
@@ -52,22 +51,22 @@ class BudgetTable:
         """Tabulate a graph that was read from `chain`; `tabulate` does both."""
         self.chain = chain
         self.graph = chain_graph
-        self.high = chain_graph.dearest if high is None else operator.index(high)
+        self.high = chain_graph.most_expensive if high is None else operator.index(high)
         if self.high < chain_graph.cheapest:
-            options = " ".join(map(str, chain_graph.extreme(dear=False)))
+            options = " ".join(map(str, chain_graph.extreme(most_expensive=False)))
             raise UserError(
                 f"a budget of {self.high} is below the cheapest architecture of the space, which"
                 f" costs {chain_graph.cheapest} ({options}); give at least that"
             )
         dtype = _dtype(chain_graph.size)
-        reach = min(self.high, chain_graph.dearest) - chain_graph.cheapest
+        reach = min(self.high, chain_graph.most_expensive) - chain_graph.cheapest
         self.layout = plan(chain_graph, reach, memory // dtype.itemsize)
         root = chain_graph.root
         self.flat, self._offset = tabulate_counts(self.layout, root, dtype)
         self.held, self.many = root_counts(self.layout, root, self.flat, self._offset)
         self._exactly = ExactCounts(self.layout, chain_graph.root, float(np.finfo(dtype).eps))
         self._sampler = Sampler(self.layout, self.flat, self._offset, chain_graph.root)
-        self._coarse = points.BlockSums(self)
+        self._coarse = unit_cube.BlockSums(self)
 
     @property
     def exact(self) -> bool:
@@ -81,36 +80,36 @@ class BudgetTable:
 
     @property
     def size(self) -> int:
-        """Exact number of lists of the whole space."""
+        """Exact number of encodings of the whole space."""
         return self.graph.size
 
     @property
     def dimension(self) -> int:
-        """Number of coordinates that `decode` wants: the decisions of the longest list."""
+        """Number of coordinates that `decode` wants: the decisions of the longest encoding."""
         return self.graph.longest
 
     def table(self, point: int) -> Counts:
         """Return the counts at a tabled point: cell c, the ways to the end at exactly c units.
 
-        Of all points but the root, whose costs are `held`, with `many` lists each.
+        Of all points but the root, whose costs are `held`, with `many` encodings each.
         """
         begin = self._offset[point]
         return self.flat[begin : begin + self.layout.length[point]]
 
     def cost(self, options: Options) -> int:
-        """Return the cost of a finished list; raises `UserError` for any other."""
+        """Return the cost of a finished encoding; raises `UserError` for any other."""
         return self.graph.cost(options)
 
     def cheapest(self) -> tuple[int, Options]:
-        """Return the smallest cost of the whole space and a list that has it."""
-        return self.graph.cheapest, self.graph.extreme(dear=False)
+        """Return the smallest cost of the whole space and an encoding that has it."""
+        return self.graph.cheapest, self.graph.extreme(most_expensive=False)
 
-    def dearest(self) -> tuple[int, Options]:
-        """Return the largest cost of the whole space, budget or not, and a list that has it."""
-        return self.graph.dearest, self.graph.extreme(dear=True)
+    def most_expensive(self) -> tuple[int, Options]:
+        """Return the largest cost of the whole space and an encoding that has it."""
+        return self.graph.most_expensive, self.graph.extreme(most_expensive=True)
 
     def count(self, low: int = 0, high: int | None = None) -> int:
-        """Return the exact number of lists inside, as a Python integer of any size.
+        """Return the exact number of encodings inside, as a Python integer of any size.
 
         The first call on a large space fills the tables once or twice more, in integers.
         """
@@ -126,7 +125,7 @@ class BudgetTable:
     def sample(
         self, rng: np.random.Generator, n: int, low: int = 0, high: int | None = None
     ) -> list[Options]:
-        """Return `n` lists, independent and uniform over all lists inside."""
+        """Return `n` encodings, independent and uniform over all encodings inside."""
         first, last = self.inside(low, high)
         inside = self._slice(first, last)
         reach = np.cumsum(self.many[inside])
@@ -136,10 +135,10 @@ class BudgetTable:
     def sample_at(
         self, rng: np.random.Generator, costs: ArrayLike, low: int = 0, high: int | None = None
     ) -> list[Options]:
-        """Return one list for each of `costs` ([n] multiplies), inside, at the nearest cost.
+        """Return one encoding for each of `costs` ([n] multiplies), inside, at the nearest cost.
 
-        Uniform over the lists of the nearest cost that has any inside (of the nearest bin, where
-        costs are binned).
+        Uniform over the encodings of the nearest cost that has any inside (of the nearest bin,
+        where costs are binned).
         """
         first, last = self.inside(low, high)
         wanted = (np.asarray(costs, np.float64) - self.graph.cheapest) / self.layout.unit
@@ -152,10 +151,10 @@ class BudgetTable:
     def sample_level(
         self, rng: np.random.Generator, n: int, low: int = 0, high: int | None = None
     ) -> list[Options]:
-        """Return `n` lists inside that cover the logarithm of the cost evenly, cheapest first.
+        """Return `n` encodings inside that cover the logarithm of the cost evenly, cheapest first.
 
-        The log-interval from the cheapest cost inside to the dearest is cut into `n` equal
-        strata; each gives one cost, uniform in it, and a list from the nearest cost.
+        The log-interval from the cheapest cost inside to the most expensive is cut into `n` equal
+        strata; each gives one cost, uniform in it, and an encoding from the nearest cost.
         """
         first, last = self.inside(low, high)
         held = self.held[self._slice(first, last)]
@@ -165,20 +164,20 @@ class BudgetTable:
         return self.sample_at(rng, costs, low, high)
 
     def decode(self, point: Sequence[float], low: int = 0, high: int | None = None) -> Options:
-        """Return the list that a point of [0, 1)^dimension stands for.
+        """Return the encoding that a point of [0, 1)^dimension stands for.
 
-        Coordinate i decides at position i, in shares of the lists inside that follow each option;
-        those beyond the list's end are ignored. Uniform points give uniform lists (every option
-        keeps a share of at least 2^-40, so that each list has its points).
+        Coordinate i decides at position i, in shares of the encodings inside that follow each
+        option; those beyond the encoding's end are ignored. Uniform points give uniform encodings
+        (every option keeps a share of at least 2^-40, so that each encoding has its points).
         """
-        return points.decode(self, self._coarse, point, *self.inside(low, high))
+        return unit_cube.decode(self, self._coarse, point, *self.inside(low, high))
 
     def encode(self, options: Options, low: int = 0, high: int | None = None) -> tuple[float, ...]:
         """Return a point that decodes to `options`: the middle of its box.
 
-        Raises `UserError` for a list that is not the chain's or not inside.
+        Raises `UserError` for an encoding that is not the chain's or not inside.
         """
-        return points.encode(self, self._coarse, options, *self.inside(low, high))
+        return unit_cube.encode(self, self._coarse, options, *self.inside(low, high))
 
     def mutate(
         self,
@@ -189,10 +188,10 @@ class BudgetTable:
         *,
         rate: float | None = None,
     ) -> Options:
-        """Return another list inside: one decision made differently, the rest kept where it can be.
+        """Return an encoding inside with one decision changed and the rest kept where it can be.
 
         After the changed decision each later one is made afresh with probability `rate` (by
-        default one over their number), so any list inside comes from any other with positive
+        default one over their number), so any encoding inside comes from any other with positive
         probability in one step. Never returns `options`. Raises `UserError` if no other is inside.
         """
         return moves.mutate(self, rng, options, *self.inside(low, high), rate)
@@ -205,7 +204,7 @@ class BudgetTable:
         low: int = 0,
         high: int | None = None,
     ) -> Options:
-        """Return a list inside that decides like one parent or the other wherever it can.
+        """Return an encoding inside that decides like one parent or the other wherever it can.
 
         Never returns a parent: where the cross is one, a mutation of it. Raises `UserError` if
         nothing but the parents is inside.
@@ -215,16 +214,16 @@ class BudgetTable:
     def neighbours(
         self, options: Options, low: int = 0, high: int | None = None
     ) -> Iterator[Options]:
-        """Yield each list inside that differs in one decision, later ones kept where they can be.
+        """Yield each encoding inside that differs in one decision; later ones are kept if possible.
 
         Where a later decision cannot be kept, the option nearest in price takes its place. Each
-        list comes once, never `options` itself; nothing is random.
+        encoding comes once, never `options` itself; nothing is random.
         """
         return moves.neighbours(self, options, *self.inside(low, high))
 
-    def lists(self, low: int = 0, high: int | None = None) -> Iterator[Options]:
-        """Yield every list inside, once, in the order of the chain's options."""
-        return moves.lists(self, *self.inside(low, high))
+    def encodings(self, low: int = 0, high: int | None = None) -> Iterator[Options]:
+        """Yield every encoding inside, once, in the order of the chain's options."""
+        return moves.encodings(self, *self.inside(low, high))
 
     def units(self, low: int, high: int | None) -> tuple[int, int]:
         """Return the cells (first, last) of the root's table that lie inside [low, high]."""
@@ -233,7 +232,7 @@ class BudgetTable:
             raise UserError(
                 f"the interval [{low}, {high}] is upside down; low must not be above high"
             )
-        if high > self.high and self.high < self.graph.dearest:
+        if high > self.high and self.high < self.graph.most_expensive:
             raise UserError(
                 f"{high} is beyond this table, which ends at {self.high}; tabulate with that high"
             )
@@ -243,7 +242,7 @@ class BudgetTable:
         return first, max(last, -1)
 
     def inside(self, low: int, high: int | None) -> tuple[int, int]:
-        """Return `units(low, high)`; raises `UserError` if no list is inside, with the nearest."""
+        """Return `units(low, high)`; raises `UserError` with the nearest costs if it is empty."""
         first, last = self.units(low, high)
         inside = self._slice(first, last)
         if inside.start == inside.stop:
@@ -275,7 +274,7 @@ class BudgetTable:
         return list(self._sampler.draw(rng, units))
 
     def _cost_of_units(self, units: int) -> int:
-        """True cost of some list of so many units; of all of them, if the table is exact."""
+        """True cost of some encoding of so many units; of all of them, if the table is exact."""
         if self.exact:
             return self.graph.cheapest + units * self.layout.unit
         return self.cost(self._draw(np.random.default_rng(0), np.array([units]))[0])
@@ -295,7 +294,7 @@ class BudgetTable:
         return UserError(f"{said}; {', '.join(near)}; widen the interval to hold one")
 
     def _nearest_above(self, high: int) -> int | None:
-        if high >= self.graph.dearest:
+        if high >= self.graph.most_expensive:
             return None
         reach = max(high, self.graph.cheapest)
         while True:
@@ -304,9 +303,9 @@ class BudgetTable:
             beyond = held * wider.layout.unit - wider.blur > high - self.graph.cheapest
             if beyond.any():
                 return wider._cost_of_units(int(held[beyond][0]))
-            if reach == self.graph.dearest:
+            if reach == self.graph.most_expensive:
                 return reach
-            reach = min(self.graph.dearest, 2 * reach + 1)
+            reach = min(self.graph.most_expensive, 2 * reach + 1)
 
 
 def _dtype(size: int) -> np.dtype[Any]:
@@ -315,7 +314,7 @@ def _dtype(size: int) -> np.dtype[Any]:
     wide = np.dtype(np.longdouble)
     if np.finfo(wide).maxexp < 16384 or size.bit_length() > 16000:
         raise UserError(
-            f"the space holds more than 10^{int(size.bit_length() * 0.30103)} lists, too many to"
-            " weigh in floating point on this machine; restrict it to fewer decisions"
+            f"the space holds more than 10^{int(size.bit_length() * 0.30103)} encodings, too many"
+            " to weigh in floating point on this machine; restrict it to fewer decisions"
         )
     return wide

@@ -14,22 +14,22 @@ from search.networks.arch import Arch
 class Chain(Protocol):
     """A space as a chain of decisions: at a position, in a state, an option leads on at a price.
 
-    A finished list of options is one architecture; its cost is the sum of the prices of its steps
-    and of finishing. Prices are integers from 0 on, states hashable, options distinct strings or
-    integers. Lists may differ in length. A chain that sets `position_free = True` promises that
-    its answers depend on the state alone; states met at several positions are then looked at
-    once, which makes chains with lists of many lengths much faster to tabulate.
+    A finished encoding of options is one architecture; its cost is the sum of the prices of its
+    steps and of finishing. Prices are integers from 0 on, states hashable, options distinct strings
+    or integers. Encodings may differ in length. A chain that sets `position_free = True` promises
+    that its answers depend on the state alone; states met at several positions are then looked at
+    once, which makes chains with encodings of many lengths much faster to tabulate.
 
-    Different lists may stand for the same value in a user's chain. Then uniform means uniform over
-    lists, counts are counts of lists, and a value is known by `value_id`, so that a study trains
-    it once.
+    Different encodings may stand for the same value in a user's chain. Then uniform means uniform
+    over encodings, counts are counts of encodings, and a value is known by `value_id`, so that a
+    study trains it once.
     """
 
     def start(self) -> Hashable:
         """Return the state before the first decision."""
 
     def options(self, position: int, state: Any, /) -> Sequence[Option]:
-        """Return what can be decided here; empty where the list is finished."""
+        """Return what can be decided here; empty where the encoding is finished."""
 
     def step(self, position: int, state: Any, option: Option, /) -> tuple[Hashable, int]:
         """Return the state that `option` leads to and its price."""
@@ -38,13 +38,13 @@ class Chain(Protocol):
         """Return the price of finishing in `state`."""
 
     def value(self, options: Options, /) -> Any:
-        """Return what a finished list stands for: an `Arch`, or any JSON value."""
+        """Return what a finished encoding stands for: an `Arch`, or any JSON value."""
 
 
 def cost(chain: Chain, options: Sequence[Option]) -> int:
     """Return the price of a finished list, summed step by step.
 
-    Raises `UserError` if the list is not one of the chain's.
+    Raises `UserError` if the encoding is not one of the chain's.
     """
     state, total = chain.start(), 0
     for position, option in enumerate(options):
@@ -60,7 +60,7 @@ def cost(chain: Chain, options: Sequence[Option]) -> int:
 
 
 def value_id(value: Any) -> str:
-    """Return the identity of what a list stands for: 12 hexadecimal digits.
+    """Return the identity of what an encoding stands for: 12 hexadecimal digits.
 
     An `Arch` has its own; a user's value that of its canonical JSON. Raises `UserError` where the
     value is neither.
@@ -72,7 +72,7 @@ def value_id(value: Any) -> str:
     except (TypeError, ValueError) as error:
         raise UserError(
             f"the chain's value {value!r:.80} is not JSON ({error}); value() must return an Arch"
-            " or plain lists, dictionaries, strings and finite numbers"
+            " or plain encodings, dictionaries, strings and finite numbers"
         ) from None
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -92,10 +92,10 @@ def checked_price(price: Any, position: int, option: object) -> int:
 
 
 def not_of_chain(position: int, option: object, allowed: Sequence[Option]) -> UserError:
-    """Say that a list leaves the chain at `position`."""
+    """Say that an encoding leaves the chain at `position`."""
     if not allowed:
         return UserError(
-            f"position {position} decides {option!r}, but the list is finished there; drop what"
+            f"position {position} decides {option!r}, but the encoding is finished there; drop what"
             " follows"
         )
     return UserError(
@@ -105,8 +105,8 @@ def not_of_chain(position: int, option: object, allowed: Sequence[Option]) -> Us
 
 
 def unfinished(options: Sequence[Option], rest: Sequence[Option]) -> UserError:
-    """Say that a list ends too early."""
+    """Say that an encoding ends too early."""
     return UserError(
-        f"the list ends after {len(options)} decisions but is not finished; next comes one of"
+        f"the encoding ends after {len(options)} decisions but is not finished; next comes one of"
         f" {', '.join(str(known) for known in rest)}"
     )

@@ -1,4 +1,4 @@
-"""How many lists there are at each cost: the dynamic programme, in floating point and exactly."""
+"""Number of encodings at each cost: the dynamic programme, in floating point and exactly."""
 
 import math
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.spaces.layout import Layout, Ways
+from search.spaces.layout import TableLayout, Ways
 
 Counts = NDArray[Any]
 _WORD = 1 << 64
@@ -40,12 +40,12 @@ def accumulate(ways: Ways, tables: Callable[[int], Counts], out: Counts, base: i
 
 
 def tabulate_counts(
-    layout: Layout, root: int, dtype: np.dtype[Any]
+    layout: TableLayout, root: int, dtype: np.dtype[Any]
 ) -> tuple[Counts, dict[int, int]]:
     """Fill the tables of all points but the root: (flat array, offset of each point).
 
     Cell 0 stays zero. Floating point: sums of positive terms, so each count is right to a relative
-    1e-12 or so, and zero exactly where there is no list.
+    1e-12 or so, and zero exactly where there is no encoding.
     """
     points = [point for point in sorted(layout.length) if point != root or point == 0]
     offset: dict[int, int] = {}
@@ -67,9 +67,9 @@ def tabulate_counts(
 
 
 def root_counts(
-    layout: Layout, root: int, flat: Counts, offset: dict[int, int]
+    layout: TableLayout, root: int, flat: Counts, offset: dict[int, int]
 ) -> tuple[NDArray[np.int64], Counts]:
-    """Return the costs that lists have, in units and ascending, and how many lists each has."""
+    """Return the ascending costs that encodings have, in units, and the number at each."""
     if root == 0:
         return np.zeros(1, np.int64), np.ones(1, flat.dtype)
 
@@ -95,14 +95,14 @@ def root_counts(
 
 
 class ExactCounts:
-    """Exact numbers of lists at the root, as residues modulo 2^64 and as many more as needed.
+    """Exact numbers of encodings at the root, as residues modulo 2^64 and as many more as needed.
 
     The floating-point sum says where the number lies, within a proven error; the residues say
     which integer there it is. Each modulus costs about one more filling of the tables, of which
     the root's alone is kept.
     """
 
-    def __init__(self, layout: Layout, root: int, epsilon: float) -> None:
+    def __init__(self, layout: TableLayout, root: int, epsilon: float) -> None:
         self._layout = layout
         self._root = root
         self._error = _error(layout, root) * Fraction(epsilon)
@@ -110,7 +110,7 @@ class ExactCounts:
         self._residues: list[tuple[int, Counts]] = []
 
     def within(self, first: int, last: int, estimate: int) -> int:
-        """Return the exact number of lists of `first` to `last` units; `estimate` is its float."""
+        """Return the exact number of encodings from `first` to `last` units near `estimate`."""
         slack = 1 + math.ceil(estimate * self._error)
         modulus, residue, used = 1, 0, 0
         while modulus <= 2 * slack:
@@ -143,7 +143,7 @@ class ExactCounts:
         return tables[self._root]
 
 
-def _error(layout: Layout, root: int) -> int:
+def _error(layout: TableLayout, root: int) -> int:
     """Bound on the roundings in a count, one an addition: the factor of the relative error."""
     depth: dict[int, int] = {}
     for point in sorted(layout.length):

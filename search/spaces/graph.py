@@ -28,10 +28,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """All lists of a chain as the paths from the last node to node 0, where every list ends.
+    """All encodings of a chain as paths from the last node to node 0, where each ends.
 
-    Children come before their parents. A list costs `cheapest` plus the excesses along its path.
-    Points with the same future are one node, whatever state or position they had.
+    Children come before their parents. An encoding costs `cheapest` plus the excesses along its
+    path. Points with the same future are one node, whatever state or position they had.
     """
 
     nodes: tuple[Node, ...]
@@ -39,12 +39,12 @@ class Graph:
 
     @property
     def root(self) -> int:
-        """Where every list starts."""
+        """Where every encoding starts."""
         return len(self.nodes) - 1
 
     @cached_property
     def size(self) -> int:
-        """Exact number of lists."""
+        """Exact number of encodings."""
         counts: list[int] = []
         for node in self.nodes:
             counts.append(sum(counts[child] for child in node.children) if node.options else 1)
@@ -61,25 +61,25 @@ class Graph:
 
     @cached_property
     def longest(self) -> int:
-        """Number of decisions of the longest list."""
+        """Number of decisions of the longest encoding."""
         found: list[int] = []
         for node in self.nodes:
             found.append(max((1 + found[child] for child in node.children), default=0))
         return found[-1]
 
     @property
-    def dearest(self) -> int:
-        """Cost of the dearest list."""
+    def most_expensive(self) -> int:
+        """Cost of the most expensive encoding."""
         return self.cheapest + self.largest[self.root]
 
-    def extreme(self, *, dear: bool) -> Options:
-        """Return the first cheapest list, or the first dearest one."""
+    def extreme(self, *, most_expensive: bool) -> Options:
+        """Return the first cheapest encoding, or the first most expensive one."""
         options: list[Option] = []
         here = self.root
         while self.nodes[here].options:
             node = self.nodes[here]
-            want = self.largest[here] if dear else 0
-            rest = self.largest if dear else (0,) * len(self.nodes)
+            want = self.largest[here] if most_expensive else 0
+            rest = self.largest if most_expensive else (0,) * len(self.nodes)
             ways = zip(node.excess, node.children, strict=True)
             pick = next(i for i, (e, child) in enumerate(ways) if e + rest[child] == want)
             options.append(node.options[pick])
@@ -87,9 +87,9 @@ class Graph:
         return tuple(options)
 
     def walk(self, options: Sequence[Option]) -> Iterator[tuple[int, int]]:
-        """Yield (node, index of the option taken) along a finished list.
+        """Yield (node, index of the option taken) along a finished encoding.
 
-        Raises `UserError` if the list is not one of the chain's.
+        Raises `UserError` if the encoding is not one of the chain's.
         """
         here = self.root
         for position, option in enumerate(options):
@@ -103,7 +103,7 @@ class Graph:
             raise unfinished(options, self.nodes[here].options)
 
     def cost(self, options: Sequence[Option]) -> int:
-        """Return the cost of a finished list; raises `UserError` for any other."""
+        """Return the cost of a finished encoding; raises `UserError` for any other."""
         return self.cheapest + sum(self.nodes[node].excess[i] for node, i in self.walk(options))
 
 

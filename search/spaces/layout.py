@@ -30,15 +30,15 @@ class Ways:
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
-    """Where the tables lie, all in units above the cheapest list.
+class TableLayout:
+    """Where the tables lie, all in units above the cheapest encoding.
 
     A tabled point v owns `length[v]` cells: the ways to the end at 0, 1, … units. Points with a
-    single way in have no table; they are passed through. `shifts[v][i]` is the price of option i
-    at node v, `farthest[v]` the most that a way to the end costs. `ways` lead from each tabled
-    point, through `runs` of options. `last` is the budget. `unit` multiplies make a unit; if
-    prices had to be rounded up to units, a list costs up to `blur` multiplies less than its units
-    say, otherwise `blur` is 0. `thin`: so few ways lead from the root that the costs of all lists
+    single way in have no table; they are passed through. `shifts[v][i]` is the price of option i at
+    node v, `farthest[v]` the most that a way to the end costs. `ways` lead from each tabled point,
+    through `runs` of options. `last` is the budget. `unit` multiplies make a unit; if prices had to
+    be rounded up to units, an encoding costs up to `blur` multiplies less than its units say,
+    otherwise `blur` is 0. `thin`: so few ways lead from the root that the costs of all encodings
     are sorted rather than laid out.
     """
 
@@ -58,8 +58,8 @@ class Layout:
         return sum(self.length.values())
 
 
-def plan(graph: Graph, budget: int, most_cells: int) -> Layout:
-    """Lay out the tables for lists of at most `budget` multiplies above the cheapest.
+def plan(graph: Graph, budget: int, most_cells: int) -> TableLayout:
+    """Lay out the tables for encodings of at most `budget` multiplies above the cheapest.
 
     The unit is the greatest common divisor of all price differences, so that nothing is rounded;
     where that asks for more than `most_cells`, it is made coarser, until a quarter of them do.
@@ -83,11 +83,11 @@ def plan(graph: Graph, budget: int, most_cells: int) -> Layout:
     blur = _blur(graph, shifts, unit)
     runs: list[Options] = []
     ways = {point: _ways(graph, point, shifts, length, runs) for point in length}
-    return Layout(unit, last, blur, shifts, farthest, ways, tuple(runs), length, thin)
+    return TableLayout(unit, last, blur, shifts, farthest, ways, tuple(runs), length, thin)
 
 
 def _thin(graph: Graph, shifts: tuple[tuple[int, ...], ...], length: dict[int, int]) -> bool:
-    # Beyond 2^53 lists floating point would not be exact, and the exact count needs the layout.
+    # Beyond 2^53 encodings floating point would not be exact, and the exact count needs the layout.
     if graph.size >= 1 << 53:
         return False
     ways = _ways(graph, graph.root, shifts, length, [])

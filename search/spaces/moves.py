@@ -1,4 +1,4 @@
-"""Steps from one list to another that never leave the interval of costs.
+"""Steps from one encoding to another that never leave the interval of costs.
 
 All of them walk the graph from the start and take only options from which the end can still be
 reached inside; a decision is kept from a parent where it exists and fits. Cells `first` to `last`
@@ -18,13 +18,13 @@ from search.jobs import Option, Options
 if TYPE_CHECKING:
     from search.spaces.budget_table import BudgetTable
 
-# How far ahead in the parent's list a decision of the same kind is looked for.
+# How far ahead in the parent's encoding a decision of the same kind is looked for.
 _AHEAD = 8
 
 
 @dataclass
 class _Parent:
-    """A parent's decisions, lined up with a walk that may be longer or shorter than its list."""
+    """A parent's decisions, aligned with a walk that may be longer or shorter than it."""
 
     options: Options
     seat: dict[int, int]
@@ -147,9 +147,9 @@ def crossover(
     if child in (one, other):
         child = mutate(table, rng, child, first, last)
     if child in (one, other):
-        # Only a space of next to nothing comes here: any third list will do.
+        # Only a space of next to nothing comes here: any third encoding will do.
         thirds = [
-            found for found in islice(lists(table, first, last), 3) if found not in (one, other)
+            found for found in islice(encodings(table, first, last), 3) if found not in (one, other)
         ]
         if not thirds:
             raise _alone(table, one)
@@ -187,8 +187,8 @@ def _nearest(table: "BudgetTable", parent: _Parent) -> _Choose:
     return choose
 
 
-def lists(table: "BudgetTable", first: int, last: int) -> Iterator[Options]:
-    """See `BudgetTable.lists`."""
+def encodings(table: "BudgetTable", first: int, last: int) -> Iterator[Options]:
+    """See `BudgetTable.encodings`."""
     stack: list[tuple[Options, int, int]] = [((), table.graph.root, 0)]
     while stack:
         found, here, spent = stack.pop()

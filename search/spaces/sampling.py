@@ -1,4 +1,4 @@
-"""Uniform lists at given costs, many at a time and without rejection."""
+"""Uniform encodings at given costs, many at a time and without rejection."""
 
 from collections.abc import Iterator
 from itertools import chain, pairwise
@@ -8,18 +8,20 @@ from numpy.typing import NDArray
 
 from search.jobs import Options
 from search.spaces.counts import Counts
-from search.spaces.layout import Layout
+from search.spaces.layout import TableLayout
 
-# Lists drawn together, and numbers looked at together: small enough to stay in the cache.
+# Encodings drawn together, and numbers looked at together: small enough to stay in the cache.
 _TOGETHER = 1 << 14
 _BATCH = 1 << 15
 
 
 class Sampler:
-    """Draws lists of given costs from the filled tables of a layout."""
+    """Draws encodings of given costs from the filled tables of a layout."""
 
-    def __init__(self, layout: Layout, flat: Counts, offset: dict[int, int], root: int) -> None:
-        """Take the tables as `tabulate_counts` returns them, and the point where lists start."""
+    def __init__(
+        self, layout: TableLayout, flat: Counts, offset: dict[int, int], root: int
+    ) -> None:
+        """Take the tables that `tabulate_counts` returns and the point where encodings start."""
         self._layout, self._flat, self._root = layout, flat, root
         self._longest = _most_hops(layout)
         self._sizes = np.array([len(run) for run in layout.runs], np.int64)
@@ -36,18 +38,18 @@ class Sampler:
         }
 
     def draw(self, rng: np.random.Generator, units: NDArray[np.int64]) -> Iterator[Options]:
-        """Draw one list for each entry of `units` (int64 [n]), uniform over those of that cost.
+        """Draw one encoding for each entry of `units` (int64 [n]), uniform over those of that cost.
 
-        Every list costs exactly its units. At each point a way is taken with the share that it
-        has of the lists that end there exactly on cost; no differences are formed, so that rare
-        lists keep their share. `units` must be costs that have lists.
+        Every encoding costs exactly its units. At each point a way is taken with the share that it
+        has of the encodings that end there exactly on cost; no differences are formed, so that rare
+        encodings keep their share. `units` must be costs that have encodings.
         """
         for begin in range(0, len(units), _TOGETHER):
             hops, taken = self._hops(rng, units[begin : begin + _TOGETHER].astype(np.int64))
             yield from self._spelled(hops, taken)
 
     def _spelled(self, hops: NDArray[np.int64], taken: NDArray[np.int64]) -> Iterator[Options]:
-        """Join the runs `taken`, [n, most], of which each list has the first `hops`, [n]."""
+        """Join the runs `taken`, [n, most], of which each encoding has the first `hops`, [n]."""
         runs = taken[np.arange(taken.shape[1]) < hops[:, None]]
         sizes = self._sizes[runs]
         ends = np.cumsum(sizes)
@@ -61,12 +63,13 @@ class Sampler:
     def _hops(
         self, rng: np.random.Generator, rest: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return how many runs of options each list has, [n], and which, [n, most]."""
+        """Return how many runs of options each encoding has, [n], and which, [n, most]."""
         hops = np.zeros(len(rest), np.int64)
         found = np.zeros((len(rest), self._longest), np.int64)
         waiting = {self._root: [np.arange(len(rest))]}
         while waiting:
-            # Children have smaller numbers than parents: the largest has all its lists together.
+            # Children have smaller numbers than parents: the largest has all its encodings
+            # together.
             point = max(waiting)
             here = waiting.pop(point)
             ways = self._layout.ways[point]
@@ -100,13 +103,13 @@ class Sampler:
         reach *= many
         np.cumsum(reach, axis=0, out=reach)
         total = reach[-1]
-        # Rounding up to the total would choose a last group that may have no lists.
+        # Rounding up to the total would choose a last group that may have no encodings.
         aim = np.minimum(rng.random(len(rest)) * total, np.nextafter(total, 0))
         taken: NDArray[np.int64] = (reach <= aim).sum(axis=0)
         return taken
 
 
-def _most_hops(layout: Layout) -> int:
+def _most_hops(layout: TableLayout) -> int:
     found: dict[int, int] = {}
     for point in sorted(layout.length):
         children = layout.ways[point].child.tolist()

@@ -20,7 +20,7 @@ from search.spaces import chain as protocol
 
 
 class _State(NamedTuple):
-    """Where a list stands: all that later options and prices depend on.
+    """Where an encoding stands: all that later options and prices depend on.
 
     `what` is decided next, in stage `stage`, where `channels` come in and blocks have `width`.
     `left` blocks follow this one in its stage; -1 in a first block, before the depth is decided.
@@ -48,7 +48,7 @@ class StageChain:
     """A stage-wise space for one input shape and number of classes: a `search.spaces.Chain`.
 
     A stage, or the stem, strides only where at least two pixels are left each way; otherwise it
-    keeps the map's size, so that every space can be used on images of any size. Different lists
+    keeps the map's size, so that every space can be used on images of any size. Different encodings
     are different networks. Prices are multiplies, equal to `search.networks.cost`'s.
     """
 
@@ -56,7 +56,8 @@ class StageChain:
     input: Input
     classes: int
 
-    # States say everything; the same stage is met at many positions, since lists differ in length.
+    # States say everything; the same stage is met at many positions, since encodings differ in
+    # length.
     position_free = True
 
     def start(self) -> _State:
@@ -119,7 +120,7 @@ class StageChain:
         return height * width * state.channels * head + head * classes
 
     def value(self, options: Options) -> Arch:
-        """Return the network of a finished list; raises `UserError` if it is not the space's."""
+        """Return the network of an encoding; raises `UserError` for one of another space."""
         protocol.cost(self, options)
         state, expansion, blocks = self.start(), 1, list[Block]()
         stem = int(str(options[0])[1:])

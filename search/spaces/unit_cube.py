@@ -1,4 +1,4 @@
-"""Points of the unit cube as lists inside an interval of costs, and back."""
+"""Points of the unit cube as encodings inside an interval of costs, and back."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1024
 # Share that every possible option keeps: far below what sampling could notice, far above the
-# spacing of floating-point numbers, so that even the rarest list has points of its own.
+# spacing of floating-point numbers, so that even the rarest encoding has points of its own.
 _LEAST = 2.0**-40
 
 
@@ -46,9 +46,9 @@ class BlockSums:
         return self._spelled[point]
 
     def ways(self, point: int, first: int, last: int) -> Counts:
-        """Return for each run out of a point how many lists inside begin with it, [runs]."""
+        """Return for each run out of a point how many encodings inside begin with it, [runs]."""
         ways = self._table.layout.ways[point]
-        # Runs that end the list there need no sums; a user's table of costs has thousands.
+        # Runs that end the encoding there need no sums; a user's table of costs has thousands.
         weights = ((ways.child == 0) & (first <= ways.shift) & (ways.shift <= last)).astype(
             self._table.flat.dtype
         )
@@ -115,7 +115,7 @@ class _Walk:
 def decode(
     table: "BudgetTable", sums: BlockSums, point: Sequence[float], first: int, last: int
 ) -> Options:
-    """Return the list inside cells `first` to `last` that `point` stands for."""
+    """Return the encoding inside cells `first` to `last` that `point` stands for."""
     if len(point) != table.dimension or not all(0 <= u < 1 for u in point):
         raise UserError(
             f"a point of {len(point)} coordinates cannot be decoded; it must have"
@@ -144,8 +144,8 @@ def encode(
         bounds = walk.bounds()
         if bounds[pick] == bounds[pick + 1]:
             raise UserError(
-                f"the list {' '.join(map(str, options))} costs {table.cost(options)} multiplies,"
-                " which is not inside the interval; encode it with one that holds it"
+                f"the encoding {' '.join(map(str, options))} costs {table.cost(options)}"
+                " multiplies, which is not inside the interval; encode it with one that holds it"
             )
         found.append((bounds[pick] + bounds[pick + 1]) / 2)
         walk.take(pick)

@@ -1,13 +1,11 @@
 """Strategies: what proposes the next job, one file each, all inside the budget by construction."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOME = {"build": "registry"}
+from search.lazy import names_from
+
+if TYPE_CHECKING:
+    from search.strategies.registry import build
+
 __all__ = ["build"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = names_from(__name__, {"build": "search.strategies.registry"})

@@ -5,12 +5,12 @@ from collections import deque
 from search.errors import UserError
 from search.jobs import Job, Options, Result
 from search.pareto import front
-from search.strategies.history import Memory, Task, Trial
-from search.strategies.log_cost import Levels
+from search.strategies.history import History, Observation, Problem
+from search.strategies.log_cost import LogCostLevels
 
 POPULATION = 32
 _CROSSED = 0.5
-# Children that were known already before any unknown list will do.
+# Children that were known already before any unknown encoding will do.
 _TRIES = 8
 
 
@@ -21,24 +21,26 @@ class Evolution:
     mutation of a parent, or of a cross of two, inside the budget.
     """
 
-    def __init__(self, task: Task, population: int | None = None) -> None:
-        self._memory = Memory(task)
-        self._levels = Levels(self._memory, task.generator(0))
-        self._rng = task.generator(3)
-        self._living: deque[Trial] = deque(maxlen=POPULATION if population is None else population)
+    def __init__(self, problem: Problem, population: int | None = None) -> None:
+        self._history = History(problem)
+        self._levels = LogCostLevels(self._history, problem.generator(0))
+        self._rng = problem.generator(3)
+        self._living: deque[Observation] = deque(
+            maxlen=POPULATION if population is None else population
+        )
         self._asked = 0
 
     def ask(self) -> Job:
         """Return the next job; raises `Exhausted` when none is left."""
         while True:
-            job = self._memory.claim(self._propose())
+            job = self._history.claim(self._propose())
             if job is not None:
                 self._asked += 1
                 return job
 
     def tell(self, job: Job, result: Result) -> None:
         """Let a result live in the place of the oldest; a failed one is never born."""
-        trial = self._memory.tell(job, result)
+        trial = self._history.tell(job, result)
         if trial is not None:
             self._living.append(trial)
 
@@ -48,9 +50,9 @@ class Evolution:
         parents = self._parents()
         for _ in range(_TRIES):
             child = self._child(parents)
-            if child is not None and child not in self._memory.known:
+            if child is not None and child not in self._history.known:
                 return child
-        return self._memory.leftover(self._rng)
+        return self._history.leftover(self._rng)
 
     def _parents(self) -> list[Options]:
         """Return the living's first front, and its second where the first is short."""
@@ -63,7 +65,7 @@ class Evolution:
         return parents
 
     def _child(self, parents: list[Options]) -> Options | None:
-        table, interval = self._memory.task.table, self._memory.task.interval
+        table, interval = self._history.problem.table, self._history.problem.interval
         picks = self._rng.integers(len(parents), size=2)
         one, other = (parents[int(i)] for i in picks)
         try:

@@ -8,9 +8,13 @@ import numpy as np
 
 from search.jobs import Exhausted, Job, Options, Result, Strategy, failed
 from search.pareto import front
-from search.strategies.history import Task, Trial
+from search.strategies.history import Observation, Problem
 from search.strategies.rungs import promotions
-from search.strategies.surrogate.acquisition import from_scale, gain, to_scale
+from search.strategies.surrogate.acquisition import (
+    from_negative_log_error,
+    hypervolume_improvement,
+    negative_log_error,
+)
 from search.strategies.surrogate.encoding import Matrix
 
 RUNGS, REDUCTION = 3, 3
@@ -22,11 +26,11 @@ class Halving:
     """Asynchronous successive halving (arXiv:1810.05934) around another strategy, for a front.
 
     The first candidates of the inner strategy start at the shortest of `lengths` [epochs]. Of each
-    rung's results one of `reduction` goes on to the next: a job of the same list and seed with
+    rung's results one of `reduction` goes on to the next: a job of the same encoding and seed with
     more epochs. The next to go on is the one that adds the largest area to those that went on
     before, so it is never dominated by one of them. Nothing waits for a rung to be complete.
 
-    The surrogate has a model that says more of who should go on, see `paced.Paced`.
+    The surrogate has a model that says more of who should go on, see `paced.MultiFidelity`.
 
     The inner strategy is told one result for a candidate at first and a better one each time it
     went on: the longer training's error, scaled back to what the shortest would have left.
@@ -37,14 +41,18 @@ class Halving:
     """
 
     def __init__(
-        self, task: Task, make: Callable[[], Strategy], lengths: tuple[int, ...], reduction: int
+        self,
+        problem: Problem,
+        make: Callable[[], Strategy],
+        lengths: tuple[int, ...],
+        reduction: int,
     ) -> None:
-        self._task, self._make, self._inner = task, make, make()
+        self._problem, self._make, self._inner = problem, make, make()
         self._lengths, self._reduction = lengths, reduction
-        self._rungs: list[dict[Options, Trial]] = [{} for _ in lengths]
+        self._rungs: list[dict[Options, Observation]] = [{} for _ in lengths]
         self._begun: list[dict[Options, None]] = [{} for _ in lengths]
-        low, high = task.interval
-        self._ends = (max(low, task.table.cheapest()[0]), high)
+        low, high = problem.interval
+        self._ends = (max(low, problem.table.cheapest()[0]), high)
         self._short = True
         self._exhausted: Exhausted | None = None
 
@@ -70,18 +78,18 @@ class Halving:
         """Learn a result at any rung; a failed one never goes on."""
         rung = self._lengths.index(job.epochs)
         self._begun[rung][job.options] = None
-        proposed = replace(job, epochs=self._task.epochs)
+        proposed = replace(job, epochs=self._problem.epochs)
         if result.status != "ok" or not math.isfinite(result.accuracy):
             # A longer training that fails leaves what the shorter one said.
             if rung == 0 or not self._short:
                 self._inner.tell(proposed, result)
             return
-        cost = self._task.table.cost(job.options)
-        self._rungs[rung][job.options] = Trial(job.options, cost, float(result.accuracy))
+        cost = self._problem.table.cost(job.options)
+        self._rungs[rung][job.options] = Observation(job.options, cost, float(result.accuracy))
         if self._short:
-            value = to_scale(np.array(result.accuracy)) - self._progress(rung)
-            result = replace(result, accuracy=float(from_scale(value)))
-        elif job.epochs < self._task.epochs:
+            value = negative_log_error(np.array(result.accuracy)) - self._progress(rung)
+            result = replace(result, accuracy=float(from_negative_log_error(value)))
+        elif job.epochs < self._problem.epochs:
             return
         self._inner.tell(proposed, result)
 
@@ -89,13 +97,13 @@ class Halving:
         """From now on propose at full length, knowing the results at full length."""
         self._short, self._inner = False, self._make()
         for options in self._begun[0]:
-            job = Job(options, self._task.epochs, self._task.seed)
+            job = Job(options, self._problem.epochs, self._problem.seed)
             trial = self._rungs[-1].get(options)
             self._inner.tell(job, failed("cut short") if trial is None else Result(trial.accuracy))
 
     def _begin(self, options: Options, rung: int) -> Job:
         self._begun[rung][options] = None
-        return Job(options, self._lengths[rung], self._task.seed)
+        return Job(options, self._lengths[rung], self._problem.seed)
 
     def _promotion(self, *, everything: bool) -> Job | None:
         """Return the next candidate to go on, from the longest rung that has one."""
@@ -111,20 +119,22 @@ class Halving:
                     return self._begin(best, rung + 1)
         return None
 
-    def _largest(self, waiting: list[Trial], before: list[Trial], *, sure: bool) -> Options | None:
+    def _largest(
+        self, waiting: list[Observation], before: list[Observation], *, sure: bool
+    ) -> Options | None:
         """Return the one that adds the largest area; unless `sure`, none that adds nothing."""
         chosen = [before[i] for i in front([(t.cost, t.accuracy) for t in before])]
-        gains = gain(
+        gains = hypervolume_improvement(
             self._share(chosen),
             np.array([trial.accuracy for trial in chosen]),
             self._share(waiting),
             np.array([trial.accuracy for trial in waiting]),
-            chance=self._task.chance,
+            chance=self._problem.chance,
         )
         pick = int(np.argmax(gains))
         return waiting[pick].options if sure or gains[pick] > 0 else None
 
-    def _share(self, trials: list[Trial]) -> Matrix:
+    def _share(self, trials: list[Observation]) -> Matrix:
         """Return log-costs as shares of the budget's log-interval."""
         low, high = (math.log(max(1, cost)) for cost in self._ends)
         costs = np.array([max(1, trial.cost) for trial in trials], np.float64)
@@ -137,5 +147,5 @@ class Halving:
         pairs = [(short.accuracy, long.accuracy) for short, long in both]
         if rung == 0 or not pairs:
             return 0.0
-        short, long = to_scale(np.array(pairs)).T
+        short, long = negative_log_error(np.array(pairs)).T
         return float(np.median(long - short))

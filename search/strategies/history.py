@@ -11,13 +11,13 @@ from search.pareto import front
 from search.spaces.budget_table import BudgetTable
 from search.spaces.chain import value_id
 
-# Draws of 64 before the lists are enumerated instead: only a space of which nearly everything
+# Draws of 64 before the encodings are enumerated instead: only a space of which nearly everything
 # was asked for comes that far.
 _DRAWS = 8
 
 
 @dataclass(frozen=True)
-class Task:
+class Problem:
     """A space within [low, high] multiplies, and what each job there is: epochs and seed.
 
     `chance` is the accuracy of guessing, from which the area of a front is measured.
@@ -41,8 +41,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A list that was evaluated: its cost in multiplies, its accuracy in [0, 1]."""
+class Observation:
+    """An encoding that was evaluated: its cost in multiplies, its accuracy in [0, 1]."""
 
     options: Options
     cost: int
@@ -54,86 +54,86 @@ def is_known(result: Result) -> bool:
     return result.status == "ok" and math.isfinite(result.accuracy)
 
 
-class Memory:
+class History:
     """Keeps a strategy from asking twice, and failures from counting.
 
-    Known are all lists that were claimed, told, or found to stand for the value of another:
-    different lists of a user's chain may be one network. `trials` holds the results that are
-    numbers, in the order told; a second result for a list replaces the first.
+    Known are all encodings that were claimed, told, or found to stand for the value of another:
+    different encodings of a user's chain may be one network. `trials` holds the results that are
+    numbers, in the order told; a second result for an encoding replaces the first.
     """
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
         self.known: set[Options] = set()
-        self.trials: list[Trial] = []
+        self.observations: list[Observation] = []
         self._values: set[str] = set()
         self._place: dict[Options, int] = {}
-        self._front: list[Trial] = []
+        self._front: list[Observation] = []
         self._rest: Iterator[Options] | None = None
 
     def claim(self, options: Options) -> Job | None:
-        """Return the job of a list, or None where its value was asked for already."""
+        """Return the job of an encoding, or None where its value was asked for already."""
         if options in self.known or not self._is_new(options):
             return None
-        return Job(options, self.task.epochs, self.task.seed)
+        return Job(options, self.problem.epochs, self.problem.seed)
 
     def note(self, job: Job) -> None:
-        """Know a list from now on, whoever asked for it."""
+        """Know an encoding from now on, whoever asked for it."""
         if job.options not in self.known:
             self._is_new(job.options)
 
-    def tell(self, job: Job, result: Result) -> Trial | None:
+    def tell(self, job: Job, result: Result) -> Observation | None:
         """Keep a result; return it as a trial, or None if it is a failure or not a number."""
         self.note(job)
         if not is_known(result):
             return None
-        cost = self.task.table.cost(job.options)
-        trial = Trial(job.options, cost, float(result.accuracy))
+        cost = self.problem.table.cost(job.options)
+        trial = Observation(job.options, cost, float(result.accuracy))
         if job.options in self._place:
-            self.trials[self._place[job.options]] = trial
-            self._front = _best(self.trials)
+            self.observations[self._place[job.options]] = trial
+            self._front = _best(self.observations)
         else:
-            self._place[job.options] = len(self.trials)
-            self.trials.append(trial)
+            self._place[job.options] = len(self.observations)
+            self.observations.append(trial)
             self._front = _best([*self._front, trial])
         return trial
 
-    def front(self) -> list[Trial]:
+    def front(self) -> list[Observation]:
         """Return the trials that no other dominates, cheapest first."""
         return list(self._front)
 
     def leftover(self, rng: np.random.Generator) -> Options:
-        """Return any list inside that is not known, uniform while that is easy.
+        """Return any encoding inside that is not known, uniform while that is easy.
 
         Raises `Exhausted` when there is none.
         """
-        task = self.task
+        problem = self.problem
         for _ in range(_DRAWS):
-            for options in task.table.sample(rng, 64, *task.interval):
+            for options in problem.table.sample(rng, 64, *problem.interval):
                 if options not in self.known:
                     return options
         # One pass is enough for the life of the strategy: what is known stays known.
-        self._rest = self._rest or task.table.lists(*task.interval)
+        self._rest = self._rest or problem.table.encodings(*problem.interval)
         for options in self._rest:
             if options not in self.known:
                 return options
         raise self.exhausted()
 
     def exhausted(self) -> Exhausted:
-        """Return what to raise when every list inside has been proposed."""
+        """Return what to raise when every encoding inside has been proposed."""
         return Exhausted(
-            f"every architecture from {self.task.low} to {self.task.high} multiplies has been"
+            f"every architecture from {self.problem.low} to {self.problem.high} multiplies has been"
             " proposed; widen the budget or the space for more"
         )
 
     def _is_new(self, options: Options) -> bool:
         self.known.add(options)
-        value = value_id(self.task.table.chain.value(options))
+        value = value_id(self.problem.table.chain.value(options))
         if value in self._values:
             return False
         self._values.add(value)
         return True
 
 
-def _best(trials: Sequence[Trial]) -> list[Trial]:
+def _best(trials: Sequence[Observation]) -> list[Observation]:
     return [trials[i] for i in front([(trial.cost, trial.accuracy) for trial in trials])]

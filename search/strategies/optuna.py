@@ -5,27 +5,27 @@ from typing import TYPE_CHECKING
 
 from search.errors import UserError
 from search.jobs import Job, Options, Result
-from search.strategies.history import Memory, Task
-from search.strategies.log_cost import Levels
+from search.strategies.history import History, Problem
+from search.strategies.log_cost import LogCostLevels
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import Trial
 
-# Proposals known already, whose results Optuna is told again, before a list at an even level.
+# Proposals known already, whose results Optuna is told again, before an encoding at an even level.
 _TRIES = 4
 _LARGEST_SEED = 2**32
 _BELOW_ONE = math.nextafter(1.0, 0.0)
 
 
 class Optuna:
-    """Lets Optuna's multi-objective TPE or NSGA-II choose among lists inside the budget.
+    """Lets Optuna's multi-objective TPE or NSGA-II choose among encodings inside the budget.
 
     Its point in the unit cube says how much to spend, evenly in log-cost, and then decodes to a
     list that costs at most that. The two objectives are log-cost and accuracy.
     """
 
-    def __init__(self, task: Task, sampler: str | None = None) -> None:
+    def __init__(self, problem: Problem, sampler: str | None = None) -> None:
         try:
             import optuna
         except ImportError:
@@ -36,10 +36,10 @@ class Optuna:
         # It would announce the study and each trial on stderr.
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._failed = optuna.trial.TrialState.FAIL
-        self._task = task
-        self._memory = Memory(task)
-        self._rng = task.generator(5)
-        self._levels = Levels(self._memory, task.generator(0))
+        self._problem = problem
+        self._history = History(problem)
+        self._rng = problem.generator(5)
+        self._levels = LogCostLevels(self._history, problem.generator(0))
         seed = int(self._rng.integers(_LARGEST_SEED))
         chosen: BaseSampler = optuna.samplers.TPESampler(seed=seed)
         if sampler == "nsgaii":
@@ -53,20 +53,20 @@ class Optuna:
         for _ in range(_TRIES):
             trial = self._study.ask()
             options = self._decode(trial)
-            job = self._memory.claim(options)
+            job = self._history.claim(options)
             if job is not None:
                 self._waiting[options] = trial
                 return job
             # Known already: Optuna learns the result again, or that there is none.
             self._close(trial, self._values.get(options))
         while True:
-            job = self._memory.claim(self._levels.propose())
+            job = self._history.claim(self._levels.propose())
             if job is not None:
                 return job
 
     def tell(self, job: Job, result: Result) -> None:
         """Hand a result to Optuna; a failed one as failed."""
-        told = self._memory.tell(job, result)
+        told = self._history.tell(job, result)
         trial = self._waiting.pop(job.options, None)
         if told is not None:
             self._values[job.options] = [math.log(max(1, told.cost)), told.accuracy]
@@ -80,7 +80,7 @@ class Optuna:
             self._study.tell(trial, values)
 
     def _decode(self, trial: "Trial") -> Options:
-        table, (low, high) = self._task.table, self._task.interval
+        table, (low, high) = self._problem.table, self._problem.interval
         # Just below 1, which is where the cube ends.
         share, *point = (
             min(trial.suggest_float(f"u{i}", 0.0, 1.0), _BELOW_ONE)

@@ -3,7 +3,7 @@
 from search.config.strategy import StrategyConfig
 from search.jobs import Strategy
 from search.spaces.budget_table import BudgetTable
-from search.strategies.history import Task
+from search.strategies.history import Problem
 
 
 def build(
@@ -16,63 +16,63 @@ def build(
     epochs: int,
     chance: float,
 ) -> Strategy:
-    """Return the strategy that `config` names, for lists that cost from `low` to `high`.
+    """Return the strategy that `config` names, for encodings that cost from `low` to `high`.
 
     Jobs carry `epochs` and `seed`, which also seeds the strategy; `chance` is the accuracy of
     guessing. Raises `UserError` where the configuration is wrong, nothing lies in the interval, or
     a package is missing.
     """
     config.validate()
-    task = Task(table, low, min(high, table.dearest()[0]), seed, epochs, chance)
-    return _named(config.name, config, task)
+    problem = Problem(table, low, min(high, table.most_expensive()[0]), seed, epochs, chance)
+    return _named(config.name, config, problem)
 
 
-def _named(name: str, config: StrategyConfig, task: Task) -> Strategy:
+def _named(name: str, config: StrategyConfig, problem: Problem) -> Strategy:
     # Imported where it is built: Optuna is an extra, and each brings what only it needs.
     match name:
         case "random":
             from search.strategies.random import Random
 
-            return Random(task)
+            return Random(problem)
         case "evolution":
             from search.strategies.evolution import Evolution
 
-            return Evolution(task, config.population)
+            return Evolution(problem, config.population)
         case "local":
-            from search.strategies.local_search import Local
+            from search.strategies.local_search import LocalSearch
 
-            return Local(task, config.start)
+            return LocalSearch(problem, config.start)
         case "grid":
             from search.strategies.grid import Grid
 
-            return Grid(task)
+            return Grid(problem)
         case "surrogate":
             from search.strategies.surrogate.strategy import Surrogate
 
-            return Surrogate(task, config.start)
+            return Surrogate(problem, config.start)
         case "optuna":
             from search.strategies.optuna import Optuna
 
-            return Optuna(task, config.sampler)
+            return Optuna(problem, config.sampler)
         case "halving":
-            return _halving(config, task)
+            return _halving(config, problem)
     raise AssertionError(name)
 
 
-def _halving(config: StrategyConfig, task: Task) -> Strategy:
+def _halving(config: StrategyConfig, problem: Problem) -> Strategy:
     from search.strategies.halving import REDUCTION, RUNGS, Halving
     from search.strategies.rungs import lengths, most_rungs
 
     reduction = REDUCTION if config.reduction is None else config.reduction
     rungs = config.rungs
     if rungs is None:
-        rungs = max(2, min(RUNGS, most_rungs(task.epochs, reduction)))
-    steps = lengths(task.epochs, rungs, reduction)
+        rungs = max(2, min(RUNGS, most_rungs(problem.epochs, reduction)))
+    steps = lengths(problem.epochs, rungs, reduction)
     if config.proposer == "surrogate":
-        from search.strategies.surrogate.multi_fidelity import START, Paced
+        from search.strategies.surrogate.multi_fidelity import START, MultiFidelity
         from search.strategies.surrogate.strategy import Surrogate
 
         # It has a model to ask who goes on; of the others the ranks decide.
         start = START if config.start is None else config.start
-        return Paced(task, Surrogate(task, start), steps)
-    return Halving(task, lambda: _named(config.proposer, config, task), steps, reduction)
+        return MultiFidelity(problem, Surrogate(problem, start), steps)
+    return Halving(problem, lambda: _named(config.proposer, config, problem), steps, reduction)

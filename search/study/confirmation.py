@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from search.jobs import Job
 from search.pareto import front
-from search.study.trials import Member, Trial, member, members
+from search.study.trials import FrontEntry, Trial, front_entries, front_entry
 
 
 def fresh_seeds(seed: int, used: Iterable[int], count: int) -> list[int]:
@@ -38,7 +38,7 @@ def due(
     All of one seed come before those of the next; what `again` holds is left out.
     """
     done = {(trial.arch_id, trial.job.seed) for trial in again}
-    rows = members(trials, epochs)
+    rows = front_entries(trials, epochs)
     by_number = {trial.number: trial for trial in trials}
     return [
         replace(by_number[row.trial], job=Job(row.options, epochs, seed), same_as=None)
@@ -50,7 +50,7 @@ def due(
 
 def confirmed(
     trials: Sequence[Trial], epochs: int, again: Sequence[Trial], seeds: Sequence[int]
-) -> list[Member] | None:
+) -> list[FrontEntry] | None:
     """Return the front of the means over `seeds`, or None while some of them are missing.
 
     Accuracies are of `again` alone, `search_accuracy` is the search's figure. An architecture that
@@ -71,7 +71,9 @@ def confirmed(
     rows = []
     for arch_id, group in measured.items():
         if len(group) == len(wanted) and arch_id in searched:
-            before = member(searched[arch_id])
-            rows.append(replace(member(group), trial=before.trial, search_accuracy=before.accuracy))
+            before = front_entry(searched[arch_id])
+            rows.append(
+                replace(front_entry(group), trial=before.trial, search_accuracy=before.accuracy)
+            )
     chosen = front([(row.multiplies, row.accuracy) for row in rows])
     return [rows[index] for index in chosen] or None

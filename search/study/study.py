@@ -12,7 +12,7 @@ from search.errors import UserError
 from search.files import reported, write
 from search.study.confirmation import confirmed, due, fresh_seeds
 from search.study.database import NAME, Database
-from search.study.trials import Member, Trial, members
+from search.study.trials import FrontEntry, Trial, front_entries
 
 try:
     import fcntl
@@ -25,17 +25,17 @@ _OURS = {_LOCK, NAME, f"{NAME}-journal", "config.yaml", "run.log"}
 
 
 @dataclass(frozen=True)
-class Facts:
+class StudyInfo:
     """What every reader of a study must know beside its trials.
 
-    `cheapest` and `dearest`: costs of the space in multiplies; `low` and `high`: the budget;
+    `cheapest` and `most_expensive`: costs of the space in multiplies; `low` and `high`: the budget;
     `within`: how many option lists fit it; `exact`: whether costs were not binned; `chance`:
     accuracy of guessing; `epochs`: length of a full training; `data`: what `load` needs to predict
     (name, classes, mean, std), empty for a user's own evaluator.
     """
 
     cheapest: int
-    dearest: int
+    most_expensive: int
     low: int
     high: int
     within: int
@@ -43,6 +43,16 @@ class Facts:
     chance: float
     epochs: int
     data: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what files keep, where the most expensive cost is called `dearest`."""
+        values = dict(vars(self))
+        return {"dearest" if key == "most_expensive" else key: values[key] for key in values}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "StudyInfo":
+        """Undo `as_json`."""
+        return cls(**{"most_expensive" if key == "dearest" else key: values[key] for key in values})
 
 
 class Study:
@@ -58,7 +68,7 @@ class Study:
         self._meta = database.meta()
 
     @classmethod
-    def open(cls, folder: Path | None, settings: Mapping[str, Any], facts: Facts) -> "Study":
+    def open(cls, folder: Path | None, settings: Mapping[str, Any], info: StudyInfo) -> "Study":
         """Make the study, or go on with it.
 
         `settings` is all that defines its results. Raises `UserError` when the folder holds
@@ -79,7 +89,7 @@ class Study:
                     _refuse_changes(folder, meta["settings"], settings)
                 else:
                     # One transaction: a study has both or, after a kill, neither.
-                    database.set_meta({"settings": settings, "facts": vars(facts)})
+                    database.set_meta({"settings": settings, "facts": info.as_json()})
                 return cls(folder, database, lock)
             except BaseException:
                 database.close()
@@ -105,9 +115,9 @@ class Study:
         self.close()
 
     @property
-    def facts(self) -> Facts:
+    def info(self) -> StudyInfo:
         """What every reader must know beside the trials."""
-        return Facts(**self._meta["facts"])
+        return StudyInfo.from_json(self._meta["facts"])
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -127,14 +137,14 @@ class Study:
         """Record a trial; once this returns it survives a kill."""
         self._database.add(trial)
 
-    def front(self, trials: Sequence[Trial]) -> tuple[list[Member], bool]:
+    def front(self, trials: Sequence[Trial]) -> tuple[list[FrontEntry], bool]:
         """Return the front, and whether its figures are means over fresh seeds.
 
         They are once every member of the search's front was trained with all of those seeds.
         """
-        epochs, seeds = self.facts.epochs, self.confirm_seeds
+        epochs, seeds = self.info.epochs, self.confirm_seeds
         rows = confirmed(trials, epochs, self.confirmations(), seeds) if seeds else None
-        return (members(trials, epochs), False) if rows is None else (rows, True)
+        return (front_entries(trials, epochs), False) if rows is None else (rows, True)
 
     @property
     def confirm_seeds(self) -> list[int]:
@@ -154,7 +164,7 @@ class Study:
             seeds = [*seeds, *fresh_seeds(own, [*used, *seeds], count - len(seeds))]
             self._database.set_meta({"confirm_seeds": seeds})
             self._meta["confirm_seeds"] = seeds
-        return due(trials, self.facts.epochs, self.confirmations(), seeds)
+        return due(trials, self.info.epochs, self.confirmations(), seeds)
 
     def confirmations(self) -> list[Trial]:
         """Return every training with a fresh seed, in the order of their end."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from search.errors import UserError
 from search.pareto import hypervolume
-from search.study.study import Facts, Study
-from search.study.trials import Member, Trial, canonical, member
+from search.study.study import Study, StudyInfo
+from search.study.trials import FrontEntry, Trial, canonical, front_entry
 
 FRONT_FORMAT = "convbudget-front/1"
 # Stable names in a stable order: later columns may come, these stay.
@@ -34,7 +34,7 @@ FRONT_COLUMNS = (*COLUMNS, "search_accuracy", "balanced_accuracy")
 _TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy")
 
 
-def export(study: Study, trials: Sequence[Trial]) -> list[Member]:
+def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
     """Write the tables and every architecture's JSON into the study's folder; return the front."""
     found, confirmed = study.front(trials)
     if study.folder is None:
@@ -44,7 +44,7 @@ def export(study: Study, trials: Sequence[Trial]) -> list[Member]:
     again = study.confirmations()
     if again:
         study.write("confirmations.csv", trials_csv(again))
-    content = front_content(study.name, study.facts, len(trials), found, confirmed)
+    content = front_content(study.name, study.info, len(trials), found, confirmed)
     study.write("front.json", json.dumps(content, indent=1) + "\n")
     folder = study.folder / "archs"
     there = {path.name for path in folder.glob("*.json")}
@@ -57,7 +57,7 @@ def export(study: Study, trials: Sequence[Trial]) -> list[Member]:
     return found
 
 
-def front_csv(found: Iterable[Member]) -> str:
+def front_csv(found: Iterable[FrontEntry]) -> str:
     """Return the front as CSV, cheapest first."""
     rows = ([_cell(getattr(row, key)) for key in FRONT_COLUMNS] for row in found)
     return _csv(FRONT_COLUMNS, rows)
@@ -67,7 +67,7 @@ def trials_csv(trials: Iterable[Trial]) -> str:
     """Return every trial as CSV, in the order of asking."""
 
     def cells(trial: Trial) -> list[str]:
-        row = member([trial])
+        row = front_entry([trial])
         shared = [_cell(getattr(row, key)) for key in COLUMNS]
         same_as = "" if trial.same_as is None else str(trial.same_as)
         balanced = _cell(row.balanced_accuracy)
@@ -77,29 +77,29 @@ def trials_csv(trials: Iterable[Trial]) -> str:
 
 
 def front_content(
-    name: str, facts: Facts, trials: int, found: Sequence[Member], confirmed: bool = False
+    name: str, info: StudyInfo, trials: int, found: Sequence[FrontEntry], confirmed: bool = False
 ) -> dict[str, Any]:
     """Return what `front.json` says: the facts of the study, the front, and its hypervolume.
 
     `found` and `confirmed` are what `Study.front` says of so many `trials`.
     """
     points = [(row.multiplies, row.accuracy) for row in found]
-    area = hypervolume(points, low=facts.cheapest, high=facts.high, chance=facts.chance)
+    area = hypervolume(points, low=info.cheapest, high=info.high, chance=info.chance)
     return {
         "format": FRONT_FORMAT,
         "study": name,
         "trials": trials,
         "confirmed": confirmed,
         "hypervolume": area,
-        "facts": vars(facts),
+        "facts": info.as_json(),
         "members": [_object(row) for row in found],
     }
 
 
-def read_front(folder: Path) -> tuple[dict[str, Any], list[Member]]:
+def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
     """Read a front from a study, or where only the tables were kept, from its `front.json`.
 
-    Returns the facts as in `front.json` (without members) and the members, cheapest first. Raises
+    Returns the info as in `front.json` (without members) and the members, cheapest first. Raises
     `UserError` when the folder holds neither.
     """
     path = folder / "front.json"
@@ -108,10 +108,10 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[Member]]:
     with Study.read(folder) as study:
         trials = study.trials()
         found, confirmed = study.front(trials)
-        return front_content(study.name, study.facts, len(trials), found, confirmed), found
+        return front_content(study.name, study.info, len(trials), found, confirmed), found
 
 
-def _from_tables(path: Path) -> tuple[dict[str, Any], list[Member]]:
+def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
     try:
         content = json.loads(path.read_text())
         if content["format"] != FRONT_FORMAT:
@@ -125,12 +125,12 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[Member]]:
         raise UserError(f"{path} is no front ({error}); name a study's folder") from None
 
 
-def _object(row: Member) -> dict[str, Any]:
+def _object(row: FrontEntry) -> dict[str, Any]:
     plain = {key: _finite(getattr(row, key)) for key in FRONT_COLUMNS}
     return {**plain, "options": list(row.options), "value": json.loads(row.value)}
 
 
-def _member(row: dict[str, Any]) -> Member:
+def _member(row: dict[str, Any]) -> FrontEntry:
     # A column that came later is not in every file.
     row = {"search_accuracy": row["accuracy"], "balanced_accuracy": None, **row}
     numbers = {
@@ -138,7 +138,7 @@ def _member(row: dict[str, Any]) -> Member:
         for key in ("accuracy", "accuracy_std", "loss", "balanced_accuracy")
     }
     rest = {"options": tuple(row["options"]), "value": canonical(row["value"])}
-    return Member(**{**{key: row[key] for key in FRONT_COLUMNS}, **numbers, **rest})
+    return FrontEntry(**{**{key: row[key] for key in FRONT_COLUMNS}, **numbers, **rest})
 
 
 def _finite(value: Any) -> Any:

@@ -35,7 +35,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Member:
+class FrontEntry:
     """One row of a front: an architecture with the mean of its results over seeds.
 
     `accuracy` is on the validation part; `accuracy_std` the standard deviation over `seeds` of
@@ -67,14 +67,14 @@ class Member:
         return Job(self.options, self.epochs, self.seed)
 
 
-def member(trials: list[Trial]) -> Member:
+def front_entry(trials: list[Trial]) -> FrontEntry:
     """Put the trials of one architecture, of equal length and differing in seed, into one row."""
     lowest = min(trials, key=lambda trial: (trial.job.seed, trial.number))
     accuracies = [trial.result.accuracy for trial in trials]
     mean = fmean(accuracies)
     details = [trial.result.details for trial in trials]
     balanced = [row["balanced_accuracy"] for row in details if "balanced_accuracy" in row]
-    return Member(
+    return FrontEntry(
         arch_id=lowest.arch_id,
         multiplies=lowest.multiplies,
         params=lowest.params,
@@ -95,7 +95,7 @@ def member(trials: list[Trial]) -> Member:
     )
 
 
-def members(trials: Iterable[Trial], epochs: int) -> list[Member]:
+def front_entries(trials: Iterable[Trial], epochs: int) -> list[FrontEntry]:
     """Return the front of the trials that ran for all of `epochs` and succeeded, cheapest first.
 
     Shorter trainings are estimates on the way and never enter it.
@@ -112,7 +112,7 @@ def members(trials: Iterable[Trial], epochs: int) -> list[Member]:
         )
         for group in seeds
     ]
-    return [member(list(seeds[index].values())) for index in front(points)]
+    return [front_entry(list(seeds[index].values())) for index in front(points)]
 
 
 def op_mix(value: str) -> str:

@@ -2,7 +2,7 @@
 
 python tests/benchmarks/chain.py
 
-Each space is measured in a process of its own, so that its peak memory is its own.
+Each space is measured in a process of its own, so that its peak history is its own.
 """
 
 import argparse
@@ -41,12 +41,12 @@ def built(name: str) -> tuple[StageChain, int]:
 
 
 def megabytes() -> float:
-    """Peak resident memory of this process so far."""
+    """Peak resident history of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def rate(table: BudgetTable, high: int, n: int = 50_000) -> float:
-    """Lists a second: the best of three, because what disturbs only ever slows."""
+    """Encodings a second: the best of three, because what disturbs only ever slows."""
     rng = np.random.default_rng(0)
     table.sample(rng, n, 0, high)
     seconds = []
@@ -57,17 +57,17 @@ def rate(table: BudgetTable, high: int, n: int = 50_000) -> float:
     return n / min(seconds)
 
 
-def each(table: BudgetTable, what: str, lists: list[Options]) -> float:
+def each(table: BudgetTable, what: str, encodings: list[Options]) -> float:
     """Milliseconds of one mutation, one decoding."""
     rng = np.random.default_rng(1)
-    points = rng.random((len(lists), table.dimension))
+    points = rng.random((len(encodings), table.dimension))
     began = time.perf_counter()
-    for options, point in zip(lists, points, strict=True):
+    for options, point in zip(encodings, points, strict=True):
         if what == "mutate":
             table.mutate(rng, options)
         else:
             table.decode(point.tolist())
-    return 1000 * (time.perf_counter() - began) / len(lists)
+    return 1000 * (time.perf_counter() - began) / len(encodings)
 
 
 def figures(name: str) -> dict[str, float | int | bool]:
@@ -81,7 +81,7 @@ def figures(name: str) -> dict[str, float | int | bool]:
     began = time.perf_counter()
     within = table.count()
     counted = time.perf_counter() - began
-    lists = table.sample(np.random.default_rng(2), 300)
+    encodings = table.sample(np.random.default_rng(2), 300)
     return {
         "size": table.size,
         "within": within,
@@ -94,8 +94,8 @@ def figures(name: str) -> dict[str, float | int | bool]:
         "table_peak_megabytes": table_peak,
         "count_peak_megabytes": megabytes(),
         "lists_per_second": rate(table, budget),
-        "mutate_milliseconds": each(table, "mutate", lists),
-        "decode_milliseconds": each(table, "decode", lists[:50]),
+        "mutate_milliseconds": each(table, "mutate", encodings),
+        "decode_milliseconds": each(table, "decode", encodings[:50]),
     }
 
 
@@ -118,10 +118,10 @@ def walk(chain: StageChain, rng: np.random.Generator) -> tuple[Options, int]:
 
 
 def rejected(name: str) -> list[dict[str, float | int]]:
-    """Rejection and the table at budgets that few lists fit."""
+    """Rejection and the table at budgets that few encodings fit."""
     chain, _ = built(name)
     # Without a budget only the root's total matters: coarse bins draw just as uniformly.
-    whole = tabulate(chain, memory=1 << 26)
+    whole = tabulate(chain, history=1 << 26)
     rows = []
     for fraction in FRACTIONS:
         high = budget_for(whole, fraction)
@@ -130,9 +130,9 @@ def rejected(name: str) -> list[dict[str, float | int]]:
         tried = accepted = 0
         began = time.perf_counter()
         while time.perf_counter() - began < PATIENCE:
-            lists = whole.sample(rng, 4096)
-            accepted += sum(whole.cost(options) <= high for options in lists)
-            tried += len(lists)
+            encodings = whole.sample(rng, 4096)
+            accepted += sum(whole.cost(options) <= high for options in encodings)
+            tried += len(encodings)
         uniform = accepted / (time.perf_counter() - began)
         walked = walk_accepted = 0
         began = time.perf_counter()

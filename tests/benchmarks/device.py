@@ -21,8 +21,8 @@ from stock import as_dataset, networks, random_images
 from search.config.train import TrainConfig
 from search.engine.evaluator import TrainingEvaluator
 from search.engine.ops import depthwise, reference
-from search.engine.programs.per_layer import Layered
-from search.engine.programs.per_step import Whole
+from search.engine.programs.per_layer import PerLayerPrograms
+from search.engine.programs.per_step import PerStepProgram
 from search.engine.state import fresh, resized
 from search.engine.trainer import Trainer
 from search.jobs import Job
@@ -49,7 +49,7 @@ def step(arch: Arch, batch: int, precision: str, form: str, seconds: float) -> t
     data = as_dataset("random", images, labels, 1, arch.classes)
     config = TrainConfig(batch=batch, precision=precision, form=form)
     trainer = Trainer(data, config, jax.local_devices()[0])
-    kind = Whole if form == "whole" else Layered
+    kind = PerStepProgram if form == "whole" else PerLayerPrograms
     made = kind(layers_of(arch), trainer.recipe, data.shape, (batch, 1))
     compiling = made.ready(trainer.programs)
     kept = [jax.device_put(resized(fresh(arch, trainer.recipe, 0), made.like))]

@@ -62,7 +62,7 @@ def read_parts() -> dict[tuple[Options, int], list[float]]:
 def train(
     work: list[tuple[Options, int]], chain: search.spaces.stages.StageChain, part: Path
 ) -> None:
-    """Train each list with each seed of `work`, and append a line each to `part`."""
+    """Train each encoding with each seed of `work`, and append a line each to `part`."""
     dataset = open_dataset(DataConfig(name="digits", validation_fraction=HELD_OUT), seed=0)
     with tempfile.TemporaryDirectory() as folder, part.open("a") as out:
         out.write("\n")
@@ -80,11 +80,11 @@ def train(
 
 
 def write(
-    lists: list[Options], costs: list[int], found: dict[tuple[Options, int], list[float]]
+    encodings: list[Options], costs: list[int], found: dict[tuple[Options, int], list[float]]
 ) -> None:
-    """Write the table: for each list its cost and accuracies, [rungs][seeds]."""
+    """Write the table: for each encoding its cost and accuracies, [rungs][seeds]."""
     rows = []
-    for options, cost in zip(lists, costs, strict=True):
+    for options, cost in zip(encodings, costs, strict=True):
         accuracy = np.array([found[options, seed] for seed in SEEDS]).T
         rows.append({"options": options, "cost": cost, "accuracy": accuracy.tolist()})
     content = {"name": SPACE.name, "epochs": EPOCHS, "chance": 0.1, "rows": rows}
@@ -99,10 +99,14 @@ def main() -> None:
     share, shares = map(int, arguments.share.split("/"))
     chain = search.spaces.stages.build(SPACE, Input(8, 8, 1), 10)
     table = tabulate(chain)
-    lists = list(table.lists())
+    encodings = list(table.encodings())
     done = read_parts()
-    work = [(options, seed) for options in lists for seed in SEEDS if (options, seed) not in done]
-    print(f"{len(lists)} networks, {len(work)} of {len(lists) * len(SEEDS)} trainings to do")
+    work = [
+        (options, seed) for options in encodings for seed in SEEDS if (options, seed) not in done
+    ]
+    print(
+        f"{len(encodings)} networks, {len(work)} of {len(encodings) * len(SEEDS)} trainings to do"
+    )
     # In random order, so that a few tell how long all take; the same order in all processes.
     order = np.random.default_rng(0).permutation(len(work))
     mine = [work[i] for i in order[share::shares]][: arguments.only]
@@ -115,8 +119,8 @@ def main() -> None:
         f"{len(mine)} trainings in {spent:.0f} s; at this rate the rest takes {rest / 60:.0f} min"
     )
     done = read_parts()
-    if all((options, seed) in done for options in lists for seed in SEEDS):
-        write(lists, [table.cost(options) for options in lists], done)
+    if all((options, seed) in done for options in encodings for seed in SEEDS):
+        write(encodings, [table.cost(options) for options in encodings], done)
         print(f"wrote {_TABLE}, {_TABLE.stat().st_size / 1000:.0f} kB")
 
 

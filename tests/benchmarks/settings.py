@@ -26,9 +26,9 @@ def accuracies(overrides: list[str], networks: int, seeds: int) -> np.ndarray:
     table = tabulate(ground.chain, config.interval[1])
     low, high = np.log([table.cheapest()[0], config.interval[1]])
     levels = np.exp(np.linspace(low, high, networks))
-    lists = table.sample_at(np.random.default_rng(0), levels.tolist(), *config.interval)
+    encodings = table.sample_at(np.random.default_rng(0), levels.tolist(), *config.interval)
     evaluator = TrainingEvaluator(ground.dataset, config.train, ground.chain.value, None)
-    jobs = [[Job(options, config.epochs, seed) for seed in range(seeds)] for options in lists]
+    jobs = [[Job(options, config.epochs, seed) for seed in range(seeds)] for options in encodings]
     return np.array([[evaluator(job).accuracy for job in row] for row in jobs])
 
 
@@ -39,7 +39,9 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=12)
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
-    print("mean accuracy; cheapest, middle and dearest third; deviation of seeds; seconds each")
+    print(
+        "mean accuracy; cheapest, middle and most_expensive third; deviation of seeds; seconds each"
+    )
     for tried in arguments.tries:
         began = time.perf_counter()
         found = accuracies([*arguments.override, *tried], arguments.networks, arguments.seeds)

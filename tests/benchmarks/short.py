@@ -3,10 +3,10 @@
     python tests/benchmarks/short.py [--networks 40] [--seeds 2]
 
 Networks of the table's space are trained for 9 epochs of the digits. On the way each is evaluated
-after 1 and 3 epochs, and at the end, in several ways: on the trunk as it stands, with a moving
-average of its weights, with the statistics of BatchNorm taken again from the training part, and
-after a branch on which the rate decays. Printed: mean accuracy, and the rank correlation with the
-mean accuracy after 9 epochs of the same network's other seeds, so that no noise is shared.
+after 1 and 3 epochs, and at the end, in several ways: on the stable phase as it stands, with a
+moving average of its weights, with the statistics of BatchNorm taken again from the training part,
+and after a branch on which the rate decays. Printed: mean accuracy, and the rank correlation with
+the mean accuracy after 9 epochs of the same network's other seeds, so that no noise is shared.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from search.config.data import DataConfig
 from search.data import open_dataset
 from search.data.dataset import Dataset
 from search.engine.batches import feed_of
-from search.engine.programs.per_layer import Layered
+from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.schedule import order
 from search.engine.state import State, fresh
 from search.engine.trainer import Trainer, scores
@@ -31,7 +31,14 @@ from search.networks.layers import layers_of
 from search.spaces.budget_table import tabulate
 
 LENGTHS = (1, 3, 9)
-WAYS = ("trunk", "average", "trunk, again", "average, again", "decayed", "decayed, again")
+WAYS = (
+    "stable_phase",
+    "average",
+    "stable_phase, again",
+    "average, again",
+    "decayed",
+    "decayed, again",
+)
 # Share of the moving average of weights that each step keeps.
 _KEPT = 0.95
 
@@ -51,17 +58,17 @@ class Bench:
         trainer, schedule = self.trainer, self.trainer.schedule
         size = trainer.recipe.batch
         lengths = (self.training.length(size), self.validation.length(size))
-        form = Layered(layers_of(arch), trainer.recipe, trainer.image, lengths)
+        form = PerLayerPrograms(layers_of(arch), trainer.recipe, trainer.image, lengths)
         form.ready(trainer.programs)
-        state = form.enter([fresh(arch, trainer.recipe, seed)], trainer.device)
+        state = form.to_device([fresh(arch, trainer.recipe, seed)], trainer.device)
         average, found = state.parameters, {}
         for epoch in range(max(LENGTHS)):
             for length in LENGTHS:
-                if schedule.departure(length) // schedule.steps == epoch:
+                if schedule.decay_start(length) // schedule.steps == epoch:
                     found |= self._branch(form, state, length, seed)
             state, average = self._epoch(form, state, epoch, seed, average)
             if epoch + 1 in LENGTHS:
-                ways = {"trunk": state, "average": state._replace(parameters=average)}
+                ways = {"stable_phase": state, "average": state._replace(parameters=average)}
                 for name, one in ways.items():
                     again = self._again(form, one)
                     found[epoch + 1, name] = self._accuracy(form, one)
@@ -69,7 +76,7 @@ class Bench:
         return found
 
     def _epoch(self, form: Any, state: State, epoch: int, seed: int, average: Any) -> Any:
-        """One epoch on the trunk: the new state and moving average."""
+        """One epoch on the stable phase: the new state and moving average."""
         schedule = self.trainer.schedule
         chosen = order(self.counts[0], self.trainer.recipe.batch, seed, epoch)
         for k, batch in enumerate(self.training.batches(chosen)):
@@ -86,10 +93,10 @@ class Bench:
         return state, average
 
     def _branch(self, form: Any, state: State, length: int, seed: int) -> dict[Any, float]:
-        """Go to the point of departure and decay from there."""
+        """Go to the start of its decay and decay from there."""
         schedule = self.trainer.schedule
         for step in range(
-            schedule.departure(length) // schedule.steps * schedule.steps, schedule.total(length)
+            schedule.decay_start(length) // schedule.steps * schedule.steps, schedule.total(length)
         ):
             epoch, k = divmod(step, schedule.steps)
             chosen = order(self.counts[0], self.trainer.recipe.batch, seed, epoch)[k : k + 1]
@@ -139,11 +146,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
     chain = search.spaces.stages.build(SPACE, Input(8, 8, 1), 10)
-    lists = list(tabulate(chain).lists())
-    picks = np.random.default_rng(1).permutation(len(lists))[: arguments.networks]
+    encodings = list(tabulate(chain).encodings())
+    picks = np.random.default_rng(1).permutation(len(encodings))[: arguments.networks]
     bench = Bench(open_dataset(DataConfig(name="digits", validation_fraction=HELD_OUT), seed=0))
     seeds = range(arguments.seeds)
-    rows = [[bench.measure(chain.value(lists[i]), seed) for seed in seeds] for i in picks]
+    rows = [[bench.measure(chain.value(encodings[i]), seed) for seed in seeds] for i in picks]
     goals = np.array([[row[seed][9, "decayed"] for seed in seeds] for row in rows])
     print(f"{len(picks)} networks, {arguments.seeds} seeds: mean accuracy, rank correlation")
     print("way            ", *(f"{length:2} epochs     " for length in LENGTHS))

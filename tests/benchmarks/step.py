@@ -16,8 +16,8 @@ from stock import networks, random_images, stock_step
 
 from search.config.train import TrainConfig
 from search.data.dataset import Dataset, Split
-from search.engine.programs.per_layer import Layered
-from search.engine.programs.per_step import Whole
+from search.engine.programs.per_layer import PerLayerPrograms
+from search.engine.programs.per_step import PerStepProgram
 from search.engine.state import fresh, resized
 from search.engine.trainer import Trainer
 from search.executors.malloc import keep_memory
@@ -35,7 +35,7 @@ def ours(arch: Arch, batch: int, form: str) -> tuple[Call, float]:
     names = tuple(map(str, range(arch.classes)))
     data = Dataset("random", split, split, names, (0.5,) * channels, (0.3,) * channels)
     trainer = Trainer(data, TrainConfig(batch=batch, form=form), jax.local_devices()[0])
-    kind = Whole if form == "whole" else Layered
+    kind = PerStepProgram if form == "whole" else PerLayerPrograms
     made = kind(layers_of(arch), trainer.recipe, data.shape, (batch, batch))
     seconds = made.ready(trainer.programs)
     state = [jax.device_put(resized(fresh(arch, trainer.recipe, 0), made.like))]

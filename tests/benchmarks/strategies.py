@@ -4,7 +4,7 @@
     python tests/benchmarks/strategies.py --overhead
 
 A strategy is told one seed's accuracy; regret is the hypervolume of the best front of mean
-accuracies less that of the lists evaluated at full length, times 10,000 here.
+accuracies less that of the encodings evaluated at full length, times 10,000 here.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from search.networks.arch import Input, to_json
 from search.networks.cost import cost_of
 from search.spaces.budget_table import tabulate
 from search.strategies import build
-from search.study.study import Facts, Study
+from search.study.study import Study, StudyInfo
 from search.study.trials import Trial
 
 MARKS = (20, 50, 100, 200)
@@ -65,13 +65,13 @@ def propose_jobs(config: StrategyConfig, table: Table, seed: int) -> Iterator[Jo
 
 
 def propose(config: StrategyConfig, table: Table, seed: int) -> Iterator[Options]:
-    """Yield the lists that a strategy of the project evaluates at full length."""
+    """Yield the encodings that a strategy of the project evaluates at full length."""
     jobs = propose_jobs(config, table, seed)
     return (job.options for job in jobs if job.epochs == table.epochs[-1])
 
 
 def plain_optuna(sampler: str, table: Table, seed: int) -> Iterator[Options]:
-    """Yield the lists within the budget that Optuna's own search evaluates.
+    """Yield the encodings within the budget that Optuna's own search evaluates.
 
     As its documentation shows: one categorical parameter a decision, two objectives, the budget
     in `constraints_func`.
@@ -105,12 +105,12 @@ def plain_optuna(sampler: str, table: Table, seed: int) -> Iterator[Options]:
                 yield options
 
 
-def regrets(lists: Iterator[Options], table: Table, marks: tuple[int, ...]) -> list[float]:
+def regrets(encodings: Iterator[Options], table: Table, marks: tuple[int, ...]) -> list[float]:
     """Return the regret after each of `marks` evaluations."""
     seen: list[Options] = []
     found = []
     for mark in marks:
-        while len(seen) < mark and (options := next(lists, None)) is not None:
+        while len(seen) < mark and (options := next(encodings, None)) is not None:
             seen.append(options)
         found.append(table.best - table.volume(seen))
     return found
@@ -142,11 +142,11 @@ def overhead(config: StrategyConfig, results: int = 1000, rounds: int = 200) -> 
     strategy = build(config, table, low, high, seed=0, epochs=20, chance=0.1)
     rng = np.random.default_rng(0)
     known = dict.fromkeys(table.sample(rng, results, low, high))
-    facts = Facts(
-        table.cheapest()[0], table.dearest()[0], low, high, table.count(), True, 0.1, 20, {}
+    info = StudyInfo(
+        table.cheapest()[0], table.most_expensive()[0], low, high, table.count(), True, 0.1, 20, {}
     )
     spent = []
-    with tempfile.TemporaryDirectory() as folder, Study.open(Path(folder), {}, facts) as study:
+    with tempfile.TemporaryDirectory() as folder, Study.open(Path(folder), {}, info) as study:
         for number, options in enumerate(known):
             job = Job(options, 20, 0)
             study.add(_trial(chain, number, job, float(rng.uniform(0.5, 0.9))))

@@ -1,4 +1,4 @@
-"""Tables of trained or made-up networks, to judge strategies by: lists, costs, accuracies."""
+"""Tables of trained or made-up networks, to score strategies by: encodings, costs, accuracies."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from search.spaces.budget_table import BudgetTable, tabulate
 
 @dataclass(frozen=True)
 class ListedChain:
-    """A chain of the lists of a table: what was decided is the state, the price comes last."""
+    """A chain of the encodings of a table: what was decided is the state, the price comes last."""
 
     costs: dict[Options, int]
 
@@ -62,12 +62,12 @@ class Table:
 
     @cached_property
     def high(self) -> int:
-        """The budget: so large that `budget_share` of the lists fit."""
+        """The budget: so large that `budget_share` of the encodings fit."""
         return int(np.quantile(list(self.costs.values()), self.budget_share, method="lower"))
 
     @cached_property
     def low(self) -> int:
-        """The cheapest list."""
+        """The cheapest encoding."""
         return min(self.costs.values())
 
     @cached_property
@@ -77,7 +77,7 @@ class Table:
 
     @cached_property
     def means(self) -> dict[Options, float]:
-        """Mean accuracy of each list at full length."""
+        """Mean accuracy of each encoding at full length."""
         return {o: float(np.mean(rungs[-1])) for o, rungs in self.accuracies.items()}
 
     @cached_property
@@ -85,9 +85,9 @@ class Table:
         """Hypervolume of the best front there is."""
         return self.volume([o for o, cost in self.costs.items() if cost <= self.high])
 
-    def volume(self, lists: Sequence[Options]) -> float:
-        """Hypervolume of the mean accuracies of `lists`."""
-        points = [(self.costs[o], self.means[o]) for o in lists]
+    def volume(self, encodings: Sequence[Options]) -> float:
+        """Hypervolume of the mean accuracies of `encodings`."""
+        points = [(self.costs[o], self.means[o]) for o in encodings]
         return hypervolume(points, low=self.low, high=self.high, chance=self.chance)
 
     def result(self, job: Job, column: int) -> Result:
@@ -107,31 +107,33 @@ def made_up(
     rng = np.random.default_rng(seed)
     ops = ("conv", "separable", "inverted", "basic")
     block = list(itertools.product(ops, ("k3", "k5"), ("w8", "w16", "w32")))
-    lists = [tuple(itertools.chain(*stages)) for stages in itertools.product(block, repeat=stages)]
-    costs = [_cost(options) for options in lists]
-    effect = _effects(lists, rng)
+    encodings = [
+        tuple(itertools.chain(*stages)) for stages in itertools.product(block, repeat=stages)
+    ]
+    costs = [_cost(options) for options in encodings]
+    effect = _effects(encodings, rng)
     share = np.log(costs)
     share = (share - share.min()) / np.ptp(share)
     error = np.minimum(0.06 + 0.6 * np.exp(-(0.4 + 2.2 * share + 0.42 * effect)), 0.9)
-    return _table(name, lists, costs, error, rng, noise, budget_share)
+    return _table(name, encodings, costs, error, rng, noise, budget_share)
 
 
 def integers(name: str, seed: int, *, noise: float = 0.004, budget_share: float = 1.0) -> Table:
     """Return a table of widths and depths as integers, most of whose effect is in their size."""
     rng = np.random.default_rng(seed)
     widths, depths = (4, 8, 12, 16, 24, 32), (1, 2, 3, 4)
-    lists, costs, quality = [], [], []
+    encodings, costs, quality = [], [], []
     for w, d in itertools.product(
         itertools.product(widths, repeat=3), itertools.product(depths, repeat=3)
     ):
-        lists.append(tuple(itertools.chain(*zip(w, d, strict=True))))
+        encodings.append(tuple(itertools.chain(*zip(w, d, strict=True))))
         inner = [w[i] ** 2 * d[i] * 64 // 2**i for i in range(3)]
         costs.append(sum(inner) + 64 * w[0] * w[1] + 32 * w[1] * w[2] + 512)
         gains = np.dot([0.5, 0.35, 0.6], np.log(w)) + np.dot([0.4, 0.5, 0.2], np.log(d))
         quality.append(gains - 0.15 * abs(np.log(w[1] / w[0]) - 0.5))
     quality = np.array(quality) - min(quality)
     error = 0.55 * np.exp(-0.75 * quality) + 0.05
-    return _table(name, lists, costs, error, rng, noise, budget_share)
+    return _table(name, encodings, costs, error, rng, noise, budget_share)
 
 
 def read(path: Path, *, budget_share: float = 1.0) -> Table:
@@ -167,7 +169,7 @@ def _cost(options: Options) -> int:
     return total
 
 
-def _effects(lists: list[tuple[str, ...]], rng: np.random.Generator) -> np.ndarray:
+def _effects(encodings: list[tuple[str, ...]], rng: np.random.Generator) -> np.ndarray:
     """Return the sum of effects of decisions and of pairs of near ones, with mean 0 and std 1."""
     size: dict[tuple[Any, ...], float] = {}
 
@@ -181,7 +183,7 @@ def _effects(lists: list[tuple[str, ...]], rng: np.random.Generator) -> np.ndarr
             for i in range(len(options))
             for j in range(i + 1, min(i + 4, len(options)))
         )
-        for options in lists
+        for options in encodings
     ]
     values = np.array(found)
     return (values - values.mean()) / values.std()
@@ -189,7 +191,7 @@ def _effects(lists: list[tuple[str, ...]], rng: np.random.Generator) -> np.ndarr
 
 def _table(
     name: str,
-    lists: list[Any],
+    encodings: list[Any],
     costs: list[int],
     error: np.ndarray,
     rng: np.random.Generator,
@@ -206,8 +208,8 @@ def _table(
     accuracy = np.clip(np.stack(rungs, axis=1), 0.0, 1.0)
     return Table(
         name,
-        dict(zip(lists, costs, strict=True)),
-        {options: rows.tolist() for options, rows in zip(lists, accuracy, strict=True)},
+        dict(zip(encodings, costs, strict=True)),
+        {options: rows.tolist() for options, rows in zip(encodings, accuracy, strict=True)},
         (1, 3, 9),
         0.1,
         budget_share,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from search.jobs import Job, Result
-from search.study.study import Facts, Study
+from search.study.study import Study, StudyInfo
 from search.study.trials import Trial
 
 Maker = Callable[..., Path]
@@ -43,9 +43,9 @@ def make(tmp_path: Path) -> Maker:
             "fingerprints": {"train": fingerprint or f"t{seed}", "validation": f"v{seed}"},
             **(settings or {}),
         }
-        facts = Facts(cheapest, 10**6, 0, high, 50, True, chance, 4, {"classes": ["a", "b"]})
+        info = StudyInfo(cheapest, 10**6, 0, high, 50, True, chance, 4, {"classes": ["a", "b"]})
         rng = np.random.default_rng(seed)
-        with Study.open(tmp_path / name, described, facts) as study:
+        with Study.open(tmp_path / name, described, info) as study:
             rows = (
                 trials
                 if trials is not None

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from search.config.data import DataConfig
-from search.data import known_names, nearest, open_dataset, open_test
+from search.data import known_names, nearest_names, open_dataset, open_test
 from search.data.tfds import prepare as preparing
 from search.data.tfds.runtime import quiet
 from search.errors import UserError
@@ -341,8 +341,8 @@ def test_every_builder_that_tfds_can_import_is_known() -> None:
     with quiet():
         listed = set(tfds.list_builders(with_community_datasets=False))
     assert listed <= set(known_names())
-    assert nearest("oxford_flower")[0] == "oxford_flowers102"
-    assert "my_own" in nearest("my_on", further=["my_own"])
+    assert nearest_names("oxford_flower")[0] == "oxford_flowers102"
+    assert "my_own" in nearest_names("my_on", further=["my_own"])
 
 
 def test_names_are_known_without_importing_tfds() -> None:

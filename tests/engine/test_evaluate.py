@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from small import ARCHS, dataset, evaluator
 
-from search.engine.checkpoints import Checkpoints, Place
+from search.engine.checkpoints import CheckpointKey, Checkpoints
 from search.engine.evaluator import reason
 from search.engine.trainer import Trainer
 from search.errors import UserError
@@ -129,14 +129,16 @@ def test_weights_and_keep(tmp_path: Path) -> None:
     engine(Job(("other",), 1))
     assert engine.weights(long)["stem.kernel"].shape == (3, 3, 1, 4)
     engine.keep([long])
-    assert [path.name for path in tmp_path.iterdir()] == [Place(ARCHS["small"].id, 0, 2).filename]
+    assert [path.name for path in tmp_path.iterdir()] == [
+        CheckpointKey(ARCHS["small"].id, 0, 2).filename
+    ]
     engine.keep([])
     assert not list(tmp_path.iterdir())
 
 
 def test_a_checkpoint_is_whole_or_absent(tmp_path: Path) -> None:
     store = Checkpoints(tmp_path / "new", "mine")
-    place = Place("0123456789ab", 0, 3)
+    place = CheckpointKey("0123456789ab", 0, 3)
     assert store.read(place) is None
     assert store.places() == []
 

@@ -15,7 +15,7 @@ from small import ARCHS, EVERY_OP, dataset, evaluator
 from search.config.train import TrainConfig
 from search.engine import augment
 from search.engine.batches import padded
-from search.engine.programs.choice import layered_steps
+from search.engine.programs.choice import per_layer_steps
 from search.engine.recipe import Recipe
 from search.engine.schedule import Schedule, order
 from search.engine.state import State, fresh
@@ -32,12 +32,12 @@ def test_a_short_trunk_is_a_prefix_of_a_long_one(
     steps: int, epochs: int, decay: float, warmup: float
 ) -> None:
     schedule = Schedule(steps, 0.1, warmup, decay)
-    departure = schedule.departure(epochs)
-    assert 0 <= departure <= schedule.total(epochs)
-    assert departure <= schedule.departure(epochs + 1)
-    for step in {0, departure - 1} & set(range(departure)):
+    decay_start = schedule.decay_start(epochs)
+    assert 0 <= decay_start <= schedule.total(epochs)
+    assert decay_start <= schedule.decay_start(epochs + 1)
+    for step in {0, decay_start - 1} & set(range(decay_start)):
         assert schedule.rate(step, epochs) == schedule.rate(step, epochs + 7)
-    rates = [schedule.rate(step, epochs) for step in range(departure, schedule.total(epochs))]
+    rates = [schedule.rate(step, epochs) for step in range(decay_start, schedule.total(epochs))]
     assert all(rate > 0 for rate in rates)
 
 
@@ -104,16 +104,17 @@ def test_seeds_side_by_side_train_like_seeds_one_by_one() -> None:
     data = dataset(shift=1, flip=True, cutout=2, mixup=0.2)
     config = TrainConfig(batch=16, learning_rate=0.02, form="whole")
     trainer = Trainer(data, config, jax.local_devices()[0])
-    # Odd lengths leave an epoch half way: the trunk is departed from in its middle.
+    # Odd lengths leave an epoch half way: the stable phase is start of the decay from in its
+    # middle.
     found = trainer.fit_seeds(ARCHS["tiny"], 3, [0, 2**32 + 1])
     for seed, together in zip([0, 2**32 + 1], found, strict=True):
         alone = trainer.fit(ARCHS["tiny"], 3, seed)
         assert isinstance(together, Fitted)
-        assert together.departed == alone.departed
+        assert together.decay_start == alone.decay_start
         assert together.scores.accuracy == alone.scores.accuracy
         for one, other in zip(
-            jax.tree.leaves((alone.state, alone.trunk)),
-            jax.tree.leaves((together.state, together.trunk)),
+            jax.tree.leaves((alone.state, alone.stable_phase)),
+            jax.tree.leaves((together.state, together.stable_phase)),
             strict=True,
         ):
             np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5)
@@ -148,11 +149,11 @@ def test_streamed_data_is_trained_one_by_one() -> None:
 def test_going_over_to_a_whole_program_half_way() -> None:
     trainer = evaluator(form="auto")._trainer
     layers = layers_of(EVERY_OP)
-    change = layered_steps(layers, trainer.recipe, trainer.schedule.steps, "auto")
+    change = per_layer_steps(layers, trainer.recipe, trainer.schedule.steps, "auto")
     assert change > 0
     assert change % trainer.schedule.steps == 0
-    assert layered_steps(layers, trainer.recipe, 3, "whole") == 0
-    assert layered_steps(layers, trainer.recipe, 3, "layers") > 10**9
+    assert per_layer_steps(layers, trainer.recipe, 3, "whole") == 0
+    assert per_layer_steps(layers, trainer.recipe, 3, "layers") > 10**9
 
 
 def test_streamed_batches_give_the_same_bits(tmp_path: Path) -> None:

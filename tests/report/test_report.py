@@ -12,13 +12,13 @@ from search.jobs import Job, Result, failed
 from search.networks.arch import Arch, Block, Head, Input, Stem, to_json
 from search.report.page import page
 from search.report.picture import draw, plot, short_mix
-from search.report.progress import Estimate, Watch, spell
+from search.report.progress import ProgressEstimate, Watch, spell
 from search.report.table import show
-from search.study.study import Facts
+from search.study.study import StudyInfo
 from search.study.tables import front_content
-from search.study.trials import Trial, members
+from search.study.trials import Trial, front_entries
 
-FACTS = Facts(100, 10_000, 0, 5_000, 40, True, 0.1, 8, {"name": "digits"})
+FACTS = StudyInfo(100, 10_000, 0, 5_000, 40, True, 0.1, 8, {"name": "digits"})
 ARCH = Arch(
     Input(8, 8, 1), Stem(4), (Block("conv", 8), Block("separable", 8), Block("conv", 8)), Head(), 10
 )
@@ -36,7 +36,7 @@ TRIALS = [
     trial(3, 3000, failed("loss is NaN", 2.0)),
     trial(4, 900, Result(0.9, seconds=1.0), epochs=2),
 ]
-FRONT = members(TRIALS, 8)
+FRONT = front_entries(TRIALS, 8)
 CONTENT = front_content("study", FACTS, len(TRIALS), FRONT)
 
 
@@ -54,7 +54,7 @@ def test_blocks_are_written_in_initials() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, len(TRIALS)])
 def test_any_study_can_be_drawn(count: int) -> None:
-    found = members(TRIALS[:count], 8)
+    found = front_entries(TRIALS[:count], 8)
     content = front_content("study", FACTS, count, found)
     picture = draw(content, plot(TRIALS[:count], found, 8))
     assert picture.startswith(b"\x89PNG")
@@ -102,16 +102,16 @@ def test_a_bar_on_a_terminal() -> None:
 
 
 def test_the_estimate_counts_what_ran_now() -> None:
-    estimate = Estimate(trials=5, hours=None)
+    estimate = ProgressEstimate(trials=5, hours=None)
     assert estimate.seconds_left() is None
     estimate.count(TRIALS[0], new=False)
     assert estimate.seconds_left() is None
     estimate.count(TRIALS[1], new=True)
     assert estimate.seconds_left() == pytest.approx(3 * 2.0)
-    limited = Estimate(trials=None, hours=0.001)
+    limited = ProgressEstimate(trials=None, hours=0.001)
     limited.count(TRIALS[0], new=True)
     assert limited.seconds_left() == pytest.approx(1.6)
-    assert math.isnan(Estimate(None, None).best)
+    assert math.isnan(ProgressEstimate(None, None).best)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from search.errors import Interrupted, UserError
-from search.executors.local import Local, evaluate
+from search.executors.local import LocalExecutor, evaluate
 from search.jobs import Exhausted, Job, Options, Result, failed
 from search.runner.loop import Rules, Runner
-from search.study.study import Facts, Study
+from search.study.study import Study, StudyInfo
 from search.study.tables import export
 from search.study.trials import Trial
 
@@ -63,7 +63,7 @@ def accuracy(job: Job) -> Result:
     return Result(accuracy=(1 + sum(int(o) for o in job.options)) / 12, loss=0.5, seconds=2.0)
 
 
-FACTS = Facts(1, 10, 0, 10, 64, True, 0.0, 2, {})
+FACTS = StudyInfo(1, 10, 0, 10, 64, True, 0.0, 2, {})
 
 
 def search(
@@ -75,7 +75,7 @@ def search(
 ) -> tuple[list[Trial], str]:
     learner = learner or Learner()
     with Study.open(folder, {"ahead": ahead}, FACTS) as study:
-        runner = Runner(study, Digits(), learner, Local(evaluator), rules)  # type: ignore[arg-type]
+        runner = Runner(study, Digits(), learner, LocalExecutor(evaluator), rules)  # type: ignore[arg-type]
         ended = runner.run()
         trials = study.trials()
         export(study, trials)
@@ -233,7 +233,9 @@ def test_an_interrupt_that_a_callback_swallowed_still_ends_the_search() -> None:
         return accuracy(job)
 
     with Study.open(None, {}, FACTS) as study:
-        ended = Runner(study, Digits(), Learner(), Local(swallow), Rules(0, 10, trials=9)).run()
+        ended = Runner(
+            study, Digits(), Learner(), LocalExecutor(swallow), Rules(0, 10, trials=9)
+        ).run()
         assert (ended.reason, ended.signal) == ("interrupted", signal.SIGTERM)
         assert len(study.trials()) == 1
 
@@ -243,7 +245,7 @@ def test_ended_says_what_the_user_must_know() -> None:
         raise KeyboardInterrupt
 
     with Study.open(None, {}, FACTS) as study:
-        ended = Runner(study, Digits(), Learner(), Local(stop), Rules(0, 10)).run()
+        ended = Runner(study, Digits(), Learner(), LocalExecutor(stop), Rules(0, 10)).run()
     with pytest.raises(Interrupted, match="same command goes on"):
         ended.check(0)
 
@@ -276,7 +278,7 @@ def test_the_next_job_is_prepared_while_one_runs() -> None:
             return Result(0.5)
 
     evaluator = Noting()
-    local = Local(evaluator)
+    local = LocalExecutor(evaluator)
     for seed in range(3):
         local.submit(seed, Job((), seed=seed))
     assert [local.next()[0] for _ in range(3)] == [0, 1, 2]

@@ -11,7 +11,7 @@ from search.spaces import Chain
 
 
 class RandomChain:
-    """A chain drawn from a seed: lists of varying length, shared states, zero and equal prices."""
+    """A chain drawn from a seed: encodings of varying length, shared states, equal prices."""
 
     def __init__(self, seed: int, scale: int = 1) -> None:
         random = Random(seed)
@@ -29,7 +29,7 @@ class RandomChain:
         if position >= self.depth:
             return ()
         random = self._random("options", position, state)
-        # Now and then none: the list is finished early.
+        # Now and then none: the encoding is finished early.
         return random.sample(["a", "b", "c", 1, 2], random.choice([0, 1, 2, 2, 3, 4]))
 
     def step(self, position: int, state: int, option: Option) -> tuple[int, int]:
@@ -44,7 +44,7 @@ class RandomChain:
 
 
 def enumerate_chain(chain: Chain) -> dict[Options, int]:
-    """Every list with its cost, by walking the chain in the plainest way."""
+    """Every encoding with its cost, by walking the chain in the plainest way."""
     found: dict[Options, int] = {}
 
     def visit(options: Options, state: Any, spent: int) -> None:

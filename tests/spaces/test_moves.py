@@ -1,4 +1,4 @@
-"""Mutation, crossover, neighbours: inside always, never in place, and every list within reach."""
+"""Mutation, crossover, neighbours: always inside, never in place, all encodings in reach."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def test_every_list_is_reached_by_mutations(random_chain, brute_force, seed, dat
 def test_any_list_may_come_from_any_other_in_one_step(coins):
     prices = {"a": 0, "b": 3, "c": 4}
     table = tabulate(coins(prices, prices, prices), 8)
-    inside = list(table.lists())
+    inside = list(table.encodings())
     rng = np.random.default_rng(1)
     for options in inside:
         reached = {table.mutate(rng, options, rate=0.6) for _ in range(1000)}
@@ -92,7 +92,7 @@ def test_a_mutation_keeps_what_it_can(coins):
 def test_neighbours_beside_a_tight_budget_give_way_by_the_nearest_price(coins):
     prices = {"a": 0, "b": 2, "c": 5}
     table = tabulate(coins(prices, prices), 6)
-    # c c costs 10; what was c afterwards becomes the dearest that still fits.
+    # c c costs 10; what was c afterwards becomes the most expensive that still fits.
     assert list(table.neighbours(("a", "c"))) == [("b", "b"), ("c", "a"), ("a", "a"), ("a", "b")]
 
 

@@ -35,7 +35,7 @@ def test_the_rarest_list_has_points_of_its_own(coins):
 
 
 def test_corners_and_long_ranges(coins):
-    # 9^7 lists over half a million cells: sums over blocks, not only over single cells.
+    # 9^7 encodings over half a million cells: sums over blocks, not only over single cells.
     table = tabulate(coins(*[{j: 1 + j * 9**i for j in range(9)} for i in range(6)]))
     rng = np.random.default_rng(0)
     for low, high in ((0, 400_000), (100_000, 100_500), (123_456, 300_000)):

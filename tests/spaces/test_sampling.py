@@ -48,7 +48,7 @@ def biased(table: BudgetTable, rng: np.random.Generator, n: int, last: int) -> l
 
 @pytest.fixture
 def stepped(coins: Callable[..., object]) -> BudgetTable:
-    """A chain of 3^4 lists in which the budget cuts unevenly."""
+    """A chain of 3^4 encodings in which the budget cuts unevenly."""
     prices: dict[Option, int] = {"a": 0, "b": 2, "c": 5}
     return tabulate(coins(prices, prices, {"x": 1, "y": 1, "z": 6}, prices))  # type: ignore[arg-type]
 
@@ -56,9 +56,9 @@ def stepped(coins: Callable[..., object]) -> BudgetTable:
 def test_sampling_is_uniform_and_the_control_is_not(stepped):
     rng = np.random.default_rng(7)
     for low, high in ((0, 12), (5, 9), (6, 6), (0, 21), (8, 21)):
-        inside = list(stepped.lists(low, high))
+        inside = list(stepped.encodings(low, high))
         assert surprise(stepped.sample(rng, 60 * len(inside), low, high), inside) < 4
-    inside = list(stepped.lists(0, 12))
+    inside = list(stepped.encodings(0, 12))
     last = stepped.units(0, 12)[1]
     assert surprise(biased(stepped, rng, 60 * len(inside), last), inside) > 10
 
@@ -66,7 +66,7 @@ def test_sampling_is_uniform_and_the_control_is_not(stepped):
 def test_decoding_uniform_points_is_uniform(stepped):
     rng = np.random.default_rng(8)
     for low, high in ((0, 12), (5, 9)):
-        inside = list(stepped.lists(low, high))
+        inside = list(stepped.encodings(low, high))
         points = rng.random((40 * len(inside), stepped.dimension))
         assert surprise([stepped.decode(p, low, high) for p in points], inside) < 4
 
@@ -105,7 +105,7 @@ def test_sampling_at_a_cost_takes_the_nearest(random_chain, brute_force, seed, d
 
 
 def test_levels_cover_the_logarithm_of_the_cost(coins):
-    # 4^8 lists of every cost from 8 to about 10^5: uniform sampling crowds at the top.
+    # 4^8 encodings of every cost from 8 to about 10^5: uniform sampling crowds at the top.
     table = tabulate(coins(*[{j: 1 + j * 4**i for j in range(4)} for i in range(8)]))
     rng = np.random.default_rng(3)
     logs = np.log([table.cost(options) for options in table.sample_level(rng, 400)])

@@ -40,7 +40,7 @@ def test_extremes_and_costs(random_chain, brute_force, seed):
     table = tabulate(chain)
     for (price, options), expected in (
         (table.cheapest(), min(costs.values())),
-        (table.dearest(), max(costs.values())),
+        (table.most_expensive(), max(costs.values())),
     ):
         assert price == costs[options] == expected
     assert all(table.cost(options) == cost(chain, options) == costs[options] for options in costs)
@@ -54,17 +54,17 @@ def test_a_table_up_to_a_budget_says_the_same(random_chain, brute_force, seed, d
     high = data.draw(st.integers(min(costs.values()), max(costs.values())))
     small, whole = tabulate(chain, high), tabulate(chain)
     assert small.count() == whole.count(0, high) == sum(c <= high for c in costs.values())
-    assert list(small.lists()) == list(whole.lists(0, high))
+    assert list(small.encodings()) == list(whole.encodings(0, high))
 
 
 def test_a_budget_equal_to_a_cost_admits_it_and_one_less_does_not(coins):
     chain = coins({"a": 3, "b": 10}, {"a": 0, "b": 20}, end=7)
     table = tabulate(chain)
-    assert {table.cost(options) for options in table.lists()} == {10, 17, 30, 37}
+    assert {table.cost(options) for options in table.encodings()} == {10, 17, 30, 37}
     assert [table.count(17, 17), table.count(0, 17), table.count(0, 16)] == [1, 2, 1]
     assert [table.count(17, 37), table.count(18, 37)] == [3, 2]
-    assert list(tabulate(chain, 17).lists()) == [("a", "a"), ("b", "a")]
-    assert list(tabulate(chain, 16).lists()) == [("a", "a")]
+    assert list(tabulate(chain, 17).encodings()) == [("a", "a"), ("b", "a")]
+    assert list(tabulate(chain, 16).encodings()) == [("a", "a")]
 
 
 def test_counts_beyond_machine_integers(coins):
@@ -107,14 +107,14 @@ def test_an_impossible_interval_names_the_nearest_costs(coins):
 
 def test_degenerate_chains(coins):
     empty = tabulate(coins(end=5))
-    assert (empty.size, empty.cheapest(), empty.dearest()) == (1, (5, ()), (5, ()))
+    assert (empty.size, empty.cheapest(), empty.most_expensive()) == (1, (5, ()), (5, ()))
     rng = np.random.default_rng(0)
     assert empty.sample(rng, 2) == [(), ()] == empty.sample_level(rng, 2)
     assert (empty.dimension, empty.decode(()), empty.encode(())) == (0, (), ())
     single = tabulate(coins({"a": 2}, {1: 3}))
-    assert list(single.lists()) == [("a", 1)] == single.sample(rng, 1)
+    assert list(single.encodings()) == [("a", 1)] == single.sample(rng, 1)
     free = tabulate(coins(*[{"a": 0, "b": 0}] * 3))
-    assert (free.count(), free.count(0, 0), free.dearest()[0]) == (8, 8, 0)
+    assert (free.count(), free.count(0, 0), free.most_expensive()[0]) == (8, 8, 0)
     assert free.sample(rng, 0) == [] == free.sample_level(rng, 0)
 
 
@@ -199,7 +199,7 @@ def test_binned_tables_stay_inside(random_chain, brute_force, seed, data):
     low = data.draw(st.integers(0, max(costs.values())))
     high = data.draw(st.integers(low, max(costs.values())))
     inside = {options for options, price in costs.items() if low <= price <= high}
-    found = set(table.lists(low, high)) if table.count(low, high) else set()
+    found = set(table.encodings(low, high)) if table.count(low, high) else set()
     assert len(found) == table.count(low, high)
     assert found <= inside
     # Lost is only what lies within the blur of an end.
@@ -221,7 +221,7 @@ def test_binned_tables_stay_inside(random_chain, brute_force, seed, data):
 
 
 def test_a_table_of_costs_as_a_chain():
-    """Costs that are no sums, as in a tabular benchmark: the state is the list so far."""
+    """Costs that are no sums, as in a tabular benchmark: the state is the encoding so far."""
 
     class Tabular:
         costs = np.random.default_rng(0).integers(10**6, 10**8, 3**7).reshape((3,) * 7)
@@ -247,7 +247,7 @@ def test_a_table_of_costs_as_a_chain():
     low, high = 2 * 10**7, 3 * 10**7
     inside = {tuple(map(int, found)) for found in np.argwhere(abs(Tabular.costs - 25e6) <= 5e6)}
     assert table.count(low, high) == len(inside)
-    assert set(table.lists(low, high)) == inside
+    assert set(table.encodings(low, high)) == inside
     rng = np.random.default_rng(1)
     assert set(table.sample(rng, 30 * len(inside), low, high)) == inside
     for options in list(inside)[:20]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import search.strategies.grid as grid
-import search.strategies.surrogate.observations as evidence
+import search.strategies.surrogate.observations as training_set
 from search.config.strategy import StrategyConfig
 from search.errors import UserError
 from search.jobs import Exhausted, Job, Option, Options, Result, Strategy, failed
@@ -21,7 +21,7 @@ from search.testing import Factory, check, check_exhausts, play
 
 @dataclass(frozen=True)
 class Stages:
-    """A small chain of lists of several lengths: a width, a depth, then an operation a layer."""
+    """A small chain with encodings of several lengths: width, depth, an operation a layer."""
 
     widths: tuple[int, ...] = (2, 3, 5)
     depths: tuple[str, ...] = ("d1", "d2", "d3")
@@ -54,7 +54,7 @@ class Stages:
         return 7
 
     def value(self, options: Options) -> Any:
-        # With `merge`, layers that do nothing leave no trace: many lists are one network.
+        # With `merge`, layers that do nothing leave no trace: many encodings are one network.
         return [o for o in options[2:] if o != "none"] + [options[0]] if self.merge else options
 
 
@@ -120,8 +120,8 @@ def test_exhausts_a_small_space(make: Factory, merge: bool, request: pytest.Fixt
 
 def test_one_list_alone(make: Factory) -> None:
     table = tabulate(Stages())
-    dearest, options = table.dearest()
-    strategy = make(table, dearest, dearest, 0)
+    most_expensive, options = table.most_expensive()
+    strategy = make(table, most_expensive, most_expensive, 0)
     assert {job.options for job in play(strategy, evaluate, limit=10)} == {options}
 
 
@@ -162,10 +162,10 @@ def test_a_result_never_asked_for(make: Factory) -> None:
 def test_users_own_strategy_passes_and_a_bad_one_does_not() -> None:
     class Listing:
         def __init__(self, table: BudgetTable, low: int, high: int) -> None:
-            self.lists = table.lists(low, high)
+            self.encodings = table.encodings(low, high)
 
         def ask(self) -> Job:
-            for options in self.lists:
+            for options in self.encodings:
                 return Job(options, 9, 0)
             raise Exhausted("all have been proposed")
 
@@ -181,9 +181,9 @@ def test_users_own_strategy_passes_and_a_bad_one_does_not() -> None:
 
 @pytest.mark.parametrize("name", ["surrogate", "evolution", "local"])
 def test_learns(name: str) -> None:
-    """After 30 of some 100 lists the front is nearly the best there is; at random it is not."""
+    """After 30 of some 100 encodings the front is nearly the best there is; at random it is not."""
     table = tabulate(Stages())
-    everything = list(table.lists(0, 400))
+    everything = list(table.encodings(0, 400))
     strategy = factory(StrategyConfig(name))(table, 0, 400, 0)
     found = [job.options for job in play(strategy, evaluate, limit=30)]
     best = front([(table.cost(o), accuracy_of(o)) for o in everything])
@@ -195,8 +195,8 @@ def test_learns(name: str) -> None:
 
 def test_surrogate_forgets_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """With more results than the model is fitted to, and some told again as after halving."""
-    monkeypatch.setattr(evidence, "FITTED", 12)
-    monkeypatch.setattr(evidence, "IMAGINED", 3)
+    monkeypatch.setattr(training_set, "FITTED", 12)
+    monkeypatch.setattr(training_set, "PENDING", 3)
     table = tabulate(Stages())
     strategy = factory(StrategyConfig("surrogate", start=4))(table, 0, 400, 0)
     for job in play(strategy, evaluate, limit=60, ahead=6):
@@ -212,5 +212,5 @@ def test_failures_are_no_parents() -> None:
         for _ in range(20):
             job = strategy.ask()
             strategy.tell(job, failed("no") if "wide" in job.options else Result(0.5))
-        memory = strategy._memory  # type: ignore[attr-defined]
-        assert all("wide" not in trial.options for trial in memory.trials)
+        history = strategy._history  # type: ignore[attr-defined]
+        assert all("wide" not in trial.options for trial in history.observations)

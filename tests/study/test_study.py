@@ -16,11 +16,11 @@ from search.errors import UserError
 from search.files import write
 from search.jobs import Job, Result, failed
 from search.study.database import FORMAT
-from search.study.study import Facts, Study, check_name, locate
+from search.study.study import Study, StudyInfo, check_name, locate
 from search.study.tables import FRONT_COLUMNS, export, read_front
-from search.study.trials import Trial, members, op_mix
+from search.study.trials import Trial, front_entries, op_mix
 
-FACTS = Facts(100, 10**25, 0, 10_000, 7 * 10**25, True, 0.1, 8, {"name": "digits"})
+FACTS = StudyInfo(100, 10**25, 0, 10_000, 7 * 10**25, True, 0.1, 8, {"name": "digits"})
 SETTINGS = {"seed": 0, "data": {"name": "digits", "sizes": [1, 2]}}
 
 
@@ -49,7 +49,7 @@ def test_trials_come_back_as_they_were(tmp_path: Path) -> None:
             study.add(one)
     with Study.open(tmp_path / "s", SETTINGS, FACTS) as study:
         read = study.trials()
-        assert study.facts == FACTS
+        assert study.info == FACTS
         assert study.settings == SETTINGS
     assert [read[0], read[2]] == [trials[0], trials[2]]
     assert read[1].result.error == "loss is NaN"
@@ -210,7 +210,7 @@ def test_tables_hold_the_contract(tmp_path: Path) -> None:
 
 def test_seeds_of_one_architecture_become_a_mean() -> None:
     first, second = trial(0, 0.6), replace(trial(0, 0.8), job=Job(("conv", 0), 8, 1))
-    (row,) = members([second, first], epochs=8)
+    (row,) = front_entries([second, first], epochs=8)
     assert (row.accuracy, row.seeds, row.seed) == (pytest.approx(0.7), 2, 0)
     assert row.accuracy_std == pytest.approx(0.1414, abs=1e-3)
 

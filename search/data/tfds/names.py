@@ -35,7 +35,7 @@ def known_names() -> tuple[str, ...]:
     return tuple(sorted(names | set(OWN)))
 
 
-def nearest(name: str, further: Iterable[str] = ()) -> tuple[str, ...]:
+def nearest_names(name: str, further: Iterable[str] = ()) -> tuple[str, ...]:
     """Up to three known names, or `further` ones, that look like `name`, the likeliest first."""
     known = sorted({*known_names(), *further})
     return tuple(difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5))

@@ -14,7 +14,7 @@ from urllib.request import getproxies
 from search.data.cache import locked, writable
 from search.data.examples import Progress, Say
 from search.data.tfds import locate as prepared
-from search.data.tfds.names import nearest
+from search.data.tfds.names import nearest_names
 from search.data.tfds.runtime import quiet
 from search.errors import UserError
 
@@ -154,7 +154,7 @@ def _builder(text: str, home: Path) -> Any:
             name, data_dir=os.fspath(home), config=config or None, version=version or None
         )
     except tfds.core.registered.DatasetNotFoundError:
-        likely = nearest(name)
+        likely = nearest_names(name)
         hint = f"did you mean {', '.join(likely)}?" if likely else "see tensorflow.org/datasets"
         raise UserError(
             f"data.name={text} is no data set that TFDS knows, and none is prepared in {home};"

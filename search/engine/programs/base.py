@@ -30,13 +30,13 @@ class Stepwise(ABC):
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
         """Totals after one more batch of evaluation."""
 
-    def enter(self, states: Sequence[State], device: jax.Device) -> State:
+    def to_device(self, states: Sequence[State], device: jax.Device) -> State:
         """Put the one state on the device, at the widths of this form."""
         (state,) = states
         placed: State = jax.device_put(resized(state, self.like), device)
         return placed
 
-    def leave(self, state: State, exact: State) -> list[State]:
+    def to_host(self, state: State, exact: State) -> list[State]:
         """The state on the host, at the network's own widths."""
         return [resized(jax.device_get(state), exact)]
 

@@ -18,7 +18,7 @@ Program = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Blueprint:
+class ProgramSpec:
     """What to compile: a key that determines it, the function, and its arguments' shapes.
 
     Shapes are trees of `jax.ShapeDtypeStruct`. Equal keys must mean equal programs.
@@ -29,7 +29,7 @@ class Blueprint:
     arguments: tuple[Any, ...]
 
 
-class Programs:
+class ProgramCache:
     """All programs of one device. Safe to use from several threads."""
 
     def __init__(self, device: jax.Device) -> None:
@@ -39,20 +39,20 @@ class Programs:
         workers = os.cpu_count() or 1
         self._compilers = ThreadPoolExecutor(min(8, workers), thread_name_prefix="compile")
 
-    def start(self, blueprints: Sequence[Blueprint]) -> list[Future[Program]]:
+    def start(self, program_specs: Sequence[ProgramSpec]) -> list[Future[Program]]:
         """Begin to compile what is not there yet, and return without waiting."""
         with self._lock:
-            return [self._begin(blueprint) for blueprint in blueprints]
+            return [self._begin(spec) for spec in program_specs]
 
-    def get(self, blueprints: Sequence[Blueprint]) -> tuple[list[Program], float]:
+    def get(self, program_specs: Sequence[ProgramSpec]) -> tuple[list[Program], float]:
         """Return the programs, and the seconds it took until they were there."""
         began = time.perf_counter()
-        futures = self.start(blueprints)
+        futures = self.start(program_specs)
         try:
             programs = [future.result() for future in futures]
         except BaseException:
             # Memory may have run out: the next candidate shall not inherit the failure.
-            self.drop([b.key for b, f in zip(blueprints, futures, strict=True) if _broken(f)])
+            self.drop([b.key for b, f in zip(program_specs, futures, strict=True) if _broken(f)])
             raise
         return programs, time.perf_counter() - began
 
@@ -65,17 +65,17 @@ class Programs:
     def __len__(self) -> int:
         return len(self._made)
 
-    def _begin(self, blueprint: Blueprint) -> "Future[Program]":
-        if blueprint.key not in self._made:
-            self._made[blueprint.key] = self._compilers.submit(self._compile, blueprint)
-        return self._made[blueprint.key]
+    def _begin(self, spec: ProgramSpec) -> "Future[Program]":
+        if spec.key not in self._made:
+            self._made[spec.key] = self._compilers.submit(self._compile, spec)
+        return self._made[spec.key]
 
-    def _compile(self, blueprint: Blueprint) -> Program:
+    def _compile(self, spec: ProgramSpec) -> Program:
         placed = jax.tree.map(
             lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=self._sharding),
-            blueprint.arguments,
+            spec.arguments,
         )
-        lowered = jax.jit(blueprint.function).lower(*placed)
+        lowered = jax.jit(spec.function).lower(*placed)
         return lowered.compile(compiler_options=_options(self._sharding))
 
 

@@ -10,8 +10,8 @@ _CALLS = 150e-6
 _TRAFFIC = 25e-6
 
 
-def layered_steps(layers: tuple[Layer, ...], recipe: Recipe, steps: int, form: str) -> int:
-    """Steps of the trunk and its branches that run layer by layer, before whole programs do.
+def per_layer_steps(layers: tuple[Layer, ...], recipe: Recipe, steps: int, form: str) -> int:
+    """Steps of the stable phase and its branches that run layer by layer, before whole programs do.
 
     `steps`: in an epoch; the answer is a multiple of it, or so large that no training gets there.
     A pure function of what is trained: the two forms differ in their last bits, so neither what is

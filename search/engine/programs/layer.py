@@ -12,17 +12,17 @@ from search.engine import ops
 from search.engine.augment import normalised, training_batch
 from search.engine.forward import Totals, convolve, loss_of, running, scored
 from search.engine.optimiser import Parameters, update
-from search.engine.programs.cache import Blueprint
+from search.engine.programs.cache import ProgramSpec
 from search.engine.recipe import Recipe
-from search.engine.state import rest_of
+from search.engine.state import opt_state_shapes
 from search.networks.layers import Shape
 
-Size = tuple[int, int, int]
+MapShape = tuple[int, int, int]
 """Height, width and channels of a map, or of an image."""
 Spec = jax.ShapeDtypeStruct
 
 
-def batch(recipe: Recipe, image: Size, length: int) -> Blueprint:
+def batch(recipe: Recipe, image: MapShape, length: int) -> ProgramSpec:
     """(images, labels, index, seed, step) to augmented images and targets."""
 
     def make(
@@ -33,19 +33,19 @@ def batch(recipe: Recipe, image: Size, length: int) -> Blueprint:
 
     number = Spec((), np.uint32)
     arguments = (*_images(recipe, image, length), number, number)
-    return Blueprint(("batch", recipe, image, length), make, arguments)
+    return ProgramSpec(("batch", recipe, image, length), make, arguments)
 
 
-def plain(recipe: Recipe, image: Size, length: int) -> Blueprint:
+def plain(recipe: Recipe, image: MapShape, length: int) -> ProgramSpec:
     """(images, labels, index) to normalised images and their labels."""
 
     def make(images: Array, labels: Array, index: Array) -> tuple[Array, Array]:
         return normalised(images[index], recipe), labels[index]
 
-    return Blueprint(("plain", recipe, image, length), make, _images(recipe, image, length))
+    return ProgramSpec(("plain", recipe, image, length), make, _images(recipe, image, length))
 
 
-def forward(recipe: Recipe, shape: Shape) -> Blueprint:
+def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
     """(parameters, statistics, x, add, training) to output and what `backward` wants.
 
     Training and evaluation share it, so that half as many programs are compiled: the statistics
@@ -61,15 +61,15 @@ def forward(recipe: Recipe, shape: Shape) -> Blueprint:
 
     x, add, _ = _maps(recipe, shape)
     p, s = _weights(shape)
-    return Blueprint(("forward", recipe, shape), run, (p, s, x, add, Spec((), np.bool_)))
+    return ProgramSpec(("forward", recipe, shape), run, (p, s, x, add, Spec((), np.bool_)))
 
 
-def backward(recipe: Recipe, shape: Shape, *, first: bool) -> Blueprint:
+def backward(recipe: Recipe, shape: Shape, *, first: bool) -> ProgramSpec:
     """Gradients to the layer's input (not of the first) and addition; parameters updated."""
 
     def run(
         p: Parameters,
-        memory: Any,
+        opt_state: Any,
         rate: Array,
         x: Array,
         y: Array,
@@ -88,22 +88,22 @@ def backward(recipe: Recipe, shape: Shape, *, first: bool) -> Blueprint:
             _, pull = jax.vjp(partial(convolve, shape, recipe), x, p["kernel"])
             to_x, kernel = pull(dy)
         gradients = {"kernel": kernel, "scale": scale, "bias": bias}
-        return to_x, to_add, *update(recipe, gradients, memory, p, rate)
+        return to_x, to_add, *update(recipe, gradients, opt_state, p, rate)
 
     x, add, out = _maps(recipe, shape)
     p, _ = _weights(shape)
     channels = _floats(shape.outputs)
-    arguments = (p, rest_of(recipe, p), _floats(), x, out, add, channels, channels, out)
-    return Blueprint(("backward", recipe, shape, first), run, arguments)
+    arguments = (p, opt_state_shapes(recipe, p), _floats(), x, out, add, channels, channels, out)
+    return ProgramSpec(("backward", recipe, shape, first), run, arguments)
 
 
-def pool(recipe: Recipe, shape: Shape) -> Blueprint:
+def pool(recipe: Recipe, shape: Shape) -> ProgramSpec:
     """Max pooling of x."""
     x, _, _ = _maps(recipe, shape)
-    return Blueprint(("pool", recipe, shape), ops.pool, (x,))
+    return ProgramSpec(("pool", recipe, shape), ops.pool, (x,))
 
 
-def unpool(recipe: Recipe, shape: Shape) -> Blueprint:
+def unpool(recipe: Recipe, shape: Shape) -> ProgramSpec:
     """(x, gradient) to the gradient to the pooling's input."""
 
     def run(x: Array, gradient: Array) -> Array:
@@ -111,38 +111,38 @@ def unpool(recipe: Recipe, shape: Shape) -> Blueprint:
         return to_x
 
     x, _, out = _maps(recipe, shape)
-    return Blueprint(("unpool", recipe, shape), run, (x, out))
+    return ProgramSpec(("unpool", recipe, shape), run, (x, out))
 
 
-def loss(recipe: Recipe, size: Size) -> Blueprint:
-    """(parameters, memory, rate, x, targets) to the loss, the gradient to x, and the update."""
+def loss(recipe: Recipe, size: MapShape) -> ProgramSpec:
+    """(parameters, opt_state, rate, x, targets) to the loss, the gradient to x, and the update."""
 
-    def run(p: Parameters, memory: Any, rate: Array, x: Array, targets: Array) -> Any:
+    def run(p: Parameters, opt_state: Any, rate: Array, x: Array, targets: Array) -> Any:
         value, (gradients, to_x) = jax.value_and_grad(loss_of, (0, 1))(p, x, targets)
-        return value, to_x, *update(recipe, gradients, memory, p, rate)
+        return value, to_x, *update(recipe, gradients, opt_state, p, rate)
 
     p, x = _classifier(recipe, size)
     targets = _floats(recipe.batch, recipe.classes)
-    arguments = (p, rest_of(recipe, p), _floats(), x, targets)
-    return Blueprint(("loss", recipe, size), run, arguments)
+    arguments = (p, opt_state_shapes(recipe, p), _floats(), x, targets)
+    return ProgramSpec(("loss", recipe, size), run, arguments)
 
 
-def score(recipe: Recipe, size: Size) -> Blueprint:
+def score(recipe: Recipe, size: MapShape) -> ProgramSpec:
     """(parameters, x, labels, mask, totals) to the totals after this batch."""
     p, x = _classifier(recipe, size)
     labels = Spec((recipe.batch,), np.int32)
     arguments = (p, x, labels, _floats(recipe.batch), totals_like(recipe))
-    return Blueprint(("score", recipe, size), scored, arguments)
+    return ProgramSpec(("score", recipe, size), scored, arguments)
 
 
-def total(recipe: Recipe, size: Size) -> Blueprint:
+def total(recipe: Recipe, size: MapShape) -> ProgramSpec:
     """Sum of two gradients that reach one value."""
 
     def run(first: Array, second: Array) -> Array:
         return first + second
 
     spec = Spec((recipe.batch, *size), recipe.dtype)
-    return Blueprint(("total", recipe, size), run, (spec, spec))
+    return ProgramSpec(("total", recipe, size), run, (spec, spec))
 
 
 def totals_like(recipe: Recipe) -> Totals:
@@ -150,7 +150,7 @@ def totals_like(recipe: Recipe) -> Totals:
     return Totals(_floats(), _floats(recipe.classes), _floats(recipe.classes))
 
 
-def _images(recipe: Recipe, image: Size, length: int) -> tuple[Spec, Spec, Spec]:
+def _images(recipe: Recipe, image: MapShape, length: int) -> tuple[Spec, Spec, Spec]:
     return (
         Spec((length, *image), np.uint8),
         Spec((length,), np.int32),
@@ -170,7 +170,7 @@ def _weights(shape: Shape) -> tuple[dict[str, Spec], dict[str, Spec]]:
     return parameters, {"mean": channels, "var": channels}
 
 
-def _classifier(recipe: Recipe, size: Size) -> tuple[dict[str, Spec], Spec]:
+def _classifier(recipe: Recipe, size: MapShape) -> tuple[dict[str, Spec], Spec]:
     parameters = {"kernel": _floats(size[2], recipe.classes), "bias": _floats(recipe.classes)}
     return parameters, Spec((recipe.batch, *size), recipe.dtype)
 

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from search.engine.batches import Feed, Resident, Steps, padded
 from search.engine.forward import Totals, counted, no_totals, stepped
-from search.engine.programs.cache import Blueprint, Program, Programs
-from search.engine.programs.layer import Size, Spec
+from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
+from search.engine.programs.layer import MapShape, Spec
 from search.engine.recipe import Recipe
 from search.engine.state import State, resized, shaped
 from search.networks.layers import Layer
 
 
-class Looped:
+class PerEpochProgram:
     """Steps and evaluations of `seeds` trainings side by side, of up to `steps` in a call.
 
     `images`: of the training and of the validation part, both on the device.
@@ -35,7 +35,7 @@ class Looped:
         self,
         layers: tuple[Layer, ...],
         recipe: Recipe,
-        image: Size,
+        image: MapShape,
         images: tuple[int, int],
         seeds: int,
         steps: int,
@@ -46,7 +46,7 @@ class Looped:
         self._epoch: Program | None = None
         self._score: Program | None = None
 
-    def blueprints(self) -> list[Blueprint]:
+    def program_specs(self) -> list[ProgramSpec]:
         """The two programs that the trainings need."""
         seeds, steps, batch = self._seeds, self._steps, self.recipe.batch
         states = jax.tree.map(lambda s: Spec((seeds, *s.shape), s.dtype), self._exact)
@@ -69,17 +69,17 @@ class Looped:
         )
         key = (self.recipe, self._image, self._images, seeds, steps, self._layers)
         return [
-            Blueprint(("looped steps", *key), self._run, training),
-            Blueprint(("looped score", *key), self._evaluate, scoring),
+            ProgramSpec(("looped steps", *key), self._run, training),
+            ProgramSpec(("looped score", *key), self._evaluate, scoring),
         ]
 
     def _part(self, which: int) -> tuple[Spec, Spec]:
         length = self._images[which]
         return Spec((length, *self._image), np.uint8), Spec((length,), np.int32)
 
-    def ready(self, programs: Programs) -> float:
+    def ready(self, programs: ProgramCache) -> float:
         """Wait for the programs; returns the seconds that took."""
-        (self._epoch, self._score), seconds = programs.get(self.blueprints())
+        (self._epoch, self._score), seconds = programs.get(self.program_specs())
         return seconds
 
     def _run(
@@ -138,13 +138,13 @@ class Looped:
 
         return alone
 
-    def enter(self, states: Sequence[State], device: jax.Device) -> State:
+    def to_device(self, states: Sequence[State], device: jax.Device) -> State:
         """Put the states on the device, stacked."""
         exact = [resized(state, self._exact) for state in states]
         placed: State = jax.device_put(jax.tree.map(lambda *a: np.stack(a), *exact), device)
         return placed
 
-    def leave(self, state: State, exact: State) -> list[State]:  # noqa: ARG002
+    def to_host(self, state: State, exact: State) -> list[State]:  # noqa: ARG002
         """The states on the host, apart."""
         host = jax.device_get(state)
         return [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self._seeds)]

@@ -13,10 +13,10 @@ from jax import Array
 
 from search.engine.batches import Batch
 from search.engine.forward import Totals
-from search.engine.programs import layer as pieces
+from search.engine.programs import layer as layer_programs
 from search.engine.programs.base import Stepwise
-from search.engine.programs.cache import Blueprint, Program, Programs
-from search.engine.programs.layer import Size
+from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
+from search.engine.programs.layer import MapShape
 from search.engine.recipe import Recipe
 from search.engine.state import CLASSIFIER, State, shaped
 from search.networks.layers import IMAGE, Layer, widened
@@ -38,11 +38,11 @@ def rounded_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return widened(layers, {count: rounded(count) for count in counts})
 
 
-class Layered(Stepwise):
+class PerLayerPrograms(Stepwise):
     """Steps and evaluations of one network through the shared programs."""
 
     def __init__(
-        self, layers: tuple[Layer, ...], recipe: Recipe, image: Size, lengths: tuple[int, ...]
+        self, layers: tuple[Layer, ...], recipe: Recipe, image: MapShape, lengths: tuple[int, ...]
     ) -> None:
         self.layers = rounded_layers(layers)
         self.like: State = shaped(self.layers, recipe)
@@ -50,37 +50,37 @@ class Layered(Stepwise):
         self._lengths = tuple(dict.fromkeys(lengths))
         self._found: dict[Any, Program] = {}
 
-    def _size(self, position: int) -> Size:
+    def _size(self, position: int) -> MapShape:
         shape = self.layers[position].shape
         return (*shape.out_size, shape.outputs)
 
-    def blueprints(self) -> list[Blueprint]:
+    def program_specs(self) -> list[ProgramSpec]:
         """Every program that a training needs."""
         recipe = self.recipe
-        found: list[Blueprint] = []
+        found: list[ProgramSpec] = []
         for length in self._lengths:
-            found += [pieces.batch(recipe, self._image, length)]
-            found += [pieces.plain(recipe, self._image, length)]
+            found += [layer_programs.batch(recipe, self._image, length)]
+            found += [layer_programs.plain(recipe, self._image, length)]
         uses: Counter[int] = Counter()
         for layer in self.layers:
             shape, first = layer.shape, layer.source == IMAGE
             if shape.kind == "pool":
-                found += [pieces.pool(recipe, shape), pieces.unpool(recipe, shape)]
+                found += [layer_programs.pool(recipe, shape), layer_programs.unpool(recipe, shape)]
             else:
-                found += [pieces.forward(recipe, shape)]
-                found += [pieces.backward(recipe, shape, first=first)]
+                found += [layer_programs.forward(recipe, shape)]
+                found += [layer_programs.backward(recipe, shape, first=first)]
             uses.update(i for i in (layer.source, layer.added) if i is not None and i != IMAGE)
         last = self._size(-1)
-        found += [pieces.loss(recipe, last), pieces.score(recipe, last)]
+        found += [layer_programs.loss(recipe, last), layer_programs.score(recipe, last)]
         shared = sorted({self._size(i) for i, count in uses.items() if count > 1})
-        found += [pieces.total(recipe, size) for size in shared]
+        found += [layer_programs.total(recipe, size) for size in shared]
         return list({b.key: b for b in found}.values())
 
-    def ready(self, programs: Programs) -> float:
+    def ready(self, programs: ProgramCache) -> float:
         """Wait for the programs; returns the seconds that took."""
-        blueprints = self.blueprints()
-        found, seconds = programs.get(blueprints)
-        self._found = {b.key: p for b, p in zip(blueprints, found, strict=True)}
+        program_specs = self.program_specs()
+        found, seconds = programs.get(program_specs)
+        self._found = {b.key: p for b, p in zip(program_specs, found, strict=True)}
         return seconds
 
     def _program(self, *key: Any) -> Program:
@@ -94,7 +94,7 @@ class Layered(Stepwise):
         images, labels, index = batch
         make = self._program("batch", self._image, images.shape[0])
         x, targets = make(images, labels, index, seed, step)
-        parameters, memory = dict(state.parameters), dict(state.memory)
+        parameters, opt_state = dict(state.parameters), dict(state.opt_state)
         statistics = dict(state.statistics)
         values: list[Any] = []
         kept: list[Any] = []
@@ -111,8 +111,8 @@ class Layered(Stepwise):
             values.append(out)
             kept.append((y, add, mean, variance))
         last = self._size(-1)
-        loss, gradient, parameters[CLASSIFIER], memory[CLASSIFIER] = self._program("loss", last)(
-            parameters[CLASSIFIER], memory[CLASSIFIER], rate, values[-1], targets
+        loss, gradient, parameters[CLASSIFIER], opt_state[CLASSIFIER] = self._program("loss", last)(
+            parameters[CLASSIFIER], opt_state[CLASSIFIER], rate, values[-1], targets
         )
         arriving: dict[int, Any] = {len(self.layers) - 1: gradient}
         for position in range(len(self.layers) - 1, -1, -1):
@@ -127,13 +127,13 @@ class Layered(Stepwise):
                 continue
             y, add, mean, variance = kept[position]
             backward = self._program("backward", shape, layer.source == IMAGE)
-            to_x, to_add, parameters[path], memory[path] = backward(
-                parameters[path], memory[path], rate, source, y, add, mean, variance, gradient
+            to_x, to_add, parameters[path], opt_state[path] = backward(
+                parameters[path], opt_state[path], rate, source, y, add, mean, variance, gradient
             )
             self._arrive(arriving, layer.source, to_x)
             if layer.added is not None:
                 self._arrive(arriving, layer.added, to_add)
-        return State(parameters, statistics, memory), loss
+        return State(parameters, statistics, opt_state), loss
 
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
         """Totals after one more batch of evaluation."""

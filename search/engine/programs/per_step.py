@@ -6,18 +6,18 @@ from jax import Array
 from search.engine.batches import Batch
 from search.engine.forward import Totals, counted, stepped
 from search.engine.programs.base import Stepwise
-from search.engine.programs.cache import Blueprint, Program, Programs
-from search.engine.programs.layer import Size, Spec, totals_like
+from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
+from search.engine.programs.layer import MapShape, Spec, totals_like
 from search.engine.recipe import Recipe
 from search.engine.state import State, shaped
 from search.networks.layers import Layer
 
 
-class Whole(Stepwise):
+class PerStepProgram(Stepwise):
     """Steps and evaluations of one network, each a single call."""
 
     def __init__(
-        self, layers: tuple[Layer, ...], recipe: Recipe, image: Size, lengths: tuple[int, int]
+        self, layers: tuple[Layer, ...], recipe: Recipe, image: MapShape, lengths: tuple[int, int]
     ) -> None:
         self.layers = layers
         self.like: State = shaped(layers, recipe)
@@ -25,7 +25,7 @@ class Whole(Stepwise):
         self._step: Program | None = None
         self._score: Program | None = None
 
-    def blueprints(self) -> list[Blueprint]:
+    def program_specs(self) -> list[ProgramSpec]:
         """The two programs that a training needs."""
         recipe, (training, evaluation) = self.recipe, self._lengths
         number, rate = Spec((), np.uint32), Spec((), np.float32)
@@ -34,8 +34,8 @@ class Whole(Stepwise):
         mask = Spec((recipe.batch,), np.float32)
         scoring = (self.like, *self._batch(evaluation), mask, totals_like(recipe))
         return [
-            Blueprint(("whole step", training, *key), self._run, arguments),
-            Blueprint(("whole score", evaluation, *key), self._evaluate, scoring),
+            ProgramSpec(("whole step", training, *key), self._run, arguments),
+            ProgramSpec(("whole score", evaluation, *key), self._evaluate, scoring),
         ]
 
     def _batch(self, length: int) -> tuple[Spec, Spec, Spec]:
@@ -45,9 +45,9 @@ class Whole(Stepwise):
             Spec((self.recipe.batch,), np.int32),
         )
 
-    def ready(self, programs: Programs) -> float:
+    def ready(self, programs: ProgramCache) -> float:
         """Wait for the programs; returns the seconds that took."""
-        (self._step, self._score), seconds = programs.get(self.blueprints())
+        (self._step, self._score), seconds = programs.get(self.program_specs())
         return seconds
 
     def _run(

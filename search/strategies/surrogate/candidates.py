@@ -6,9 +6,9 @@ import numpy as np
 
 from search.errors import UserError
 from search.jobs import Options
-from search.strategies.history import Memory, Trial
+from search.strategies.history import History, Observation
 from search.strategies.surrogate.encoding import Matrix
-from search.strategies.surrogate.kernel_cache import Bank
+from search.strategies.surrogate.kernel_cache import KernelCache
 
 # Results from which on the pool is renewed less at a time: it is good by then, and each new
 # candidate takes a third of a millisecond.
@@ -18,17 +18,17 @@ _FEW = 200
 _FRESH, _FRESH_LATER = 32, 4
 _ELITE = 12
 _CROSSED = 0.25
-# Every so often many of the worst make room for lists at even levels of log-cost.
+# Every so often many of the worst make room for encodings at even levels of log-cost.
 _SWEEP, _SWEPT, _SWEPT_LATER = 16, 32, 6
 
 
-class Pool:
-    """Up to `SIZE` lists inside the budget that were not asked for, by their numbers in a bank."""
+class CandidatePool:
+    """Up to `SIZE` unevaluated encodings inside the budget, by their numbers in a kernel cache."""
 
     SIZE = 200
 
-    def __init__(self, bank: Bank, memory: Memory, rng: np.random.Generator) -> None:
-        self._bank, self._memory, self._rng = bank, memory, rng
+    def __init__(self, cache: KernelCache, history: History, rng: np.random.Generator) -> None:
+        self._cache, self._history, self._rng = cache, history, rng
         self._gain: dict[int, float] = {}
         self._options: set[Options] = set()
         self._renewals = 0
@@ -38,33 +38,33 @@ class Pool:
         """The candidates' numbers."""
         return list(self._gain)
 
-    def judge(self, gain: Matrix) -> None:
+    def score(self, gain: Matrix) -> None:
         """Note the gain of each candidate, in the order of `numbers`."""
         self._gain = dict(zip(self._gain, gain.tolist(), strict=True))
 
     def take(self, number: int) -> None:
-        """Take a candidate out, which stays in the bank."""
+        """Take a candidate out, which stays in the cache."""
         del self._gain[number]
-        self._options.discard(self._bank.options[number])
+        self._options.discard(self._cache.options[number])
 
-    def leave(self, options: Options) -> None:
-        """Drop a list that was evaluated without having been chosen here."""
+    def discard(self, options: Options) -> None:
+        """Drop an encoding that was evaluated without having been chosen here."""
         if options in self._options:
-            number = next(n for n in self._gain if self._bank.options[n] == options)
+            number = next(n for n in self._gain if self._cache.options[n] == options)
             self._drop(number)
 
-    def renew(self, front: list[Trial]) -> None:
+    def refresh(self, front: list[Observation]) -> None:
         """Drop what was asked for meanwhile; bring in new candidates for the worst ones."""
         for number in self.numbers:
-            if self._bank.options[number] in self._memory.known:
+            if self._cache.options[number] in self._history.known:
                 self._drop(number)
-        task, interval = self._memory.task, self._memory.task.interval
-        few = len(self._memory.trials) <= _FEW
+        problem, interval = self._history.problem, self._history.problem.interval
+        few = len(self._history.observations) <= _FEW
         if self._renewals == 0:
-            self._bring(task.table.sample_level(self._rng, self.SIZE, *interval))
+            self._bring(problem.table.sample_level(self._rng, self.SIZE, *interval))
         elif self._renewals % _SWEEP == 0:
             swept = _SWEPT if few else _SWEPT_LATER
-            self._bring(task.table.sample_level(self._rng, swept, *interval))
+            self._bring(problem.table.sample_level(self._rng, swept, *interval))
         self._renewals += 1
         parents = [trial.options for trial in front] + self._elite()
         fresh = _FRESH if few else _FRESH_LATER
@@ -72,16 +72,16 @@ class Pool:
 
     def _drop(self, number: int) -> None:
         self.take(number)
-        self._bank.drop(number)
+        self._cache.drop(number)
 
     def _elite(self) -> list[Options]:
         best = sorted(self._gain, key=lambda number: -self._gain[number])
-        return [self._bank.options[number] for number in best[:_ELITE]]
+        return [self._cache.options[number] for number in best[:_ELITE]]
 
     def _child(self, parents: list[Options]) -> Options | None:
         if not parents:
             return None
-        table, interval = self._memory.task.table, self._memory.task.interval
+        table, interval = self._history.problem.table, self._history.problem.interval
         picks = self._rng.integers(len(parents), size=2)
         one, other = parents[int(picks[0])], parents[int(picks[1])]
         try:
@@ -92,12 +92,12 @@ class Pool:
             # Nothing else is inside the budget.
             return None
 
-    def _bring(self, lists: list[Options]) -> None:
-        known = self._memory.known
-        new = [o for o in dict.fromkeys(lists) if o not in known and o not in self._options]
+    def _bring(self, encodings: list[Options]) -> None:
+        known = self._history.known
+        new = [o for o in dict.fromkeys(encodings) if o not in known and o not in self._options]
         excess = max(0, len(self._gain) + len(new) - self.SIZE)
         for number in sorted(self._gain, key=self._gain.__getitem__)[:excess]:
             self._drop(number)
         # Not judged yet, hence not among the worst.
-        self._gain.update(dict.fromkeys(self._bank.add(new), math.inf))
+        self._gain.update(dict.fromkeys(self._cache.add(new), math.inf))
         self._options.update(new)

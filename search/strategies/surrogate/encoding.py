@@ -1,8 +1,8 @@
-"""Option lists as vectors, for chains of which nothing is known but their options.
+"""Option encodings as vectors, for chains of which nothing is known but their options.
 
-A decision's seat is where it stands: in lists of one length its position, in lists of many
+A decision's slot is where it stands: in encodings of one length its position, in encodings of many
 lengths its number since the last landmark. Options that are ever offered together are of one
-kind; landmarks are decisions of the kinds that every list decides equally often, such as the
+kind; landmarks are decisions of the kinds that every encoding decides equally often, such as the
 width of a stage, however many blocks the stages have.
 """
 
@@ -20,20 +20,22 @@ from search.spaces.budget_table import BudgetTable
 
 Matrix = NDArray[np.float64]
 # Number of landmarks passed, kind, number of its kind since the last landmark.
-_Seat = tuple[int, int, int]
+_Slot = tuple[int, int, int]
 _NUMBER = re.compile(r"(\D*)(\d+)")
 
 
 @dataclass(frozen=True)
 class Features:
-    """Lists as rows. `seats` [n, s]: one-hot over (seat, option), to compare decisions one by one.
+    """Encodings as rows.
+
+    `slots` [n, s]: one-hot over (slot, option), to compare decisions one by one.
 
     `linear` [n, p]: the same, and steps of numbered options; `counts` [n, q]: how often each
     option is taken, in all and between landmarks; both centred, with rows of mean square norm 1.
     `cost` [n]: log-multiplies in [0, 1]; `lengths` [n]: numbers of decisions.
     """
 
-    seats: Matrix
+    slots: Matrix
     linear: Matrix
     counts: Matrix
     cost: Matrix
@@ -42,11 +44,11 @@ class Features:
     @property
     def parts(self) -> tuple[Matrix, Matrix, Matrix, Matrix, Matrix]:
         """All arrays, in the order of the fields."""
-        return self.seats, self.linear, self.counts, self.cost, self.lengths
+        return self.slots, self.linear, self.counts, self.cost, self.lengths
 
 
 class Encoder:
-    """Turns lists into `Features`, with the vocabulary of a sample of them.
+    """Turns encodings into `Features`, with the vocabulary of a sample of them.
 
     What the sample did not hold has no feature of its own; its other decisions still have theirs.
     """
@@ -57,63 +59,63 @@ class Encoder:
         decided = [Counter(self._kind[option] for option in options) for options in sample]
         kinds = set().union(*decided)
         self._landmarks = {k for k in kinds if len({counts[k] for counts in decided}) == 1}
-        seated = [list(self._seated(options)) for options in sample]
-        self._seats = _numbered(pair for pairs in seated for pair in pairs)
-        self._counts = _numbered(key for pairs in seated for pair in pairs for key in _said(pair))
-        self._steps = _steps(self._seats)
-        self._known: dict[tuple[_Seat, Option], tuple[int | None, list[int], list[int]]] = {}
+        slotted = [list(self._slotted(options)) for options in sample]
+        self._slots = _numbered(pair for pairs in slotted for pair in pairs)
+        self._counts = _numbered(key for pairs in slotted for pair in pairs for key in _said(pair))
+        self._steps = _steps(self._slots)
+        self._known: dict[tuple[_Slot, Option], tuple[int | None, list[int], list[int]]] = {}
         width = 1 + max((index for found in self._steps.values() for index in found), default=-1)
-        self._wide = len(self._seats) + width
+        self._wide = len(self._slots) + width
         self._moments = [(np.zeros(self._wide), 1.0), (np.zeros(len(self._counts)), 1.0)]
         self._low, self._span = 0.0, 1.0
         raw = self(sample)
         self._moments = [_moments(raw.linear), _moments(raw.counts)]
         self._low, self._span = float(raw.cost.min()), float(np.ptp(raw.cost)) or 1.0
 
-    def __call__(self, lists: Sequence[Options]) -> Features:
-        """Return the features of `lists`."""
-        seats = np.zeros((len(lists), len(self._seats)))
-        linear = np.zeros((len(lists), self._wide))
-        counts = np.zeros((len(lists), len(self._counts)))
-        for row, options in enumerate(lists):
+    def __call__(self, encodings: Sequence[Options]) -> Features:
+        """Return the features of `encodings`."""
+        slots = np.zeros((len(encodings), len(self._slots)))
+        linear = np.zeros((len(encodings), self._wide))
+        counts = np.zeros((len(encodings), len(self._counts)))
+        for row, options in enumerate(encodings):
             taken: list[int] = []
             stepped: list[int] = []
             counted: list[int] = []
-            for pair in self._seated(options):
+            for pair in self._slotted(options):
                 index, below, keys = self._found(pair)
                 if index is not None:
                     taken.append(index)
                     stepped += below
                 counted += keys
-            seats[row, taken] = 1.0
+            slots[row, taken] = 1.0
             linear[row, stepped] = 1.0
             counts[row] = np.bincount(counted, minlength=counts.shape[1])
-        linear[:, -len(self._seats) :] = seats
+        linear[:, -len(self._slots) :] = slots
         (linear_mean, linear_size), (count_mean, count_size) = self._moments
-        costs = np.array([self._table.cost(options) for options in lists], np.float64)
+        costs = np.array([self._table.cost(options) for options in encodings], np.float64)
         return Features(
-            seats,
+            slots,
             (linear - linear_mean) / linear_size,
             (counts - count_mean) / count_size,
             self.share(costs),
-            np.array([len(options) for options in lists], np.float64),
+            np.array([len(options) for options in encodings], np.float64),
         )
 
     def share(self, costs: Matrix) -> Matrix:
         """Return costs in multiplies as shares of the sample's log-interval."""
         return (np.log(np.maximum(1.0, costs)) - self._low) / self._span
 
-    def _found(self, pair: tuple[_Seat, Option]) -> tuple[int | None, list[int], list[int]]:
+    def _found(self, pair: tuple[_Slot, Option]) -> tuple[int | None, list[int], list[int]]:
         """Return a decision's number, its steps and what it counts for; looked up once."""
         known = self._known.get(pair)
         if known is None:
-            index = self._seats.get(pair)
+            index = self._slots.get(pair)
             below = [] if index is None else self._steps[index]
             keys = [self._counts[key] for key in _said(pair) if key in self._counts]
             known = self._known[pair] = index, below, keys
         return known
 
-    def _seated(self, options: Options) -> Iterator[tuple[_Seat, Option]]:
+    def _slotted(self, options: Options) -> Iterator[tuple[_Slot, Option]]:
         landmarks = 0
         since: dict[int, int] = {}
         for option in options:
@@ -126,7 +128,7 @@ class Encoder:
             since[kind] = number + 1
 
 
-def _said(pair: tuple[_Seat, Option]) -> tuple[tuple[int, Option], tuple[int, Option]]:
+def _said(pair: tuple[_Slot, Option]) -> tuple[tuple[int, Option], tuple[int, Option]]:
     """What a decision counts for: its option anywhere, and since the same landmark."""
     return (-1, pair[1]), (pair[0][0], pair[1])
 
@@ -138,17 +140,17 @@ def _numbered(keys: Iterable[_Key]) -> dict[_Key, int]:
     return {key: i for i, key in enumerate(dict.fromkeys(keys))}
 
 
-def _steps(seats: dict[tuple[_Seat, Option], int]) -> dict[int, list[int]]:
-    """Map each (seat, option) to its steps: one for each smaller number that the seat offers.
+def _steps(slots: dict[tuple[_Slot, Option], int]) -> dict[int, list[int]]:
+    """Map each (slot, option) to its steps: one for each smaller number that the slot offers.
 
     So `w24` says all that `w16` says and one thing more, and neighbouring numbers are alike.
     """
-    ladders: dict[tuple[_Seat, str], list[tuple[int, int]]] = {}
-    for (seat, option), index in seats.items():
+    ladders: dict[tuple[_Slot, str], list[tuple[int, int]]] = {}
+    for (slot, option), index in slots.items():
         match = _NUMBER.fullmatch(str(option))
         if match is not None:
-            ladders.setdefault((seat, match[1]), []).append((int(match[2]), index))
-    found: dict[int, list[int]] = {index: [] for index in seats.values()}
+            ladders.setdefault((slot, match[1]), []).append((int(match[2]), index))
+    found: dict[int, list[int]] = {index: [] for index in slots.values()}
     width = 0
     for ladder in ladders.values():
         for rank, (_, index) in enumerate(sorted(ladder)):

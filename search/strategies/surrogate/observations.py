@@ -1,4 +1,4 @@
-"""What a model is fitted to: results at full length and shorter, and imagined ones."""
+"""What a model is fitted to: results at full length and shorter, and pending ones."""
 
 import math
 from collections.abc import Sequence
@@ -6,39 +6,39 @@ from collections.abc import Sequence
 import numpy as np
 
 from search.jobs import Options
-from search.strategies.history import Memory
-from search.strategies.surrogate.acquisition import to_scale
+from search.strategies.history import History
+from search.strategies.surrogate.acquisition import negative_log_error
 from search.strategies.surrogate.encoding import Matrix
-from search.strategies.surrogate.kernel_cache import Bank, Index
+from search.strategies.surrogate.kernel_cache import Index, KernelCache
 
-# Lists that the model is fitted to, and proposals whose results it imagines.
-FITTED, IMAGINED = 128, 32
+# Encodings that the model is fitted to, and proposals whose results it imagines.
+FITTED, PENDING = 128, 32
 # Pairs of short and full results that weigh as much as the belief that their spreads are equal and
 # that they correlate so; and the least that they are taken to. Noise as long as there are none.
 _DRAWN, _BELIEVED, _LEAST, _FAR = 5, 0.8, 0.1, 0.5
 
 
-class Evidence:
-    """Results by list and epochs, on the scale of `to_scale`, with the lists' numbers in a bank.
+class TrainingSet:
+    """Results by encoding and epochs as `negative_log_error`, with numbers in a kernel cache.
 
-    Beyond `FITTED` lists one is dropped for each new one: a shorter training if there is one, never
-    one of the front. Results of shorter trainings are brought to where those at full length lie,
-    by the lists that have both.
+    Beyond `FITTED` encodings one is dropped for each new one: a shorter training if there is one,
+    never one of the front. Results of shorter trainings are brought to where those at full length
+    lie, by the encodings that have both.
     """
 
-    def __init__(self, bank: Bank, memory: Memory, rng: np.random.Generator) -> None:
-        self._bank, self._memory, self._rng = bank, memory, rng
-        self._full = memory.task.epochs
+    def __init__(self, cache: KernelCache, history: History, rng: np.random.Generator) -> None:
+        self._cache, self._history, self._rng = cache, history, rng
+        self._full = history.problem.epochs
         self.number: dict[Options, int] = {}
-        self.imagined: dict[Options, float] = {}
+        self.pending: dict[Options, float] = {}
         self._values: dict[Options, dict[int, float]] = {}
         self._lengths: set[int] = set()
         self._pairs: dict[int, dict[Options, tuple[float, float]]] = {}
 
     def hold(self, options: Options, epochs: int, accuracy: float) -> bool:
-        """Take in a result; return whether its list is new to the bank."""
-        value = float(to_scale(np.array(accuracy)))
-        self.imagined.pop(options, None)
+        """Take in a result; return whether its encoding is new to the cache."""
+        value = float(negative_log_error(np.array(accuracy)))
+        self.pending.pop(options, None)
         values = self._values.get(options)
         if values is None:
             if len(self._values) >= FITTED:
@@ -51,27 +51,27 @@ class Evidence:
                 self._pairs.setdefault(length, {})[options] = short, values[self._full]
         if options in self.number:
             return False
-        self.number[options] = self._bank.add([options])[0]
+        self.number[options] = self._cache.add([options])[0]
         return True
 
-    def imagine(self, options: Options, number: int, value: float) -> bool:
+    def add_pending(self, options: Options, number: int, value: float) -> bool:
         """Count a proposal as if its result were `value`; False if there are too many."""
-        if len(self.imagined) >= IMAGINED:
+        if len(self.pending) >= PENDING:
             return False
-        self.imagined[options], self.number[options] = value, number
+        self.pending[options], self.number[options] = value, number
         return True
 
     def forget(self, options: Options) -> None:
-        """Drop whatever is known or imagined of a list."""
-        self.imagined.pop(options, None)
+        """Drop whatever is known or pending of an encoding."""
+        self.pending.pop(options, None)
         self._values.pop(options, None)
         number = self.number.pop(options, None)
         if number is not None:
-            self._bank.drop(number)
+            self._cache.drop(number)
 
     def fail(self, options: Options) -> None:
         """Stop imagining a result, which will never come."""
-        self.imagined.pop(options, None)
+        self.pending.pop(options, None)
         if options not in self._values:
             self.forget(options)
 
@@ -81,23 +81,23 @@ class Evidence:
         return np.array([found[length] for length in epochs])
 
     def rows(self) -> tuple[Index, Matrix, Matrix]:
-        """Return numbers in the bank, values and `noise` [n] of all that the model may know.
+        """Return numbers in the cache, values and `noise` [n] of all that the model may know.
 
-        Of a list that goes on longer the shorter results, which say nothing new, are left out.
+        Of an encoding that goes on longer the shorter results, which say nothing new, are left out.
         """
         numbers, targets, noise = [], [], []
         lines = {length: self._line(length) for length in {self._full, *self._lengths}}
         for options, values in self._values.items():
             longest = max(values)
             numbers.append(self.number[options])
-            if options in self.imagined:
-                targets.append(self.imagined[options])
+            if options in self.pending:
+                targets.append(self.pending[options])
                 noise.append(0.0)
             else:
                 slope, shift, far = lines[longest]
                 targets.append(slope * values[longest] + shift)
                 noise.append(far)
-        for options, value in self.imagined.items():
+        for options, value in self.pending.items():
             if options not in self._values:
                 numbers.append(self.number[options])
                 targets.append(value)
@@ -128,8 +128,8 @@ class Evidence:
         return slope, shift, wanted * math.sqrt(1 / alike**2 - 1)
 
     def _dispensable(self) -> Options:
-        """Return a list that is neither imagined nor on the front."""
-        keep = {trial.options for trial in self._memory.front()} | set(self.imagined)
+        """Return an encoding that is neither pending nor on the front."""
+        keep = {trial.options for trial in self._history.front()} | set(self.pending)
         others = [options for options in self._values if options not in keep]
         short = [options for options in others if self._full not in self._values[options]]
         others = short or others or list(self._values)
