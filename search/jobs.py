@@ -1,23 +1,68 @@
-"""What a search hands around: jobs, results, and the two protocols that exchange them."""
+"""What a search hands around: candidates, jobs, results, and the protocols that exchange them."""
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from functools import cached_property
+from typing import Any, Literal, Protocol
 
-# One decision of a chain: canonical JSON scalars, so that every list can be stored and read back.
+from search.errors import UserError
+from search.networks.arch import FORMAT, from_json
+
+# One decision of a chain: JSON scalars, so that every encoding can be stored and read back.
 Option = str | int
 Options = tuple[Option, ...]
 Status = Literal["ok", "failed"]
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """One architecture of a space: what an encoding stands for, priced and named once.
+
+    `options`: the encoding; `id`: 12 hexadecimal digits, equal for equal values; `multiplies` for
+    one image; `params`: trainable scalars, None unless the value is an `Arch`; `text`: canonical
+    JSON of the value, as a study stores it. Spaces make candidates (`BudgetTable.candidate`,
+    `search.spaces.candidate`); two are equal where their encodings are.
+    """
+
+    options: Options
+    id: str = field(compare=False)
+    multiplies: int = field(compare=False)
+    params: int | None = field(compare=False)
+    text: str = field(compare=False, repr=False)
+
+    @cached_property
+    def value(self) -> Any:
+        """What the encoding stands for: an `Arch`, or the JSON value of a user's own chain."""
+        plain = json.loads(self.text)
+        if isinstance(plain, dict) and plain.get("format") == FORMAT:
+            return from_json(self.text, self.id)
+        return plain
+
+
+@dataclass(frozen=True)
 class Job:
-    """One training to be done: a finished list of decisions, its length in epochs, its seed."""
+    """One training to be done: an encoding, its length in epochs, its seed.
+
+    Jobs are equal where these three are. `carried` is the encoding's candidate; a strategy of
+    one's own may leave it out, and the search fills it in before anything is evaluated.
+    """
 
     options: Options
     epochs: int = 1
     seed: int = 0
+    carried: Candidate | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def candidate(self) -> Candidate:
+        """The architecture to be trained; every job that reaches an evaluator has it."""
+        if self.carried is None:
+            raise UserError(
+                f"the job of {' '.join(map(str, self.options))!s:.80} carries no candidate; make"
+                " jobs with Job(options, epochs, seed, table.candidate(options))"
+            )
+        return self.carried
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ ROOT = PACKAGE.parent
 # itself. Within a floor nothing imports its neighbour.
 FLOORS: list[set[str]] = [
     {"errors", "lazy"},
-    {"units", "files", "jobs", "pareto"},
+    {"units", "files", "pareto"},
     {"networks"},
-    {"config"},
+    {"jobs", "config"},
     {"spaces", "study"},
     {"data"},
     {"engine"},

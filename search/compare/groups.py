@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.compare.studies import Entry, settings_of
-from search.study.trials import canonical
+from search.files import canonical_json
 from search.units import format_multiplies
 
 # What a study notes of one's own space follows from the space and the budget.
@@ -32,7 +32,7 @@ def group(entries: Sequence[Entry]) -> list[Group]:
     by_settings: dict[str, list[Entry]] = {}
     settings: dict[str, dict[str, Any]] = {}
     for entry, flat in zip(entries, settings_of(entries), strict=True):
-        key = canonical(flat)
+        key = canonical_json(flat)
         by_settings.setdefault(key, []).append(entry)
         settings[key] = flat
     labels = label(list(settings.values()))
@@ -49,7 +49,9 @@ def label(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     A single one is called `all`.
     """
     keys = sorted({key for flat in settings for key in flat})
-    differing = [key for key in keys if len({canonical(flat.get(key)) for flat in settings}) > 1]
+    differing = [
+        key for key in keys if len({canonical_json(flat.get(key)) for flat in settings}) > 1
+    ]
     if not differing:
         return ["all" for _ in settings]
     differing = [key for key in differing if key not in _DERIVED] or differing
@@ -79,8 +81,8 @@ def _name_suffices(
     if name not in differing:
         return False
     own = [key for key in differing if key.startswith(f"{part}.")]
-    names = {canonical(flat.get(name)) for flat in settings}
-    return len(names) == len({canonical([flat.get(key) for key in own]) for flat in settings})
+    names = {canonical_json(flat.get(name)) for flat in settings}
+    return len(names) == len({canonical_json([flat.get(key) for key in own]) for flat in settings})
 
 
 def _override(key: str, value: Any) -> str:

@@ -15,11 +15,9 @@ from types import FrameType
 from search.errors import Interrupted, UserError
 from search.executors.protocol import Executor
 from search.jobs import Exhausted, Job, Result, Strategy
-from search.networks.arch import Arch, to_json
-from search.networks.cost import cost_of
-from search.spaces.chain import Chain, cost, value_id
+from search.spaces.chain import Chain, candidate
 from search.study.study import Study
-from search.study.trials import Trial, canonical
+from search.study.trials import Trial
 
 # So many failures in a row are no accident of one architecture.
 PATIENCE = 10
@@ -168,6 +166,8 @@ class Runner:
             self._first.setdefault((known.arch_id, job.epochs, job.seed), number)
             self._asked.append(known)
             return
+        if job.carried is None:
+            job = replace(job, carried=candidate(self._chain, job.options))
         trial = self._described(number, job)
         key = (trial.arch_id, job.epochs, job.seed)
         first = self._first.setdefault(key, number)
@@ -184,18 +184,15 @@ class Runner:
         self._asked.append(trial)
 
     def _described(self, number: int, job: Job) -> Trial:
-        multiplies = cost(self._chain, job.options)
+        found = job.candidate
+        multiplies = found.multiplies
         if not self._rules.low <= multiplies <= self._rules.high:
             raise UserError(
                 f"the strategy proposed {multiplies:,} multiplies, outside the budget of"
                 f" {self._rules.low:,} to {self._rules.high:,}; a strategy must keep to it"
             )
-        value = self._chain.value(job.options)
-        arch_id = value_id(value)
-        params = cost_of(value).params if isinstance(value, Arch) else None
-        text = to_json(value) if isinstance(value, Arch) else canonical(value)
         told = len(self._told)
-        return Trial(number, job, text, arch_id, multiplies, params, told, _PENDING)
+        return Trial(number, job, found.text, found.id, multiplies, found.params, told, _PENDING)
 
     def _tell_until(self, count: int) -> None:
         """Tell the results of the first `count` trials, in order, waiting for them."""

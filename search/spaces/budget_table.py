@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from search.errors import UserError
-from search.jobs import Options
+from search.jobs import Candidate, Options
 from search.spaces import graph, moves, unit_cube
-from search.spaces.chain import Chain
+from search.spaces.chain import Chain, describe
 from search.spaces.counts import Counts, ExactCounts, root_counts, tabulate_counts
 from search.spaces.layout import plan
 from search.spaces.sampling import Sampler
@@ -99,6 +99,10 @@ class BudgetTable:
     def cost(self, options: Options) -> int:
         """Return the cost of a finished encoding; raises `UserError` for any other."""
         return self.graph.cost(options)
+
+    def candidate(self, options: Options) -> Candidate:
+        """Return what a finished encoding stands for, priced; raises `UserError` for any other."""
+        return describe(self.chain, options, self.graph.cost(options))
 
     def cheapest(self) -> tuple[int, Options]:
         """Return the smallest cost of the whole space and an encoding that has it."""

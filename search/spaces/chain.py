@@ -7,8 +7,10 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 from search.errors import UserError
-from search.jobs import Option, Options
-from search.networks.arch import Arch
+from search.files import canonical_json
+from search.jobs import Candidate, Option, Options
+from search.networks.arch import Arch, to_json
+from search.networks.cost import cost_of
 
 
 class Chain(Protocol):
@@ -57,6 +59,22 @@ def cost(chain: Chain, options: Sequence[Option]) -> int:
     if rest:
         raise unfinished(options, rest)
     return total + checked_price(chain.finish(state), len(options), "finish")
+
+
+def candidate(chain: Chain, options: Sequence[Option]) -> Candidate:
+    """Return what a finished encoding stands for, with its price, id and parameters.
+
+    Raises `UserError` if the encoding is not one of the chain's.
+    """
+    return describe(chain, tuple(options), cost(chain, options))
+
+
+def describe(chain: Chain, options: Options, multiplies: int) -> Candidate:
+    """Return the candidate of an encoding whose price is known."""
+    value = chain.value(options)
+    if isinstance(value, Arch):
+        return Candidate(options, value.id, multiplies, cost_of(value).params, to_json(value))
+    return Candidate(options, value_id(value), multiplies, None, canonical_json(value))
 
 
 def value_id(value: Any) -> str:

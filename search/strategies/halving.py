@@ -30,7 +30,7 @@ class Halving:
     more epochs. The next to go on is the one that adds the largest area to those that went on
     before, so it is never dominated by one of them. Nothing waits for a rung to be complete.
 
-    The surrogate has a model that says more of who should go on, see `paced.MultiFidelity`.
+    The surrogate has a model that says more of who should go on, see `multi_fidelity.MultiFidelity`.
 
     The inner strategy is told one result for a candidate at first and a better one each time it
     went on: the longer training's error, scaled back to what the shortest would have left.
@@ -50,7 +50,7 @@ class Halving:
         self._problem, self._make, self._inner = problem, make, make()
         self._lengths, self._reduction = lengths, reduction
         self._rungs: list[dict[Options, Observation]] = [{} for _ in lengths]
-        self._begun: list[dict[Options, None]] = [{} for _ in lengths]
+        self._begun: list[dict[Options, Job]] = [{} for _ in lengths]
         low, high = problem.interval
         self._ends = (max(low, problem.table.cheapest()[0]), high)
         self._short = True
@@ -66,7 +66,7 @@ class Halving:
                 self._lengthen()
             rung = 0 if self._short else len(self._lengths) - 1
             try:
-                return self._begin(self._inner.ask().options, rung)
+                return self._begin(self._inner.ask(), rung)
             except Exhausted as error:
                 self._exhausted = error
         promoted = self._promotion(everything=True)
@@ -77,7 +77,7 @@ class Halving:
     def tell(self, job: Job, result: Result) -> None:
         """Learn a result at any rung; a failed one never goes on."""
         rung = self._lengths.index(job.epochs)
-        self._begun[rung][job.options] = None
+        self._begun[rung][job.options] = job
         proposed = replace(job, epochs=self._problem.epochs)
         if result.status != "ok" or not math.isfinite(result.accuracy):
             # A longer training that fails leaves what the shorter one said.
@@ -96,14 +96,15 @@ class Halving:
     def _lengthen(self) -> None:
         """From now on propose at full length, knowing the results at full length."""
         self._short, self._inner = False, self._make()
-        for options in self._begun[0]:
-            job = Job(options, self._problem.epochs, self._problem.seed)
+        for options, short in self._begun[0].items():
+            job = replace(short, epochs=self._problem.epochs)
             trial = self._rungs[-1].get(options)
             self._inner.tell(job, failed("cut short") if trial is None else Result(trial.accuracy))
 
-    def _begin(self, options: Options, rung: int) -> Job:
-        self._begun[rung][options] = None
-        return Job(options, self._lengths[rung], self._problem.seed)
+    def _begin(self, job: Job, rung: int) -> Job:
+        begun = replace(job, epochs=self._lengths[rung])
+        self._begun[rung][job.options] = begun
+        return begun
 
     def _promotion(self, *, everything: bool) -> Job | None:
         """Return the next candidate to go on, from the longest rung that has one."""
@@ -116,7 +117,7 @@ class Halving:
                 before = [finished[options] for options in finished if options in begun]
                 best = self._largest(waiting, before, sure=sure)
                 if best is not None:
-                    return self._begin(best, rung + 1)
+                    return self._begin(self._begun[rung][best], rung + 1)
         return None
 
     def _largest(

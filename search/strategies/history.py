@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.jobs import Exhausted, Job, Options, Result
+from search.jobs import Candidate, Exhausted, Job, Options, Result
 from search.pareto import front
 from search.spaces.budget_table import BudgetTable
-from search.spaces.chain import value_id
 
 # Draws of 64 before the encodings are enumerated instead: only a space of which nearly everything
 # was asked for comes that far.
@@ -55,40 +54,47 @@ def is_known(result: Result) -> bool:
 
 
 class History:
-    """Keeps a strategy from asking twice, and failures from counting.
+    """What a strategy asked for and was told; keeps it from asking twice.
 
-    Known are all encodings that were claimed, told, or found to stand for the value of another:
-    different encodings of a user's chain may be one network. `trials` holds the results that are
-    numbers, in the order told; a second result for an encoding replaces the first.
+    `known`: the candidate of each encoding that was claimed or told, or that stands for the value
+    of another (different encodings of a user's chain may be one network). `observations`: the
+    successful results in the order told; a second result for an encoding replaces the first.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.known: set[Options] = set()
+        self.known: dict[Options, Candidate] = {}
         self.observations: list[Observation] = []
-        self._values: set[str] = set()
+        self._ids: set[str] = set()
         self._place: dict[Options, int] = {}
         self._front: list[Observation] = []
         self._rest: Iterator[Options] | None = None
 
     def claim(self, options: Options) -> Job | None:
         """Return the job of an encoding, or None where its value was asked for already."""
-        if options in self.known or not self._is_new(options):
+        if options in self.known or not self._is_new(self.problem.table.candidate(options)):
             return None
-        return Job(options, self.problem.epochs, self.problem.seed)
+        return self.job(options)
 
-    def note(self, job: Job) -> None:
-        """Know an encoding from now on, whoever asked for it."""
-        if job.options not in self.known:
-            self._is_new(job.options)
+    def job(self, options: Options, epochs: int | None = None) -> Job:
+        """Return a job of a known encoding, by default at full length."""
+        epochs = self.problem.epochs if epochs is None else epochs
+        return Job(options, epochs, self.problem.seed, self.known[options])
+
+    def note(self, job: Job) -> Candidate:
+        """Make an encoding known, whoever asked for it; return its candidate."""
+        known = self.known.get(job.options)
+        if known is None:
+            known = job.carried or self.problem.table.candidate(job.options)
+            self._is_new(known)
+        return known
 
     def tell(self, job: Job, result: Result) -> Observation | None:
-        """Keep a result; return it as a trial, or None if it is a failure or not a number."""
-        self.note(job)
+        """Keep a result; return it as an observation, or None for a failure."""
+        candidate = self.note(job)
         if not is_known(result):
             return None
-        cost = self.problem.table.cost(job.options)
-        trial = Observation(job.options, cost, float(result.accuracy))
+        trial = Observation(job.options, candidate.multiplies, float(result.accuracy))
         if job.options in self._place:
             self.observations[self._place[job.options]] = trial
             self._front = _best(self.observations)
@@ -126,12 +132,11 @@ class History:
             " proposed; widen the budget or the space for more"
         )
 
-    def _is_new(self, options: Options) -> bool:
-        self.known.add(options)
-        value = value_id(self.problem.table.chain.value(options))
-        if value in self._values:
+    def _is_new(self, candidate: Candidate) -> bool:
+        self.known[candidate.options] = candidate
+        if candidate.id in self._ids:
             return False
-        self._values.add(value)
+        self._ids.add(candidate.id)
         return True
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import UserError
-from search.files import reported
+from search.files import canonical_json, reported
 from search.jobs import Job, Result
-from search.study.trials import Trial, canonical
+from search.study.trials import Trial
 
 FORMAT = 1
 NAME = "study.db"
@@ -68,7 +68,7 @@ class Database:
 
     def set_meta(self, values: Mapping[str, Any]) -> None:
         """Write meta data, all of it or, on a failure, none."""
-        rows = [(key, canonical(value)) for key, value in values.items()]
+        rows = [(key, canonical_json(value)) for key, value in values.items()]
         with self._reported(), self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 
@@ -178,7 +178,7 @@ def _to_row(trial: Trial) -> tuple[Any, ...]:
     job, result = trial.job, trial.result
     return (
         trial.number,
-        canonical(job.options),
+        canonical_json(job.options),
         job.epochs,
         job.seed,
         trial.value,
@@ -191,7 +191,7 @@ def _to_row(trial: Trial) -> tuple[Any, ...]:
         _finite(result.loss),
         result.seconds,
         result.error,
-        canonical({key: _finite(value) for key, value in result.details.items()}),
+        canonical_json({key: _finite(value) for key, value in result.details.items()}),
         trial.same_as,
     )
 

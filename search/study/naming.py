@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from search.config.run import RunConfig
+from search.files import canonical_json
 from search.study.study import flatten
-from search.study.trials import canonical
 from search.units import format_multiplies, parse_multiplies
 
 # Said in the name itself.
@@ -32,7 +32,7 @@ def study_name(config: RunConfig, chosen: Mapping[str, str], plain: RunConfig) -
     }
     parts = [data, chosen["space"], chosen["strategy"], budget, f"seed{config.seed}"]
     if changed:
-        parts.append(hashlib.sha256(canonical(changed).encode()).hexdigest()[:6])
+        parts.append(hashlib.sha256(canonical_json(changed).encode()).hexdigest()[:6])
     return re.sub(r"[^\w.+=,-]+", "_", "-".join(parts)).lstrip(".")
 
 

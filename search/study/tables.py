@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import UserError
+from search.files import canonical_json
 from search.pareto import hypervolume
 from search.study.study import Study, StudyInfo
-from search.study.trials import FrontEntry, Trial, canonical, front_entry
+from search.study.trials import FrontEntry, Trial, front_entry
 
 FRONT_FORMAT = "convbudget-front/1"
 # Stable names in a stable order: later columns may come, these stay.
@@ -137,7 +138,7 @@ def _member(row: dict[str, Any]) -> FrontEntry:
         key: math.nan if row[key] is None else row[key]
         for key in ("accuracy", "accuracy_std", "loss", "balanced_accuracy")
     }
-    rest = {"options": tuple(row["options"]), "value": canonical(row["value"])}
+    rest = {"options": tuple(row["options"]), "value": canonical_json(row["value"])}
     return FrontEntry(**{**{key: row[key] for key in FRONT_COLUMNS}, **numbers, **rest})
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
-from typing import Any
 
 from search.jobs import Job, Options, Result, Status
 from search.networks.arch import FORMAT
@@ -125,8 +124,3 @@ def op_mix(value: str) -> str:
         return ""
     counts = Counter(block["op"] for block in data["blocks"])
     return " + ".join(f"{count} {op}" for op, count in sorted(counts.items())) or "stem only"
-
-
-def canonical(value: Any) -> str:
-    """Return the one JSON text that stands for `value`: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,5 +1,7 @@
 """Short trainings first around the surrogate: its model says which are worth going on with."""
 
+from dataclasses import replace
+
 from search.jobs import Exhausted, Job, Options, Result
 from search.strategies.history import Problem, is_known
 from search.strategies.surrogate.strategy import Surrogate
@@ -28,6 +30,7 @@ class MultiFidelity:
         self._problem, self._inner, self._lengths = problem, inner, lengths
         # How long each encoding was trained that could go on now.
         self._paused: dict[Options, int] = {}
+        self._jobs: dict[Options, Job] = {}
         # Those that go on whatever their short results are.
         self._sure: set[Options] = set()
         self._full = 0
@@ -40,10 +43,12 @@ class MultiFidelity:
                 return self._on(options)
         if self._exhausted is None:
             try:
-                options = self._inner.choose(self._paused, self._lengths).options
+                job = self._inner.choose(self._paused, self._lengths)
             except Exhausted as error:
                 self._exhausted = error
             else:
+                options = job.options
+                self._jobs.setdefault(options, job)
                 if len(self._sure) < _HEAD or self._full >= _SCREENED:
                     self._sure.add(options)
                 return self._on(options)
@@ -62,9 +67,10 @@ class MultiFidelity:
             self._full += 1
         elif job.epochs in self._lengths:
             self._paused[job.options] = job.epochs
+            self._jobs.setdefault(job.options, job)
 
     def _on(self, options: Options) -> Job:
         """Return the next step's job of a paused list, or the first of a new one."""
         done = self._paused.pop(options, None)
         rung = 0 if done is None else self._lengths.index(done) + 1
-        return Job(options, self._lengths[rung], self._problem.seed)
+        return replace(self._jobs[options], epochs=self._lengths[rung])

@@ -110,7 +110,7 @@ class Surrogate:
                 with one_thread():
                     options = self._best(paused, lengths)
             if options in paused:
-                return Job(options, self._problem.epochs, self._problem.seed)
+                return self._history.job(options)
             job = self._history.claim(options)
             if job is not None:
                 self._asked += 1
