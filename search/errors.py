@@ -10,6 +10,13 @@ class UserError(ValueError):
     """
 
 
+class SurroundingsError(Exception):
+    """A failure that says nothing about the candidate: memory taken by others, I/O, a lost device.
+
+    It is never recorded as a candidate's result. The message is one line, the reason.
+    """
+
+
 class Interrupted(Exception):
     """The user asked to stop; everything recorded so far is kept and the same command goes on."""
 

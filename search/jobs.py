@@ -13,7 +13,7 @@ from search.networks.arch import FORMAT, from_json
 # One decision of a chain: JSON scalars, so that every encoding can be stored and read back.
 Option = str | int
 Options = tuple[Option, ...]
-Status = Literal["ok", "failed"]
+Status = Literal["ok", "failed", "infeasible"]
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,12 @@ class Job:
 class Result:
     """What came of a job.
 
-    `accuracy` is on the validation part, in [0, 1] (NaN when failed); `loss` the validation
+    `accuracy` is on the validation part, in [0, 1] (NaN unless `ok`); `loss` the validation
     cross-entropy; `seconds` the wall time spent; `error` one line, the reason of a failure;
-    `details` further numbers to store (balanced accuracy, compile seconds, …).
+    `details` further numbers to store (balanced accuracy, compile seconds, …). `status` is `ok`,
+    `failed` (diverged, say), or `infeasible` (the evaluator said so); all are facts about the
+    candidate. `raised`: the failure is an exception that nobody expected; whether it is the
+    candidate's shows once a later one succeeds, and only then is it stored.
     """
 
     accuracy: float
@@ -80,11 +83,20 @@ class Result:
     status: Status = "ok"
     error: str = ""
     details: Mapping[str, float] = field(default_factory=dict)
+    raised: bool = field(default=False, compare=False, repr=False)
 
 
 def failed(error: str, seconds: float = 0.0) -> Result:
     """A failure with its one-line reason; it can never become a parent or a front member."""
     return Result(math.nan, math.nan, seconds, "failed", " ".join(error.split())[:500])
+
+
+class Infeasible(Exception):
+    """Raised by an evaluator for a candidate that cannot be evaluated, with the reason.
+
+    That is stored, the candidate is never tried again nor a parent, and it does not count among
+    the failures in a row that end a search.
+    """
 
 
 class Exhausted(Exception):
@@ -102,4 +114,4 @@ class Strategy(Protocol):
 
 
 Evaluator = Callable[[Job], Result]
-"""Turns a job into a result; what it raises is recorded as a failure with its reason."""
+"""Turns a job into a result. It raises `Infeasible` where a candidate cannot be evaluated."""

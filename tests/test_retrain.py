@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.errors import Interrupted
+from search.errors import Interrupted, UserError
 from search.executors.local import LocalExecutor
-from search.jobs import Job, Option, Options, Result, failed
+from search.jobs import Infeasible, Job, Option, Options, Result, failed
 from search.pareto import front
 from search.runner.api import Found, run
 from search.runner.confirm import confirm
@@ -165,10 +165,35 @@ def test_an_architecture_that_fails_once_leaves_the_front() -> None:
 
 
 def test_where_all_fail_the_searchs_front_stays() -> None:
+    def never(job: Job) -> Result:
+        raise Infeasible("no luck")
+
     with search(None) as study:
-        confirm(study, LocalExecutor(lambda job: failed("no luck")), 2)
+        confirm(study, LocalExecutor(never), 2)
         found, sure = study.front(study.trials())
         assert (found, sure) == (front_entries(study.trials(), 4), False)
+
+
+@pytest.mark.parametrize("message", ["CUDA out of memory", "no luck"])
+def test_a_cause_that_is_mended_leaves_no_trace(message: str) -> None:
+    def broken(job: Job) -> Result:
+        raise RuntimeError(message)
+
+    with search(None) as study, search(None) as whole:
+        with pytest.raises(UserError, match=f"{message}.*the same command"):
+            confirm(study, LocalExecutor(broken), 3)
+        assert study.confirmations() == []
+        assert confirm(study, LocalExecutor(noisy), 3) == confirm(whole, LocalExecutor(noisy), 3)
+        assert study.confirmations() == whole.confirmations()
+        assert study.front(study.trials()) == whole.front(whole.trials())
+        assert study.front(study.trials())[1]
+
+
+def test_ten_diverged_trainings_in_a_row_stop_a_confirmation() -> None:
+    with search(None) as study:
+        with pytest.raises(UserError, match="last 10 candidates failed"):
+            confirm(study, LocalExecutor(lambda job: failed("the loss is nan")), 3)
+        assert len(study.confirmations()) == 10
 
 
 def test_short_trainings_and_other_seeds_are_no_confirmation() -> None:

@@ -1,6 +1,7 @@
 """Evaluates jobs here, one after the other, in the calling thread."""
 
 import errno
+import gc
 import math
 import time
 from collections import deque
@@ -8,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, SupportsFloat, cast
 
-from search.errors import UserError
-from search.jobs import Evaluator, Job, Result, failed
+from search.errors import SurroundingsError, UserError
+from search.executors.failures import is_surroundings, reason
+from search.jobs import Evaluator, Infeasible, Job, Result, Status, failed
 
 # A full disk, a quota that is reached, a disk that became read-only.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -32,7 +34,10 @@ class LocalExecutor:
         self._waiting.append((number, job))
 
     def next(self) -> tuple[int, Result]:
-        """Evaluate the oldest queued job; return its number and result."""
+        """Evaluate the oldest queued job; return its number and result.
+
+        Raises `SurroundingsError` where the surroundings failed twice, see `evaluate`.
+        """
         number, job = self._waiting.popleft()
         if self._waiting and self._prepare is not None:
             self._prepare(self._waiting[0][1])
@@ -40,22 +45,38 @@ class LocalExecutor:
 
 
 def evaluate(evaluator: Evaluator | Callable[[Job], float], job: Job) -> Result:
-    """Call the evaluator; whatever it raises or returns wrongly becomes a failed result.
+    """Call the evaluator once, or twice where its surroundings failed the first time.
 
-    A plain number is taken for the accuracy. Raises `UserError` where the disk is full: that says
-    nothing about the candidate, and would fail all that follow.
+    A plain number is taken for the accuracy. `Infeasible` becomes a result with its reason, any
+    other exception of the evaluator's a failed one that is marked `raised`. Raises
+    `SurroundingsError` if the surroundings fail again, and `UserError` where the disk is full or
+    an accuracy is not in [0, 1].
     """
+    try:
+        return _evaluated(evaluator, job)
+    except SurroundingsError:
+        # Whatever else held memory or a file may be gone by now.
+        gc.collect()
+        return _evaluated(evaluator, job)
+
+
+def _evaluated(evaluator: Evaluator | Callable[[Job], float], job: Job) -> Result:
     start = time.perf_counter()
     try:
         outcome: Any = evaluator(job)
-    # Any user's function may raise anything; the search goes on and keeps the reason.
+    except Infeasible as error:
+        told = failed(str(error) or "infeasible", time.perf_counter() - start)
+        return replace(told, status="infeasible")
+    # A user's function may raise anything.
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise UserError(
                 f"{error.filename or 'a checkpoint'} cannot be written ({error.strerror}); free"
                 " the disk, then the same command goes on"
             ) from error
-        return failed(f"{type(error).__name__}: {error}", time.perf_counter() - start)
+        if is_surroundings(error):
+            raise SurroundingsError(reason(error)) from error
+        return replace(failed(reason(error), time.perf_counter() - start), raised=True)
     seconds = time.perf_counter() - start
     if isinstance(outcome, SupportsFloat):
         # Its own float() may refuse, which is answered below.
@@ -67,17 +88,22 @@ def evaluate(evaluator: Evaluator | Callable[[Job], float], job: Job) -> Result:
 
 
 def _checked(outcome: Result, seconds: float) -> Result:
-    """Make plain floats of what the evaluator measured; no number, no success."""
+    """Make plain floats of what the evaluator measured; without a number it is a failure."""
     try:
         details = {str(key): float(value) for key, value in outcome.details.items()}
         loss, seconds = float(outcome.loss), float(outcome.seconds) or seconds
         accuracy = float(outcome.accuracy)
     except (TypeError, ValueError) as error:
-        return failed(f"the result holds what is no number: {error}", seconds)
+        return failed(f"the result holds a value that is not a number: {error}", seconds)
     if outcome.status != "ok":
-        return replace(
-            failed(outcome.error or "the evaluator gave no reason", seconds), details=details
-        )
+        told = failed(outcome.error or "the evaluator gave no reason", seconds)
+        status: Status = "infeasible" if outcome.status == "infeasible" else "failed"
+        return replace(told, status=status, details=details)
     if not math.isfinite(accuracy):
         return failed(f"the accuracy is {accuracy}; it must be a finite number", seconds)
+    if not 0 <= accuracy <= 1:
+        raise UserError(
+            f"the evaluator returned accuracy={accuracy:g}; an accuracy lies in [0, 1]: percent?"
+            " divide by 100"
+        )
     return Result(accuracy, loss, seconds, details=details)

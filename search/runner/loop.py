@@ -6,24 +6,26 @@ study asks again for what it has, is told what it knows, and goes on as if nothi
 """
 
 import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import FrameType
 
-from search.errors import Interrupted, UserError
+from search.errors import Interrupted, SurroundingsError, UserError
 from search.executors.protocol import Executor
 from search.jobs import Exhausted, Job, Result, Strategy
+from search.runner.patience import (
+    PATIENCE,
+    Patience,
+    row_of_failures,
+    surroundings_failed,
+    too_many_failures,
+)
+from search.runner.signals import interruptible
 from search.spaces.chain import Chain, candidate
 from search.study.study import Study
 from search.study.trials import Trial
 
-# So many failures in a row are no accident of one architecture.
-PATIENCE = 10
 # Stands in until the result is there; not NaN, so that trials can be compared.
 _PENDING = Result(accuracy=-1.0)
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,28 @@ class Rules:
 
 @dataclass(frozen=True)
 class Ended:
-    """Why a search ended: `trials`, `hours`, `exhausted`, `failures` or `interrupted`.
+    """Why a search ended.
 
-    `error` is the last failure's reason, `signal` the number of the signal that interrupted.
+    `reason`: `trials`, `hours`, `exhausted`, `failures` (too many in a row), `surroundings` (they
+    failed twice), or `interrupted`. `error`: the last failure's reason; `signal`: the number of the
+    signal that interrupted.
     """
 
     reason: str
     error: str = ""
     signal: int = 0
 
+    @property
+    def complete(self) -> bool:
+        """Whether the search came to its end, so that its front may be confirmed."""
+        return self.reason not in ("failures", "surroundings", "interrupted")
+
     def check(self, trials: int) -> None:
-        """Raise `UserError` after too many failures, `Interrupted` after an interruption."""
+        """Raise `UserError` after failures, `Interrupted` after an interruption."""
         if self.reason == "failures":
-            raise UserError(
-                f"the last {PATIENCE} candidates failed, the last with: {self.error}; mend the"
-                " cause, then the same command tries on"
-            )
+            raise too_many_failures(self.error)
+        if self.reason == "surroundings":
+            raise surroundings_failed(self.error)
         if self.reason == "interrupted":
             raise Interrupted(
                 f"stopped after {trials} trials, all of them kept; the same command goes on",
@@ -94,12 +102,8 @@ class Runner:
         self._told: list[Trial] = []
         self._seconds = 0.0
         self._failures = 0
+        self._patience = Patience(study.add)
         self._received: list[int] = []
-
-    @property
-    def told(self) -> list[Trial]:
-        """The trials told so far, in their order."""
-        return list(self._told)
 
     def run(self) -> Ended:
         """Search until a limit is reached, the space is exhausted, or the user interrupts.
@@ -109,13 +113,17 @@ class Runner:
         """
         if self._complete():
             return Ended("trials")
-        received = self._received
         try:
-            with _interruptible(received):
+            with interruptible() as self._received:
                 ended = self._search()
                 self._tell_until(len(self._asked))
+                if ended.complete:
+                    self._patience.settle()
                 return ended
+        except SurroundingsError as error:
+            return Ended("surroundings", str(error))
         except KeyboardInterrupt:
+            received = self._received
             return Ended("interrupted", signal=received[0] if received else signal.SIGINT)
 
     def _complete(self) -> bool:
@@ -207,8 +215,7 @@ class Runner:
             new = number not in self._replayed
             if new:
                 # Old failures don't count: the same command is the way to try again.
-                failed = trial.result.status != "ok"
-                self._failures = self._failures + 1 if failed else 0
+                self._failures = row_of_failures(self._failures, trial)
                 if self._keep is not None:
                     self._keep(self._told, [waiting.job for waiting in self._asked[number + 1 :]])
             if self._watch is not None:
@@ -223,27 +230,8 @@ class Runner:
         else:
             number, result = self._executor.next()
         trial = replace(self._asked[number], result=result)
-        self._study.add(trial)
+        self._patience.take(trial)
         self._stored[number] = trial
         if self._received:
             # Raised already, but in a callback that could not hand it on.
             raise KeyboardInterrupt
-
-
-@contextmanager
-def _interruptible(received: list[int]) -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise `KeyboardInterrupt` here, and note which it was."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

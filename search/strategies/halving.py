@@ -30,7 +30,7 @@ class Halving:
     more epochs. The next to go on is the one that adds the largest area to those that went on
     before, so it is never dominated by one of them. Nothing waits for a rung to be complete.
 
-    The surrogate has a model that says more of who should go on, see `multi_fidelity.MultiFidelity`.
+    Around the surrogate `multi_fidelity.MultiFidelity` takes its place: there a model decides.
 
     The inner strategy is told one result for a candidate at first and a better one each time it
     went on: the longer training's error, scaled back to what the shortest would have left.

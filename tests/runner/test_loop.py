@@ -13,7 +13,7 @@ import pytest
 
 from search.errors import Interrupted, UserError
 from search.executors.local import LocalExecutor, evaluate
-from search.jobs import Exhausted, Job, Options, Result, failed
+from search.jobs import Exhausted, Infeasible, Job, Options, Result, failed
 from search.runner.loop import Rules, Runner
 from search.study.study import Study, StudyInfo
 from search.study.tables import export
@@ -188,14 +188,103 @@ def test_failures_are_recorded_and_the_search_goes_on() -> None:
 
 
 def test_ten_failures_in_a_row_stop_it_and_the_same_command_tries_on(tmp_path: Path) -> None:
-    def broken(job: Job) -> Result:
-        raise RuntimeError("no luck")
+    def diverges(job: Job) -> Result:
+        return failed("the loss is nan")
 
-    trials, reason = search(tmp_path / "s", Rules(0, 10), broken)
+    trials, reason = search(tmp_path / "s", Rules(0, 10), diverges)
     assert (len(trials), reason) == (10, "failures")
     more, reason = search(tmp_path / "s", Rules(0, 10, trials=25))
     assert reason == "trials"
     assert more[:10] == trials
+
+
+@pytest.mark.parametrize("before", [0, 4])
+def test_ten_exceptions_in_a_row_are_facts_about_nobody(tmp_path: Path, before: int) -> None:
+    rules = Rules(0, 10, 1, trials=25)
+    whole, _ = search(None, rules)
+    calls = 0
+
+    def breaks(job: Job) -> Result:
+        nonlocal calls
+        calls += 1
+        if calls > before:
+            raise RuntimeError("no luck")
+        return accuracy(job)
+
+    trials, reason = search(tmp_path / "s", rules, breaks)
+    assert (trials, reason) == (whole[:before], "failures")
+    mended, reason = search(tmp_path / "s", rules)
+    assert (mended, reason) == (whole, "trials")
+
+
+def test_an_exception_between_successes_is_the_candidates(tmp_path: Path) -> None:
+    def moody(job: Job) -> Result:
+        if job.options[0] == 3:
+            raise ValueError("three is too much")
+        return accuracy(job)
+
+    trials, reason = search(tmp_path / "s", Rules(0, 10, trials=20), moody)
+    assert reason == "trials"
+    assert {t.result.status for t in trials if t.job.options[0] == 3} == {"failed"}
+    assert search(tmp_path / "s", Rules(0, 10, trials=20), moody)[0] == trials
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1234 bytes"),
+        MemoryError(),
+        FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "table.csv"),
+        ConnectionResetError("the worker is gone"),
+        OSError(errno.EIO, os.strerror(errno.EIO)),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_surroundings_that_fail_are_tried_again_and_never_recorded(
+    tmp_path: Path, error: Exception
+) -> None:
+    rules = Rules(0, 10, 1, trials=8)
+    whole, _ = search(None, rules)
+    calls = 0
+
+    def once(job: Job) -> Result:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise error
+        return accuracy(job)
+
+    assert search(tmp_path / "once", rules, once) == (whole, "trials")
+
+    def lasting(job: Job) -> Result:
+        nonlocal calls
+        calls += 1
+        if calls >= 4:
+            raise error
+        return accuracy(job)
+
+    calls = 0
+    trials, reason = search(tmp_path / "lasting", rules, lasting)
+    assert (trials, reason, calls) == (whole[:3], "surroundings", 5)
+    assert search(tmp_path / "lasting", rules) == (whole, "trials")
+
+
+def test_infeasible_candidates_are_stored_and_no_failures_in_a_row(tmp_path: Path) -> None:
+    def never(job: Job) -> Result:
+        raise Infeasible("it does not fit the chip")
+
+    trials, reason = search(tmp_path / "s", Rules(0, 10, trials=25), never)
+    assert (len(trials), reason) == (25, "trials")
+    assert {(t.result.status, t.result.error) for t in trials} == {
+        ("infeasible", "it does not fit the chip")
+    }
+
+
+@pytest.mark.parametrize("value", [60, 95.0, -0.1, 1.0001])
+def test_percents_are_refused(value: float) -> None:
+    with pytest.raises(UserError, match="percent"):
+        search(None, Rules(0, 10, trials=3), lambda job: value)
 
 
 def test_a_full_disk_stops_it_and_condemns_no_candidate(tmp_path: Path) -> None:
