@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from search.lazy import names_from
 
 if TYPE_CHECKING:
+    from search.api import run
     from search.engine.model import build
     from search.export.load import load
     from search.networks.cost import cost_of
-    from search.runner.api import run
 
 __all__ = ["build", "cost_of", "load", "run"]
 # On demand: `import search` alone must not wait for JAX.
@@ -18,6 +18,6 @@ __getattr__ = names_from(
         "build": "search.engine.model",
         "cost_of": "search.networks.cost",
         "load": "search.export.load",
-        "run": "search.runner.api",
+        "run": "search.api",
     },
 )

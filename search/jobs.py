@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from search.errors import UserError
-from search.networks.arch import FORMAT, from_json
+from search.networks.arch import FORMAT, Arch, from_json, to_json
+from search.networks.cost import cost_of
 
 # One decision of a chain: JSON scalars, so that every encoding can be stored and read back.
 Option = str | int
@@ -31,6 +32,17 @@ class Candidate:
     multiplies: int = field(compare=False)
     params: int | None = field(compare=False)
     text: str = field(compare=False, repr=False)
+
+    @classmethod
+    def of(cls, arch: Arch, options: Options | None = None) -> "Candidate":
+        """Return the candidate of a network, whose encoding is its id unless one is given."""
+        cost, own = cost_of(arch), (arch.id,)
+        text = to_json(arch)
+        return cls(own if options is None else options, arch.id, cost.multiplies, cost.params, text)
+
+    def job(self, epochs: int = 1, seed: int = 0) -> "Job":
+        """Return the job of training it."""
+        return Job(self.options, epochs, seed, self)
 
     @cached_property
     def value(self) -> Any:
@@ -59,8 +71,8 @@ class Job:
         """The architecture to be trained; every job that reaches an evaluator has it."""
         if self.carried is None:
             raise UserError(
-                f"the job of {' '.join(map(str, self.options))!s:.80} carries no candidate; make"
-                " jobs with Job(options, epochs, seed, table.candidate(options))"
+                f"the job of {' '.join(map(str, self.options))!s:.80} carries no candidate; make it"
+                " with table.candidate(options).job(epochs, seed)"
             )
         return self.carried
 

@@ -23,6 +23,7 @@ FLOORS: list[set[str]] = [
     {"report", "export"},
     {"runner", "compare", "testing"},
     {"cli"},
+    {"api"},
     {"__main__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

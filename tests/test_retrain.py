@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from search.api import Outcome, run
 from search.errors import Interrupted, UserError
 from search.executors.local import LocalExecutor
 from search.jobs import Infeasible, Job, Option, Options, Result, failed
 from search.pareto import front
-from search.runner.api import Found, run
 from search.runner.confirm import confirm
 from search.study.confirmation import confirmed, due, fresh_seeds
 from search.study.study import Study, StudyInfo
@@ -234,7 +234,7 @@ class Sizes:
 
 
 def test_ones_own_search_is_confirmed_too(tmp_path: Path) -> None:
-    def search_it(confirm: int) -> Found:
+    def search_it(confirm: int) -> Outcome:
         return run(
             space=Sizes(),
             budget=60,

@@ -11,6 +11,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -27,6 +28,7 @@ from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
 from yaml import YAMLError
 
 from search.cli.arguments import Parser
@@ -91,9 +93,9 @@ def space(argv: Sequence[str]) -> int:
     config = compose(arguments.override, arguments.config_dir)
     # Imported here: a mistake is answered before the data rooms are loaded.
     from search.cli.space import show
-    from search.runner.problem import lay
+    from search.runner.images import chain_for
 
-    chain = lay(config).chain
+    chain = chain_for(config, Console(stderr=True))
     show(chain, *config.interval, seed=config.seed, as_json=arguments.json, out=sys.stdout)
     return 0
 
@@ -139,6 +141,36 @@ def _composed(hydra: Hydra, name: str, overrides: Sequence[str]) -> DictConfig:
     config = hydra.compose_config(name, [*overrides], RunMode.RUN)
     HydraConfig.instance().set_config(config)
     return config
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study about to run: its checked configuration, its name, and its `config.yaml`."""
+
+    config: RunConfig
+    name: str
+    text: str
+
+
+def prepared(words: Sequence[str], own: Mapping[str, str]) -> Prepared:
+    """Return the study that the command's words describe.
+
+    `own` names parts that a caller put in the place of a group's config, for the study's name.
+    """
+    setbase("1.3")
+    ConfigStore.instance().store(name="run_schema", node=RunConfig)
+    path = _search_path(None)
+    overrides = with_data_sets(words, path)
+    hydra = Hydra.create_main_hydra2("convbudget", path)
+    try:
+        with _explained(overrides, hydra):
+            composed = _composed(hydra, _CONFIG, overrides)
+            config = _config(_own(composed))
+            chosen, plain = _choices(composed.hydra)
+            name = config.study or study_name(config, {**chosen, **own}, plain)
+            return Prepared(config, name, OmegaConf.to_yaml(_own(composed), resolve=True))
+    finally:
+        GlobalHydra.instance().clear()
 
 
 def _run_one(own: DictConfig, hydra: DictConfig) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -43,18 +43,16 @@ class TrainingEvaluator:
         self,
         dataset: Dataset,
         settings: TrainConfig,
-        value: Callable[[Options], Arch],
         checkpoints: Path | None,
         device: jax.Device | None = None,
     ) -> None:
         """Put the data on `device` (JAX's first by default).
 
-        `value` turns a job's decisions into its Arch; `checkpoints` is a folder of this study's
-        own, or None to keep nothing. Raises `UserError` for settings out of range.
+        `checkpoints` is a folder of this study's own, or None to keep nothing. Raises `UserError`
+        for settings out of range.
         """
         device = jax.local_devices()[0] if device is None else device
         self._trainer = Trainer(dataset, settings, device)
-        self._value = value
         self._store: Checkpoints | None = None
         if checkpoints is not None:
             self._store = Checkpoints(checkpoints, signature(dataset, settings, device))
@@ -64,7 +62,7 @@ class TrainingEvaluator:
         began = time.perf_counter()
         try:
             arch = self._arch(job)
-            known = self._known(arch, job)
+            known = self._known(job)
             if known is not None:
                 return _result(known, time.perf_counter() - began)
             fitted = self._trainer.fit(arch, job.epochs, job.seed, self._start(arch, job))
@@ -109,7 +107,7 @@ class TrainingEvaluator:
                 return None
             if len(set(seeds)) < len(seeds) or any(self._start(arch, job) for job in jobs):
                 return None
-            if any(self._known(arch, job) for job in jobs):
+            if any(self._known(job) for job in jobs):
                 return None
             fitted = self._trainer.fit_seeds(arch, jobs[0].epochs, seeds)
         except (KeyboardInterrupt, SystemExit, Interrupted):
@@ -129,7 +127,7 @@ class TrainingEvaluator:
         """Keep a training's checkpoint and return its result."""
         numbers = _numbers(fitted)
         if self._store is not None:
-            self._store.write(_key(self._arch(job), job), _arrays(fitted, numbers))
+            self._store.write(_key(job), _arrays(fitted, numbers))
         return _result(numbers, seconds, fitted.compile_seconds)
 
     def prepare(self, job: Job) -> None:
@@ -146,7 +144,7 @@ class TrainingEvaluator:
         Raises `UserError` where its checkpoint is not there.
         """
         arch = self._arch(job)
-        arrays = self._store.read(_key(arch, job)) if self._store is not None else None
+        arrays = self._store.read(_key(job)) if self._store is not None else None
         if arrays is None:
             raise UserError(
                 f"{arch.id} has no checkpoint of {job.epochs} epochs with seed {job.seed};"
@@ -157,12 +155,12 @@ class TrainingEvaluator:
     def keep(self, jobs: Iterable[Job]) -> None:
         """Delete every checkpoint that these jobs neither are nor can go on from."""
         if self._store is not None:
-            self._store.keep([_key(self._arch(job), job) for job in jobs])
+            self._store.keep([_key(job) for job in jobs])
 
     def _arch(self, job: Job) -> Arch:
         if isinstance(job.epochs, bool) or job.epochs < 1:
             raise UserError(f"epochs={job.epochs}; a training takes at least one")
-        arch = self._value(job.options)
+        arch: Arch = job.candidate.value
         image = (arch.input.height, arch.input.width, arch.input.channels)
         if image != self._trainer.image or arch.classes != self._trainer.recipe.classes:
             raise UserError(
@@ -172,8 +170,8 @@ class TrainingEvaluator:
             )
         return arch
 
-    def _known(self, arch: Arch, job: Job) -> dict[str, float] | None:
-        arrays = self._store.read(_key(arch, job)) if self._store is not None else None
+    def _known(self, job: Job) -> dict[str, float] | None:
+        arrays = self._store.read(_key(job)) if self._store is not None else None
         if arrays is None or _RESULT not in arrays:
             return None
         return dict(zip(_NUMBERS, map(float, arrays[_RESULT]), strict=True))
@@ -181,7 +179,7 @@ class TrainingEvaluator:
     def _start(self, arch: Arch, job: Job) -> tuple[State, int] | None:
         if self._store is None:
             return None
-        for place in self._store.longest(_key(arch, job)):
+        for place in self._store.longest(_key(job)):
             arrays = self._store.read(place)
             if arrays is not None:
                 known = dict(zip(_NUMBERS, arrays[_RESULT], strict=True))
@@ -218,8 +216,8 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _key(arch: Arch, job: Job) -> CheckpointKey:
-    return CheckpointKey(arch.id, job.seed, job.epochs)
+def _key(job: Job) -> CheckpointKey:
+    return CheckpointKey(job.candidate.id, job.seed, job.epochs)
 
 
 def _numbers(fitted: Fitted) -> dict[str, float]:

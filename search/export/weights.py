@@ -1,7 +1,7 @@
 """The weights of a found model, in one file that says what it needs to predict."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from search.errors import UserError
+from search.jobs import Job
 from search.networks.arch import Arch, from_json
-from search.study.study import StudyInfo
+from search.study.study import Study, StudyInfo
 from search.study.trials import FrontEntry
 
 FORMAT = "convbudget-weights/1"
@@ -88,3 +89,32 @@ def unpack(path: Path) -> Packed:
         float(metadata["accuracy"]),
         int(metadata["multiplies"]),
     )
+
+
+def leave_weights(
+    study: Study,
+    found: Sequence[FrontEntry],
+    weights: Callable[[Job], Arrays],
+    tell: Callable[[str], None],
+) -> None:
+    """Leave the weights of the front, and of nothing else, in the study's folder.
+
+    `weights` returns those of a finished job, and raises `UserError` where its checkpoint is gone;
+    then `tell` gets a line, for that is no reason to withhold the front.
+    """
+    if study.folder is None:
+        return
+    folder = study.folder / "weights"
+    wanted = {f"{row.arch_id}.safetensors": row for row in found}
+    for name, row in wanted.items():
+        if holds(folder / name, row):
+            continue
+        try:
+            arrays = weights(row.job)
+        except UserError as error:
+            tell(f"no weights/{name}: {error}")
+            continue
+        study.write(f"weights/{name}", pack(arrays, row, study.info))
+    for path in folder.glob("*.safetensors"):
+        if path.name not in wanted:
+            path.unlink()

@@ -4,13 +4,13 @@ import hashlib
 import json
 import operator
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from search.errors import UserError
 from search.files import canonical_json
 from search.jobs import Candidate, Option, Options
-from search.networks.arch import Arch, to_json
-from search.networks.cost import cost_of
+from search.networks.arch import Arch
 
 
 class Chain(Protocol):
@@ -73,7 +73,7 @@ def describe(chain: Chain, options: Options, multiplies: int) -> Candidate:
     """Return the candidate of an encoding whose price is known."""
     value = chain.value(options)
     if isinstance(value, Arch):
-        return Candidate(options, value.id, multiplies, cost_of(value).params, to_json(value))
+        return replace(Candidate.of(value, options), multiplies=multiplies)
     return Candidate(options, value_id(value), multiplies, None, canonical_json(value))
 
 

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from search.jobs import Job
 from search.pareto import front
 from search.study.trials import FrontEntry, Trial, front_entries, front_entry
 
@@ -41,7 +40,7 @@ def due(
     rows = front_entries(trials, epochs)
     by_number = {trial.number: trial for trial in trials}
     return [
-        replace(by_number[row.trial], job=Job(row.options, epochs, seed), same_as=None)
+        replace(by_number[row.trial], job=replace(row.job, epochs=epochs, seed=seed), same_as=None)
         for seed in seeds
         for row in rows
         if (row.arch_id, seed) not in done

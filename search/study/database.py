@@ -14,7 +14,7 @@ from typing import Any
 
 from search.errors import UserError
 from search.files import canonical_json, reported
-from search.jobs import Job, Result
+from search.jobs import Candidate, Job, Result
 from search.study.trials import Trial
 
 FORMAT = 1
@@ -200,9 +200,10 @@ def _from_row(row: tuple[Any, ...]) -> Trial:
     (number, options, epochs, seed, value, arch_id, multiplies, params, asked_after) = row[:9]
     (status, accuracy, loss, seconds, error, details, same_as) = row[9:]
     read = {key: _number(number) for key, number in json.loads(details).items()}
+    decided = tuple(json.loads(options))
     return Trial(
         number,
-        Job(tuple(json.loads(options)), epochs, seed),
+        Job(decided, epochs, seed, Candidate(decided, arch_id, multiplies, params, value)),
         value,
         arch_id,
         multiplies,

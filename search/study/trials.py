@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
-from search.jobs import Job, Options, Result, Status
+from search.jobs import Candidate, Job, Options, Result, Status
 from search.networks.arch import FORMAT
 from search.pareto import front
 
@@ -63,7 +63,8 @@ class FrontEntry:
     @property
     def job(self) -> Job:
         """The training whose weights stand for it: that of the lowest seed."""
-        return Job(self.options, self.epochs, self.seed)
+        found = Candidate(self.options, self.arch_id, self.multiplies, self.params, self.value)
+        return Job(self.options, self.epochs, self.seed, found)
 
 
 def front_entry(trials: list[Trial]) -> FrontEntry:

@@ -16,7 +16,7 @@ from stock import as_dataset, networks, train_stock
 
 from search.config.train import TrainConfig
 from search.engine.evaluator import TrainingEvaluator
-from search.jobs import Job
+from search.jobs import Candidate
 
 
 def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -47,11 +47,13 @@ def main() -> None:
     data = as_dataset("fashion", images[:count], labels[:count], options.held_out, 10)
     nets = networks(28, 1)
     config = TrainConfig(batch=options.batch)
-    evaluator = TrainingEvaluator(data, config, lambda o: nets[str(o[0])], None)
+    evaluator = TrainingEvaluator(data, config, None)
     print("net         engine          stock           difference")
     for name in options.nets:
         seeds = range(options.seeds)
-        ours = [evaluator(Job((name,), options.epochs, seed)).accuracy for seed in seeds]
+        ours = [
+            evaluator(Candidate.of(nets[name]).job(options.epochs, seed)).accuracy for seed in seeds
+        ]
         theirs = [train_stock(nets[name], data, config, options.epochs, seed) for seed in seeds]
         print(
             f"{name:10} {np.mean(ours):.4f} ± {np.std(ours):.4f}"

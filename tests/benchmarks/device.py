@@ -9,6 +9,7 @@ several trainings side by side, in threads and as seeds of one program. `--peak`
 """
 
 import argparse
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,7 +26,7 @@ from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.programs.per_step import PerStepProgram
 from search.engine.state import fresh, resized
 from search.engine.trainer import Trainer
-from search.jobs import Job
+from search.jobs import Candidate
 from search.networks.arch import Arch
 from search.networks.cost import multiplies_of
 from search.networks.layers import layers_of
@@ -112,12 +113,13 @@ def side_by_side(options: argparse.Namespace) -> None:
     nets = networks(options.sides[0], 1)
     images, labels = random_images(nets["mixed"], options.images)
     data = as_dataset("random", images, labels, options.images // 5, 10)
-    evaluator = TrainingEvaluator(data, TrainConfig(), lambda o: nets[str(o[0])], None)
-    names = list(nets)
-    for name in names:
-        evaluator(Job((name,), 1))
+    evaluator = TrainingEvaluator(data, TrainConfig(), None)
+    candidates = [Candidate.of(arch) for arch in nets.values()]
+    for candidate in candidates:
+        evaluator(candidate.job())
     for threads in (1, 2, 4):
-        jobs = [Job((names[i % len(names)],), options.epochs, i) for i in range(options.jobs)]
+        chosen = itertools.islice(itertools.cycle(candidates), options.jobs)
+        jobs = [candidate.job(options.epochs, seed) for seed, candidate in enumerate(chosen)]
         began = time.perf_counter()
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(evaluator, jobs))

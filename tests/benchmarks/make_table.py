@@ -22,9 +22,10 @@ from search.config.space import SpaceConfig
 from search.config.train import TrainConfig
 from search.data import open_dataset
 from search.engine.evaluator import TrainingEvaluator
-from search.jobs import Job, Options
+from search.jobs import Options
 from search.networks.arch import Input
 from search.spaces.budget_table import tabulate
+from search.spaces.chain import candidate
 
 EPOCHS, SEEDS = (1, 3, 9), (0, 1, 2)
 # As the digits are trained by default, but half of the images are held out: of 900 instead of 360
@@ -66,10 +67,11 @@ def train(
     dataset = open_dataset(DataConfig(name="digits", validation_fraction=HELD_OUT), seed=0)
     with tempfile.TemporaryDirectory() as folder, part.open("a") as out:
         out.write("\n")
-        evaluator = TrainingEvaluator(dataset, TRAIN, chain.value, Path(folder))
+        evaluator = TrainingEvaluator(dataset, TRAIN, Path(folder))
         for options, seed in work:
             # Each rung goes on from the one before, as in halving.
-            results = [evaluator(Job(options, epochs, seed)) for epochs in EPOCHS]
+            found = candidate(chain, options)
+            results = [evaluator(found.job(epochs, seed)) for epochs in EPOCHS]
             evaluator.keep([])
             errors = [result.error for result in results if result.status != "ok"]
             if errors:

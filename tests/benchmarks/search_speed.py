@@ -20,7 +20,7 @@ from search import spaces as chain
 from search.config.space import SpaceConfig
 from search.config.train import TrainConfig
 from search.engine.evaluator import TrainingEvaluator
-from search.jobs import Job
+from search.jobs import Candidate
 from search.networks.arch import Arch, Input
 from search.spaces import stages as space
 
@@ -52,12 +52,13 @@ def main() -> None:
     archs = candidates(options.candidates)
     config = TrainConfig(batch=options.batch, learning_rate=options.rate)
     began = time.perf_counter()
-    evaluator = TrainingEvaluator(data, config, lambda o: archs[int(o[0])], None)
+    evaluator = TrainingEvaluator(data, config, None)
     results = []
-    for index in range(len(archs)):
-        if index + 1 < len(archs):
-            evaluator.prepare(Job((index + 1,), options.epochs))
-        results.append(evaluator(Job((index,), options.epochs)))
+    jobs = [Candidate.of(arch).job(options.epochs) for arch in archs]
+    for job, coming in zip(jobs, [*jobs[1:], None], strict=True):
+        if coming is not None:
+            evaluator.prepare(coming)
+        results.append(evaluator(job))
     total = time.perf_counter() - began
     late = results[min(10, len(results) // 2) :]
     waited = sum(result.details["compile_seconds"] for result in late)

@@ -11,24 +11,28 @@ import argparse
 import time
 
 import numpy as np
+from rich.console import Console
 
 from search.cli.hydra import compose
 from search.engine.evaluator import TrainingEvaluator
-from search.jobs import Job
-from search.runner.problem import lay
+from search.networks.arch import Input
+from search.runner.images import open_images
 from search.spaces.budget_table import tabulate
+from search.spaces.stages import build
 
 
 def accuracies(overrides: list[str], networks: int, seeds: int) -> np.ndarray:
     """Validation accuracies [networks, seeds] with these settings, cheapest network first."""
     config = compose(overrides)
-    ground = lay(config)
-    table = tabulate(ground.chain, config.interval[1])
+    dataset = open_images(config, Console(stderr=True))
+    chain = build(config.space, Input(*dataset.shape), len(dataset.classes))
+    table = tabulate(chain, config.interval[1])
     low, high = np.log([table.cheapest()[0], config.interval[1]])
     levels = np.exp(np.linspace(low, high, networks))
     encodings = table.sample_at(np.random.default_rng(0), levels.tolist(), *config.interval)
-    evaluator = TrainingEvaluator(ground.dataset, config.train, ground.chain.value, None)
-    jobs = [[Job(options, config.epochs, seed) for seed in range(seeds)] for options in encodings]
+    evaluator = TrainingEvaluator(dataset, config.train, None)
+    found = [table.candidate(options) for options in encodings]
+    jobs = [[one.job(config.epochs, seed) for seed in range(seeds)] for one in found]
     return np.array([[evaluator(job).accuracy for job in row] for row in jobs])
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from search.__main__ import main
+from search.api import run
 from search.jobs import Job, Option, Options
-from search.runner.api import run
 
 
 class Digits:

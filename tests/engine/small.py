@@ -5,6 +5,7 @@ import numpy as np
 from search.config.train import TrainConfig
 from search.data.dataset import Augment, Dataset, Split
 from search.engine.evaluator import TrainingEvaluator
+from search.jobs import Candidate, Job
 from search.networks.arch import Arch, Block, Head, Input, Stem
 
 EVERY_OP = Arch(
@@ -52,10 +53,14 @@ def dataset(
     )
 
 
-def evaluator(data: Dataset | None = None, checkpoints=None, device=None, archs=None, **settings):
-    """An evaluator whose jobs name one of ARCHS."""
+def evaluator(data: Dataset | None = None, checkpoints=None, device=None, **settings):
+    """An evaluator for small data."""
     settings = {"batch": 16, "learning_rate": 0.02, "form": "layers", **settings}
-    known = archs or ARCHS
-    return TrainingEvaluator(
-        data or dataset(), TrainConfig(**settings), lambda o: known[o[0]], checkpoints, device
-    )
+    return TrainingEvaluator(data or dataset(), TrainConfig(**settings), checkpoints, device)
+
+
+def job_of(name: str | Arch, epochs: int = 1, seed: int = 0) -> Job:
+    """A job that trains one of ARCHS, or another network."""
+    arch = ARCHS[name] if isinstance(name, str) else name
+    found = Candidate.of(arch)
+    return Job(found.options, epochs, seed, found)

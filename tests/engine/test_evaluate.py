@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small import ARCHS, dataset, evaluator
+from small import ARCHS, dataset, evaluator, job_of
 
 from search.engine.checkpoints import CheckpointKey, Checkpoints
 from search.engine.evaluator import reason
@@ -31,7 +31,7 @@ def core(result: Result) -> tuple:
 
 
 def test_learns_and_repeats_in_any_order_and_at_once() -> None:
-    jobs = [Job((name,), 4, seed) for name in ("small", "tiny") for seed in (0, 1)]
+    jobs = [job_of(name, 4, seed) for name in ("small", "tiny") for seed in (0, 1)]
     engine = evaluator()
     engine.prepare(jobs[0])
     alone = [core(engine(job)) for job in jobs]
@@ -43,7 +43,7 @@ def test_learns_and_repeats_in_any_order_and_at_once() -> None:
 
 
 def test_jobs_together_give_what_they_give_alone(tmp_path: Path) -> None:
-    jobs = [Job(("tiny",), 2, 0), Job(("tiny",), 2, 1), Job(("nothing",), 2, 0)]
+    jobs = [job_of("tiny", 2, 0), job_of("tiny", 2, 1), Job(("nothing",), 2, 0)]
     engine = evaluator(checkpoints=tmp_path)
     alone = [core(evaluator()(job)) for job in jobs]
     assert alone[2][2] == "failed"
@@ -57,7 +57,7 @@ def test_seeds_as_one_program_are_recorded_like_others(
 ) -> None:
     """As on an accelerator: the results, the checkpoints, and what is there already."""
     monkeypatch.setattr(Trainer, "side_by_side", lambda *_: True)
-    jobs = [Job(("tiny",), 2, seed) for seed in (0, 1, 2)]
+    jobs = [job_of("tiny", 2, seed) for seed in (0, 1, 2)]
     engine = evaluator(checkpoints=tmp_path)
     first = engine.together(jobs[:2])
     alone = [evaluator()(job) for job in jobs]
@@ -73,7 +73,7 @@ def test_seeds_as_one_program_are_recorded_like_others(
 
 FRESH = """
 import sys; sys.path[:0] = [{here!r}, {root!r}]
-from small import evaluator
+from small import evaluator, job_of
 from search.jobs import Job
 import jax
 from concurrent.futures import ThreadPoolExecutor
@@ -81,7 +81,7 @@ devices = jax.local_devices()
 assert len(devices) == {count}, devices
 engines = [evaluator(device=device) for device in devices]
 with ThreadPoolExecutor(len(engines)) as threads:
-    results = list(threads.map(lambda e: e(Job(("tiny",), 4, 1)), engines))
+    results = list(threads.map(lambda e: e(job_of("tiny", 4, 1)), engines))
 print(*(f"{{r.accuracy!r}} {{r.loss!r}}" for r in results), sep="\\n")
 """
 
@@ -98,7 +98,7 @@ def test_a_fresh_process_and_every_device_give_the_same(count: int) -> None:
         text=True,
         check=True,
     ).stdout.splitlines()
-    expected = evaluator()(Job(("tiny",), 4, 1))
+    expected = evaluator()(job_of("tiny", 4, 1))
     rows = [tuple(map(float, line.split())) for line in out]
     assert len(rows) == count
     assert len(set(rows)) == 1
@@ -110,7 +110,7 @@ def test_a_fresh_process_and_every_device_give_the_same(count: int) -> None:
 @pytest.mark.parametrize("form", ["layers", "whole"])
 def test_going_on_equals_the_unbroken_run(tmp_path: Path, form: str) -> None:
     name = "every" if form == "layers" else "small"  # a whole program of all takes long to compile
-    long, short = Job((name,), 6, 2), Job((name,), 2, 2)
+    long, short = job_of(name, 6, 2), job_of(name, 2, 2)
     unbroken = evaluator(form=form)
     broken = evaluator(checkpoints=tmp_path, form=form)
     assert broken(short).status == "ok"
@@ -121,12 +121,12 @@ def test_going_on_equals_the_unbroken_run(tmp_path: Path, form: str) -> None:
 
 def test_weights_and_keep(tmp_path: Path) -> None:
     engine = evaluator(checkpoints=tmp_path)
-    short, long = Job(("small",), 1), Job(("small",), 2)
+    short, long = job_of("small", 1), job_of("small", 2)
     with pytest.raises(UserError, match="no checkpoint"):
         engine.weights(short)
     engine(short)
     engine(long)
-    engine(Job(("other",), 1))
+    engine(job_of("other", 1))
     assert engine.weights(long)["stem.kernel"].shape == (3, 3, 1, 4)
     engine.keep([long])
     assert [path.name for path in tmp_path.iterdir()] == [
@@ -159,13 +159,11 @@ def test_a_checkpoint_is_whole_or_absent(tmp_path: Path) -> None:
 
 def test_failures_are_results() -> None:
     broken = Arch(Input(6, 5, 1), Stem(4), (), Head(), 4)
-    engine = evaluator(
-        archs={**ARCHS, "classes": broken}, learning_rate=50.0, optimiser="sgd", warmup=0.0
-    )
+    engine = evaluator(learning_rate=50.0, optimiser="sgd", warmup=0.0)
     for job, word in [
-        (Job(("classes",)), "4 classes"),
-        (Job(("small",), 0), "epochs=0"),
-        (Job(("absent",)), "KeyError"),
+        (job_of(broken), "4 classes"),
+        (job_of("small", 0), "epochs=0"),
+        (Job(("absent",)), "carries no candidate"),
     ]:
         result = engine(job)
         assert result.status == "failed"
@@ -176,14 +174,14 @@ def test_failures_are_results() -> None:
 
 def test_a_loss_that_is_no_number_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = evaluator()
-    good = core(engine(Job(("small",), 1)))
+    good = core(engine(job_of("small", 1)))
     trainer = engine._trainer
     monkeypatch.setattr(type(trainer.schedule), "rate", lambda *_: float("nan"))
-    result = engine(Job(("small",), 2))
+    result = engine(job_of("small", 2))
     assert result.status == "failed"
     assert "loss is nan" in result.error
     monkeypatch.undo()
-    assert core(engine(Job(("small",), 1))) == good
+    assert core(engine(job_of("small", 1))) == good
 
 
 def test_memory_that_runs_out_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,11 +191,11 @@ def test_memory_that_runs_out_is_a_result(monkeypatch: pytest.MonkeyPatch) -> No
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating 3 bytes")
 
     monkeypatch.setattr(engine._trainer, "fit", fail)
-    result = engine(Job(("small",), 1))
+    result = engine(job_of("small", 1))
     assert result.error.startswith("out of memory")
     assert "\n" not in result.error
     monkeypatch.undo()
-    assert engine(Job(("small",), 1)).status == "ok"
+    assert engine(job_of("small", 1)).status == "ok"
 
 
 def test_reasons_are_one_line() -> None:
@@ -212,4 +210,4 @@ def test_interruption_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(engine._trainer, "fit", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        engine(Job(("small",), 1))
+        engine(job_of("small", 1))

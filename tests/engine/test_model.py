@@ -11,14 +11,13 @@ import pytest
 from flax import nnx
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small import ARCHS, EVERY_OP, SMALL, dataset, evaluator
+from small import ARCHS, EVERY_OP, SMALL, dataset, evaluator, job_of
 
 from search.engine.augment import normalised
 from search.engine.forward import evaluated, logits_of
 from search.engine.model import build
 from search.engine.programs.per_layer import rounded
 from search.engine.state import fresh, resized, shaped, split_weights, weights_of
-from search.jobs import Job
 from search.networks.cost import cost_of
 from search.networks.layers import layers_of
 
@@ -64,7 +63,7 @@ def test_parameters_are_those_counted(name: str) -> None:
 
 
 def test_engine_starts_from_the_modules_weights_and_says_the_same() -> None:
-    job = Job(("every",), 2, 3)
+    job = job_of("every", 2, 3)
     data = dataset()
     engine = evaluator(data)
     fitted = engine._trainer.fit(EVERY_OP, job.epochs, job.seed)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small import ARCHS, EVERY_OP, dataset, evaluator
+from small import ARCHS, EVERY_OP, dataset, evaluator, job_of
 
 from search.config.train import TrainConfig
 from search.engine import augment
@@ -21,7 +21,6 @@ from search.engine.schedule import Schedule, order
 from search.engine.state import State, fresh
 from search.engine.trainer import Diverged, Fitted, Trainer
 from search.errors import UserError
-from search.jobs import Job
 from search.networks.arch import Arch, Block, Head, Input, Stem
 from search.networks.layers import layers_of
 
@@ -163,8 +162,8 @@ def test_streamed_batches_give_the_same_bits(tmp_path: Path) -> None:
     )
     mapped[:] = data.train.images
     for form in ("layers", "whole"):
-        resident = evaluator(data, form=form)(Job(("small",), 3))
-        streamed = evaluator(data, form=form, resident_megabytes=0.0)(Job(("small",), 3))
+        resident = evaluator(data, form=form)(job_of("small", 3))
+        streamed = evaluator(data, form=form, resident_megabytes=0.0)(job_of("small", 3))
         assert (resident.accuracy, resident.loss) == (streamed.accuracy, streamed.loss)
 
 
@@ -177,7 +176,7 @@ def test_tiny_odd_and_many_classed_data(
 ) -> None:
     data = dataset(count, held_out, size=size, classes=classes)
     arch = Arch(Input(*size), Stem(4, 5), (Block("inverted", 4, 3, 1, 3),), Head(), classes)
-    result = evaluator(data, archs={"it": arch})(Job(("it",), 2))
+    result = evaluator(data)(job_of(arch, 2))
     assert result.status == "ok", result.error
     assert 0 <= result.accuracy <= 1
 

@@ -102,7 +102,7 @@ def test_a_named_study_lies_under_outputs(
         ({"budget": "many"}, "is not a number"),
         ({"budget": 40, "budget_low": 50}, "above"),
         ({"strategy": "gradient"}, "gradient"),
-        ({"strategy": 7}, "strategy=7 is none"),
+        ({"strategy": 7}, "strategy=7 is not one"),
         ({"study": "a b"}, "cannot name a folder"),
     ],
 )

@@ -1,0 +1,83 @@
+"""What a search says at its beginning and end, and the files that it leaves for people."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from search.report.page import page
+from search.report.picture import draw, plot
+from search.report.progress import Watch
+from search.report.table import show
+from search.study.study import Study, StudyInfo
+from search.study.tables import export, front_content
+from search.study.trials import FrontEntry, Trial
+from search.units import format_multiplies
+
+# The fewest seeds whose spread says something.
+_SEEDS = 3
+
+
+def introduction(study: Study, info: StudyInfo) -> list[str]:
+    """Return the lines that say where the study is and how large its space."""
+    within = f"{info.within:,}" if info.within < 10**15 else f"{info.within:.3g}"
+    lines = [f"study: {study.folder}"] if study.folder else []
+    return [
+        *lines,
+        f"space: {within} architectures within {format_multiplies(info.high)} multiplies; the"
+        f" smallest costs {format_multiplies(info.cheapest)}, the largest of all"
+        f" {format_multiplies(info.most_expensive)}",
+    ]
+
+
+def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[FrontEntry]]:
+    """Write the tables, the picture and the page of a study; nothing for one in memory.
+
+    Returns what `front.json` says, and the front.
+    """
+    export(study, trials)
+    found, confirmed = study.front(trials)
+    content = front_content(study.name, study.info, len(trials), found, confirmed)
+    if study.folder is not None:
+        picture = draw(content, plot(trials, found, study.info.epochs))
+        study.write("front.png", picture)
+        study.write("front.html", page(content, found, picture))
+    return content, found
+
+
+def confirming(watch: Watch) -> Callable[[Trial, int, int], None]:
+    """Return what tells of each training with a fresh seed."""
+
+    def tell(trial: Trial, done: int, total: int) -> None:
+        result = trial.result
+        outcome = (
+            f"accuracy {result.accuracy:.4f}"
+            if result.status == "ok"
+            else f"{result.status}: {result.error}"
+        )
+        watch.tell(
+            f"confirming {done}/{total}  {trial.arch_id}  seed {trial.job.seed}  {outcome}"
+            f"  {result.seconds:.1f}s"
+        )
+
+    return tell
+
+
+def show_end(
+    console: Console, content: dict[str, Any], found: Sequence[FrontEntry], folder: Path | None
+) -> None:
+    """Print the front and what to do with it."""
+    show(console, content, found)
+    if not content["confirmed"]:
+        console.print(
+            "Each accuracy is of one training, chosen among many, and so too high on average; the"
+            f" same command with confirm.seeds={_SEEDS} trains the front again with fresh seeds.",
+            highlight=False,
+        )
+    if folder is not None:
+        console.print(
+            f"In {folder}: front.csv, front.json, front.html, front.png, archs/, weights/",
+            highlight=False,
+            soft_wrap=True,
+        )

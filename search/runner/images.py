@@ -1,0 +1,52 @@
+"""The data of a search, opened with progress, and what a study keeps of it."""
+
+from typing import Any
+
+from rich.console import Console
+
+from search.config.run import RunConfig
+from search.data.dataset import Dataset
+from search.data.open import open_dataset
+from search.networks.arch import Input
+from search.report.loading import Loading
+from search.spaces.stages import StageChain, build
+
+
+def open_images(config: RunConfig, console: Console) -> Dataset:
+    """Open the data that `config` names; raises `UserError` for what cannot be had."""
+    with Loading(console) as loading:
+        return open_dataset(
+            config.data, seed=config.seed, progress=loading.progress, say=loading.say
+        )
+
+
+def chain_for(config: RunConfig, console: Console) -> StageChain:
+    """Return the configured space for the images that `config` names."""
+    dataset = open_images(config, console)
+    return build(config.space, Input(*dataset.shape), len(dataset.classes))
+
+
+def description(dataset: Dataset) -> dict[str, Any]:
+    """Return what a stored model needs to predict: names of classes, normalisation, shape."""
+    return {
+        "name": dataset.name,
+        "shape": list(dataset.shape),
+        "classes": list(dataset.classes),
+        "mean": list(dataset.mean),
+        "std": list(dataset.std),
+    }
+
+
+def fingerprints(dataset: Dataset) -> dict[str, str]:
+    """Return what tells whether a study goes on with the same images."""
+    return {"train": dataset.train.fingerprint, "validation": dataset.validation.fingerprint}
+
+
+def summary(dataset: Dataset) -> str:
+    """Say what the data is, on one line."""
+    height, width, channels = dataset.shape
+    return (
+        f"data: {dataset.name}, {len(dataset.train):,} training and"
+        f" {len(dataset.validation):,} validation images of {height}x{width}x{channels},"
+        f" {len(dataset.classes)} classes"
+    )

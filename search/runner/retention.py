@@ -1,0 +1,26 @@
+"""Which checkpoints a study may still want."""
+
+from collections.abc import Iterable, Sequence
+
+from search.jobs import Job
+from search.study.trials import Trial, front_entries
+
+
+def needed_jobs(trials: Iterable[Trial], epochs: int, again: Sequence[Trial] = ()) -> list[Job]:
+    """Return the jobs whose checkpoints may be wanted.
+
+    Those of the front, those that may go on to more epochs, and of the trainings `again` with
+    fresh seeds those with the lowest seed, whose weights the front may come to need.
+    """
+    trials = list(trials)
+    lowest = min((trial.job.seed for trial in again), default=None)
+    repeated = [trial.job for trial in again if trial.job.seed == lowest]
+    front = [row.job for row in front_entries(trials, epochs)]
+    longest: dict[tuple[str, int], Job] = {}
+    for trial in trials:
+        key = (trial.arch_id, trial.job.seed)
+        if trial.result.status == "ok" and (
+            key not in longest or longest[key].epochs < trial.job.epochs
+        ):
+            longest[key] = trial.job
+    return [*front, *repeated, *(job for job in longest.values() if job.epochs < epochs)]

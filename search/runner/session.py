@@ -1,0 +1,242 @@
+"""One search put together, the same for the command and for `search.run`.
+
+From a configuration, and whatever parts of one's own take the place of the configured ones, to
+the study with its front: data, space, budget table, strategy, study, executor, runner,
+confirmation, report.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from search.config.run import RunConfig
+from search.data.dataset import Dataset
+from search.errors import Interrupted
+from search.executors.build import build as build_executor
+from search.executors.protocol import Executor
+from search.export.weights import leave_weights
+from search.jobs import Evaluator, Job, Strategy
+from search.networks.arch import Input
+from search.report.progress import Watch
+from search.report.study import confirming, introduction, leave, show_end
+from search.runner import images
+from search.runner.confirm import confirm
+from search.runner.loop import Ended, Rules, Runner
+from search.runner.retention import needed_jobs
+from search.runner.signals import interruptible, interrupts_held
+from search.spaces.budget_table import BudgetTable, tabulate
+from search.spaces.chain import Chain
+from search.study.study import Study, StudyInfo
+from search.study.trials import FrontEntry, Trial
+
+# Checkpoints are looked through after so many trials.
+_TIDY = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Parts of one's own; each None where the configuration says which.
+
+    `chance` is the accuracy of guessing, by default one over the classes of the data.
+    """
+
+    chain: Chain | None = None
+    evaluator: Evaluator | Callable[[Job], float] | None = None
+    strategy: Strategy | None = None
+    chance: float | None = None
+
+    @property
+    def need_images(self) -> bool:
+        """Whether data has to be opened: to train on, or to know the space's image shape."""
+        return self.chain is None or self.evaluator is None
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a search found.
+
+    `trials` in the order of asking, `front` cheapest first, `hypervolume` of the front in [0, 1],
+    `reason` why it ended (`trials`, `hours` or `exhausted`), `folder` of the study or None.
+    """
+
+    trials: list[Trial]
+    front: list[FrontEntry]
+    hypervolume: float
+    reason: str
+    folder: Path | None
+
+
+def search(
+    config: RunConfig, folder: Path | None, text: str, parts: Parts, console: Console
+) -> Outcome:
+    """Search, or go on with the study in `folder` (None: in memory), and leave its front.
+
+    `text` is the study's `config.yaml`. Raises `UserError` for bad values, of which nothing is
+    left on the disk, and after too many failures in a row; `Interrupted` when the user stops it.
+    """
+    try:
+        with interruptible() as received:
+            return _search(config, folder, text, parts, console)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "stopped; what was recorded is kept, and the same command goes on",
+            128 + (received[0] if received else 2),
+        ) from None
+
+
+def _search(
+    config: RunConfig, folder: Path | None, text: str, parts: Parts, console: Console
+) -> Outcome:
+    low, high = config.interval
+    dataset = images.open_images(config, console) if parts.need_images else None
+    chain = _chain(config, parts, dataset)
+    table = tabulate(chain, high)
+    table.inside(low, high)
+    info = _info(config, parts, dataset, table)
+    strategy = parts.strategy or _strategy(config, table, info)
+    settings = _settings(config, parts, dataset, info)
+    log = folder / "run.log" if folder else None
+    with (
+        Study.open(folder, settings, info) as study,
+        Watch(console, config.trials, config.hours, log) as watch,
+    ):
+        if text:
+            study.write("config.yaml", text)
+        for line in introduction(study, info):
+            watch.tell(line)
+        if dataset is not None:
+            watch.tell(images.summary(dataset))
+        evaluator = parts.evaluator or _training(config, study, dataset, watch)
+        done = len(study.trials())
+        if done:
+            watch.tell(f"going on after {done} trials; those are not run again")
+        executor = build_executor(config.executor, evaluator)
+        ended = _run(config, study, chain, strategy, executor, evaluator, watch)
+        content, found = _leave(study, evaluator, watch)
+        if config.confirm.seeds and ended.complete:
+            # Tables and weights are there by now, should this be interrupted.
+            confirm(study, executor, config.confirm.seeds, confirming(watch))
+            content, found = _leave(study, evaluator, watch)
+        trials = study.trials()
+    show_end(console, content, found, folder)
+    ended.check(len(trials))
+    return Outcome(trials, found, content["hypervolume"], ended.reason, folder)
+
+
+def _chain(config: RunConfig, parts: Parts, dataset: Dataset | None) -> Chain:
+    if parts.chain is not None:
+        return parts.chain
+    # Imported here: one's own chain needs none of the shipped spaces.
+    from search.spaces.stages import build
+
+    assert dataset is not None, "Parts.need_images"
+    return build(config.space, Input(*dataset.shape), len(dataset.classes))
+
+
+def _info(
+    config: RunConfig, parts: Parts, dataset: Dataset | None, table: BudgetTable
+) -> StudyInfo:
+    low, high = config.interval
+    chance = parts.chance
+    if chance is None:
+        chance = 0.0 if dataset is None else 1 / len(dataset.classes)
+    return StudyInfo(
+        cheapest=table.cheapest()[0],
+        most_expensive=table.most_expensive()[0],
+        low=low,
+        high=high,
+        within=table.count(low, high),
+        exact=table.exact,
+        chance=chance,
+        epochs=config.epochs,
+        data={} if dataset is None else images.description(dataset),
+    )
+
+
+def _settings(
+    config: RunConfig, parts: Parts, dataset: Dataset | None, info: StudyInfo
+) -> dict[str, Any]:
+    """Return all that defines the study's results; parts of one's own by what is known of them."""
+    settings = config.settings()
+    if dataset is None:
+        del settings["data"]
+    else:
+        settings["fingerprints"] = images.fingerprints(dataset)
+    if parts.evaluator is not None:
+        del settings["train"]
+    if parts.chain is not None:
+        # A user's space cannot be compared, but what is counted of it can.
+        name = type(parts.chain).__name__
+        settings["space"] = {"name": name, "within": info.within, "cheapest": info.cheapest}
+    if parts.strategy is not None:
+        settings["strategy"] = type(parts.strategy).__name__
+    return settings
+
+
+def _strategy(config: RunConfig, table: BudgetTable, info: StudyInfo) -> Strategy:
+    """Build what proposes; raises `UserError` where it cannot be had, before a folder is made."""
+    from search.strategies import build
+
+    return build(
+        config.strategy,
+        table,
+        info.low,
+        info.high,
+        seed=config.seed,
+        epochs=config.epochs,
+        chance=info.chance,
+    )
+
+
+def _training(config: RunConfig, study: Study, dataset: Dataset | None, watch: Watch) -> Evaluator:
+    """Return the evaluator that trains on `dataset`, JAX started."""
+    from search.executors.devices import describe
+    from search.executors.malloc import keep_memory_for
+
+    assert dataset is not None, "Parts.need_images"
+    keep_memory_for(config.train.batch, *dataset.shape[:2])
+    with interrupts_held():
+        # Imported here: it brings JAX, and bad values have been answered by now.
+        from search.engine.evaluator import TrainingEvaluator
+
+        device = describe()
+        checkpoints = study.folder / "checkpoints" if study.folder else None
+        evaluator = TrainingEvaluator(dataset, config.train, checkpoints)
+    watch.tell(f"device: {device}")
+    return evaluator
+
+
+def _run(
+    config: RunConfig,
+    study: Study,
+    chain: Chain,
+    strategy: Strategy,
+    executor: Executor,
+    evaluator: Evaluator | Callable[[Job], float],
+    watch: Watch,
+) -> Ended:
+    info = study.info
+    rules = Rules(info.low, info.high, config.ahead, config.trials, config.hours)
+    drop = getattr(evaluator, "keep", None)
+
+    def keep(trials: Sequence[Trial], waiting: Sequence[Job]) -> None:
+        if drop is not None and len(trials) % _TIDY == 0:
+            drop([*needed_jobs(trials, info.epochs, study.confirmations()), *waiting])
+
+    return Runner(study, chain, strategy, executor, rules, watch=watch, keep=keep).run()
+
+
+def _leave(
+    study: Study, evaluator: Evaluator | Callable[[Job], float], watch: Watch
+) -> tuple[dict[str, Any], list[FrontEntry]]:
+    """Leave all of the study's files as its results say, weights included."""
+    trials = study.trials()
+    content, found = leave(study, trials)
+    weights = getattr(evaluator, "weights", None)
+    if weights is not None and study.folder is not None:
+        leave_weights(study, found, weights, watch.tell)
+        evaluator.keep(needed_jobs(trials, study.info.epochs, study.confirmations()))  # type: ignore[union-attr]
+    return content, found
