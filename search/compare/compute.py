@@ -66,8 +66,7 @@ def curve(entry: Entry, within: Reference, price: Callable[[Entry], Sequence[flo
     kept: list[Point] = []
     for trial in entry.trials:
         point = (trial.multiplies, trial.result.accuracy)
-        counts = trial.result.status == "ok" and trial.job.epochs == entry.info.epochs
-        if counts and not any(_covers(other, point) for other in kept):
+        if trial.completed(entry.info.epochs) and not any(_covers(other, point) for other in kept):
             kept = [other for other in kept if not _covers(point, other)] + [point]
             areas.append(within.area(kept))
         else:

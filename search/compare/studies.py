@@ -42,9 +42,8 @@ class Entry:
         return int(self.settings.get("seed", 0))
 
     def finished(self) -> list[Trial]:
-        """Return the successes of full length: shorter trainings are estimates on the way."""
-        epochs = self.info.epochs
-        return [t for t in self.trials if t.result.status == "ok" and t.job.epochs == epochs]
+        """Return the successful trials of full length."""
+        return [trial for trial in self.trials if trial.completed(self.info.epochs)]
 
 
 def read(studies: Sequence[str | Path]) -> list[Entry]:

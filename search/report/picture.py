@@ -31,7 +31,7 @@ def plot(trials: Sequence[Trial], found: Sequence[FrontEntry], epochs: int) -> P
     drawn = [
         (trial.multiplies, trial.result.accuracy)
         for trial in trials
-        if trial.result.status == "ok" and trial.job.epochs == epochs
+        if trial.completed(epochs)
     ]
     return Plot(
         drawn,

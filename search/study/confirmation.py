@@ -64,8 +64,7 @@ def confirmed(
             measured.setdefault(trial.arch_id, []).append(trial)
     searched: dict[str, list[Trial]] = {}
     for trial in trials:
-        full = trial.job.epochs == epochs and trial.result.status == "ok"
-        if full and trial.same_as is None:
+        if trial.completed(epochs) and trial.same_as is None:
             searched.setdefault(trial.arch_id, []).append(trial)
     rows = []
     for arch_id, group in measured.items():

@@ -32,6 +32,10 @@ class Trial:
     result: Result
     same_as: int | None = None
 
+    def completed(self, epochs: int) -> bool:
+        """Whether it succeeded after all of `epochs`: shorter ones are estimates on the way."""
+        return self.result.status == "ok" and self.job.epochs == epochs
+
 
 @dataclass(frozen=True)
 class FrontEntry:
@@ -102,7 +106,7 @@ def front_entries(trials: Iterable[Trial], epochs: int) -> list[FrontEntry]:
     """
     groups: dict[str, dict[int, Trial]] = {}
     for trial in trials:
-        if trial.result.status == "ok" and trial.job.epochs == epochs:
+        if trial.completed(epochs):
             groups.setdefault(trial.arch_id, {}).setdefault(trial.job.seed, trial)
     seeds = list(groups.values())
     points = [
