@@ -1,25 +1,40 @@
-"""Which results are worth keeping, and how good a set of them is.
+"""Pareto front and hypervolume of points (multiplies, accuracy).
 
-A result is a pair (multiplies, accuracy): fewer multiplies and more accuracy are better.
+Fewer multiplies and more accuracy are better.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
 Point = tuple[int, float]
+Objective = Literal["accuracy", "balanced_accuracy"]
 
 
-def dominates(first: Point, second: Point) -> bool:
-    """Say whether `first` is no worse than `second` in both and better in one; NaN never is."""
-    no_worse = first[0] <= second[0] and first[1] >= second[1]
-    return no_worse and first != second
+class Measured(Protocol):
+    """A result as `value_of` reads it."""
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images classified correctly."""
+
+    @property
+    def details(self) -> Mapping[str, float]:
+        """Further measurements by name."""
+
+
+def value_of(result: Measured, objective: Objective = "accuracy") -> float:
+    """Return the quantity that a search maximises, NaN where it was not measured."""
+    if objective == "accuracy":
+        return result.accuracy
+    return result.details.get(objective, math.nan)
 
 
 def front(points: Sequence[Point]) -> list[int]:
-    """Return the indices of the points that no other dominates, by rising multiplies.
+    """Return the indices of the non-dominated points, by rising multiplies.
 
-    A point with NaN is left out; of equal points the first is kept. One sort and one sweep, in
-    plain Python, because the command that prints a front must not wait for heavy imports.
+    Points with NaN are left out; of equal points the first is kept. One sort and one sweep in plain
+    Python: the command that prints a front does not wait for heavy imports.
     """
     usable = [i for i, (_, accuracy) in enumerate(points) if not math.isnan(accuracy)]
     chosen: list[int] = []
@@ -32,11 +47,12 @@ def front(points: Sequence[Point]) -> list[int]:
 
 
 def hypervolume(points: Sequence[Point], *, low: int, high: int, chance: float) -> float:
-    """Return the dominated area, in [0, 1].
+    """Return the dominated area as a share of the whole, in [0, 1].
 
-    One side is log10(multiplies) from `low`, the space's cheapest architecture, to `high`, the
-    budget; the other is accuracy from `chance` to 1. Points outside count as far as they reach in;
-    NaN counts nothing. Where `low` equals `high` the area is the best accuracy alone.
+    The whole spans log10(multiplies) from `low`, the space's cheapest architecture, to `high`, the
+    budget, and accuracy from `chance` to 1. Points outside count with the part of their area that
+    lies inside; points with NaN do not count. Where `low` equals `high` the area is the best
+    accuracy, scaled likewise.
     """
     scaled = [
         (_share(multiplies, low, high), (accuracy - chance) / (1 - chance))
@@ -45,7 +61,7 @@ def hypervolume(points: Sequence[Point], *, low: int, high: int, chance: float) 
     ]
     if not scaled:
         return 0.0
-    # Imported here: it brings NumPy, and dominance alone needs neither.
+    # Imported here: it brings NumPy, which `front` does not need.
     import moocore
 
     area = moocore.hypervolume([(x, 1 - y) for x, y in scaled], ref=[1.0, 1.0])
@@ -58,5 +74,5 @@ def _share(multiplies: int, low: int, high: int) -> float:
 
 
 def _log(multiplies: int) -> float:
-    # A user's own chain may price its cheapest list at nothing.
+    # A user's own chain may price its cheapest encoding at 0.
     return math.log10(max(1, multiplies))

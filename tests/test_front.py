@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.pareto import Point, dominates, front, hypervolume
+from search.jobs import Result
+from search.pareto import Point, front, hypervolume, value_of
 
 POINTS = st.lists(
     st.tuples(
@@ -14,6 +15,12 @@ POINTS = st.lists(
     ),
     max_size=25,
 )
+
+
+def dominates(first: Point, second: Point) -> bool:
+    """Whether `first` is no worse than `second` in both and better in one; NaN never is."""
+    no_worse = first[0] <= second[0] and first[1] >= second[1]
+    return no_worse and first != second
 
 
 def slow_area(points: list[Point], low: int, high: int, chance: float, cells: int) -> float:
@@ -63,3 +70,10 @@ def test_hypervolume_of_nothing_and_of_failures_is_zero() -> None:
 
 def test_hypervolume_of_a_single_cost_is_the_accuracy() -> None:
     assert hypervolume([(0, 0.75)], low=0, high=0, chance=0.5) == pytest.approx(0.5)
+
+
+def test_the_objective_chooses_what_is_read() -> None:
+    result = Result(0.9, details={"balanced_accuracy": 0.6})
+    assert value_of(result) == 0.9
+    assert value_of(result, "balanced_accuracy") == 0.6
+    assert math.isnan(value_of(Result(0.9), "balanced_accuracy"))

@@ -1,1 +1,1 @@
-"""What a person looks at: progress, the front as table, picture and page."""
+"""Progress of a search, and its front as table, picture and page."""

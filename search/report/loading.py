@@ -1,4 +1,4 @@
-"""How far the data is while it is prepared: a bar on a terminal, plain lines elsewhere."""
+"""Progress of preparing the data: a bar on a terminal, plain lines elsewhere."""
 
 import time
 from types import TracebackType
@@ -7,13 +7,13 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-# Without a terminal: seconds before the first line, and between two.
+# Without a terminal: seconds before the first line, and between two lines.
 _PATIENCE = 2.0
 _PAUSE = 10.0
 
 
 class Loading:
-    """Both things that opening data wants to tell, on stderr. A context manager around it."""
+    """Shows notices and progress on stderr; a context manager around opening the data."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -38,14 +38,18 @@ class Loading:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Show that `done` of `total` are done; a `total` of 0 means unknown."""
+        """Show `done` of `total` steps of `what`; a `total` of 0 means unknown."""
         if not self._console.is_terminal:
             if time.monotonic() >= self._next or not total:
                 self._next = time.monotonic() + _PAUSE
                 self.say(f"{what}: {done:,} of {total:,}" if total else f"{what} …")
             return
         if self._bar is None:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+            )
             self._bar = Progress(*columns, console=self._console, transient=True)
             self._bar.start()
         if what not in self._tasks:

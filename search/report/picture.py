@@ -1,50 +1,50 @@
-"""The picture of a study: accuracy over multiplies, every trial, and the front above them."""
+"""The picture of a study: accuracy over multiplies, all trials and the front."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.networks.arch import OPS
+from search.pareto import Point
+from search.report.axes import as_png, drawing, logarithmic_multiplies, new_figure
+from search.report.text import one_line
 from search.study.trials import FrontEntry, Trial
-from search.units import format_multiplies
 
-Point = tuple[int, float]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class Plot:
-    """What is drawn: (multiplies, accuracy) of all trials and of the front, and its labels.
+    """What is drawn: (multiplies, accuracy) of the trials and of the front.
 
-    `spread` is the standard deviation over seeds of each of the front, 0 where there is one seed.
+    `spread` is the standard deviation over seeds, 0 where there is one seed.
     """
 
-    trials: list[Point]
-    front: list[Point]
-    labels: list[str]
-    spread: list[float] = field(default_factory=list)
+    trials: list[Point]  # [trials]
+    front: list[Point]  # [members]
+    labels: list[str]  # [members]
+    spread: list[float] = field(default_factory=list)  # [members]
 
 
 def plot(trials: Sequence[Trial], found: Sequence[FrontEntry], epochs: int) -> Plot:
-    """Collect what is drawn: full-length successes alone, and the front with its blocks."""
+    """Collect what is drawn: the completed trials, and the front labelled with its blocks."""
     drawn = [
-        (trial.multiplies, trial.result.accuracy)
-        for trial in trials
-        if trial.completed(epochs)
+        (trial.multiplies, trial.result.accuracy) for trial in trials if trial.completed(epochs)
     ]
     return Plot(
         drawn,
         [(row.multiplies, row.accuracy) for row in found],
-        [short_mix(r.value) for r in found],
+        [short_mix(row.value) for row in found],
         [row.accuracy_std if row.seeds > 1 else 0.0 for row in found],
     )
 
 
 def short_mix(value: str) -> str:
-    """Write the blocks of an Arch in initials, `2c 1i` for two conv and one inverted; else nothing.
+    """Count the blocks of an Arch by their initials: `2c 1i` for two conv and one inverted.
 
-    `value` is the canonical JSON of the trial.
+    `value` is the canonical JSON of the trial; the text is empty for anything but an Arch.
     """
     data = json.loads(value)
     blocks = data.get("blocks", []) if isinstance(data, Mapping) else []
@@ -54,15 +54,16 @@ def short_mix(value: str) -> str:
 
 def draw(content: Mapping[str, Any], drawn: Plot) -> bytes:
     """Return the picture as PNG, `content` being what `front.json` says."""
-    # Figure alone: pyplot would look for a display and keep every figure.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+    with drawing():
+        return as_png(_figure(content, drawn))
 
-    figure = Figure(figsize=(8, 5), dpi=144, layout="constrained")
-    FigureCanvasAgg(figure)
+
+def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
+    from matplotlib.ticker import PercentFormatter
+
+    figure = new_figure(8, 5)
     axes = figure.add_subplot()
-    axes.set_xscale("log")
+    logarithmic_multiplies(axes)
     if drawn.trials:
         xs, ys = zip(*drawn.trials, strict=True)
         axes.scatter(xs, ys, s=14, color="#9db4c8", label="trials")
@@ -73,7 +74,7 @@ def draw(content: Mapping[str, Any], drawn: Plot) -> bytes:
     if any(drawn.spread):
         xs, ys = zip(*drawn.front, strict=True)
         axes.errorbar(xs, ys, drawn.spread, fmt="none", ecolor="#c0392b", capsize=3, linewidth=1)
-    for (x, y), label in _spread(drawn):
+    for (x, y), label in _labels_without_overlap(drawn):
         axes.annotate(
             label,
             (x, y),
@@ -83,26 +84,19 @@ def draw(content: Mapping[str, Any], drawn: Plot) -> bytes:
             color="#7b241c",
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
         )
-    info = content["facts"]
-    axes.axvline(info["high"], color="#555555", linestyle=":", linewidth=1)
+    axes.axvline(content["facts"]["high"], color="#555555", linestyle=":", linewidth=1)
     axes.set_xlabel("multiplies for one image" + _legend(drawn))
     axes.set_ylabel("validation accuracy")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: format_multiplies(round(x))))
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.25)
-    axes.set_title(f"{content['study']}: {content['trials']} trials", fontsize=10)
+    axes.set_title(f"{one_line(content['study'], 80)}: {content['trials']} trials", fontsize=10)
     if drawn.trials or drawn.front:
         axes.legend(loc="lower right", edgecolor="none", framealpha=1)
-    target = io.BytesIO()
-    # No date inside: the same study gives the same bytes.
-    figure.savefig(target, format="png", metadata={"Software": None})
-    return target.getvalue()
+    return figure
 
 
-def _spread(drawn: Plot) -> list[tuple[Point, str]]:
-    """Choose the labels to write, so that neighbours on a crowded front don't overprint."""
+def _labels_without_overlap(drawn: Plot) -> list[tuple[Point, str]]:
+    """Return the labels of the front that can be written without covering one another."""
     kept: list[tuple[Point, str]] = []
     if not drawn.front:
         return kept

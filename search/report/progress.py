@@ -1,4 +1,4 @@
-"""How a search is going: a bar on a terminal, plain lines elsewhere, and all of it in `run.log`."""
+"""Progress of a search: a bar on a terminal, plain lines elsewhere, every line in `run.log`."""
 
 import math
 import time
@@ -10,17 +10,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from search.files import reported
+from search.report.text import one_line
 from search.study.trials import Trial
 from search.units import format_multiplies
 
-# A line a second is what a person can take, and what a night's log can hold.
+# Seconds between two lines without a terminal: cheap trials would print thousands.
 _PAUSE = 1.0
+# Characters of an error in a line: a few lines of a terminal.
+_ERROR = 500
 
 
 class ProgressEstimate:
-    """Counts what is done and tells how much time is left, from the trials run so far.
+    """Counts trials and estimates the time left from those run so far.
 
-    `trials` and `hours` are the limits, None for none.
+    `trials` and `hours` are the limits, None for no limit.
     """
 
     def __init__(self, trials: int | None, hours: float | None) -> None:
@@ -33,7 +36,7 @@ class ProgressEstimate:
         self._recorded = 0.0
 
     def count(self, trial: Trial, new: bool) -> None:
-        """Take in a trial; `new` says that it was run now and not read from the study."""
+        """Count a trial; `new` means that it was run now rather than read from the study."""
         self.done += 1
         self._recorded += trial.result.seconds
         if new:
@@ -45,7 +48,7 @@ class ProgressEstimate:
             self.best = trial.result.accuracy
 
     def seconds_left(self) -> float | None:
-        """Return the estimate, or None while nothing is known."""
+        """Return the estimate in seconds, None before the first new trial."""
         left = []
         if self._trials is not None and self._new:
             left.append((self._trials - self.done) * self._spent / self._new)
@@ -54,7 +57,7 @@ class ProgressEstimate:
         return max(0.0, min(left)) if left else None
 
     def text(self) -> str:
-        """Return the state in a few words: `best 0.972, about 1m20s left`."""
+        """Summarise the state: `best 0.9720, about 1m20s left`."""
         best = "none yet" if math.isnan(self.best) else f"{self.best:.4f}"
         failed = f", {self.failed} failed" if self.failed else ""
         left = self.seconds_left()
@@ -62,7 +65,7 @@ class ProgressEstimate:
 
 
 class Watch:
-    """Shows each trial as it is told. A context manager around the search."""
+    """Shows each trial as it ends; a context manager around the search."""
 
     def __init__(
         self, console: Console, trials: int | None, hours: float | None, log: Path | None
@@ -92,12 +95,12 @@ class Watch:
             self._bar.stop()
 
     def tell(self, text: str) -> None:
-        """Print a line and keep it in the log."""
+        """Print a line and write it to the log."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         self._write(text)
 
     def __call__(self, trial: Trial, new: bool) -> None:
-        """Take in a trial."""
+        """Show a trial; `new` as in `ProgressEstimate.count`."""
         self._estimate.count(trial, new)
         line = describe(trial, self._estimate.done, self._trials, self._estimate)
         if new:
@@ -117,11 +120,13 @@ class Watch:
 
 
 def describe(trial: Trial, done: int, total: int | None, estimate: ProgressEstimate) -> str:
-    """Return the plain line of a trial."""
+    """Describe a trial on one line."""
     result = trial.result
     count = f"{done}/{total}" if total else str(done)
     outcome = (
-        f"accuracy {result.accuracy:.4f}" if result.status == "ok" else f"failed: {result.error}"
+        f"accuracy {result.accuracy:.4f}"
+        if result.status == "ok"
+        else f"failed: {one_line(result.error, _ERROR)}"
     )
     return (
         f"{count}  {trial.arch_id}  {format_multiplies(trial.multiplies)} multiplies  {outcome} "
@@ -130,7 +135,7 @@ def describe(trial: Trial, done: int, total: int | None, estimate: ProgressEstim
 
 
 def spell(seconds: float) -> str:
-    """Write a duration as people say it: `42s`, `1m20s`, `3h05m`."""
+    """Write a duration as `42s`, `1m20s` or `3h05m`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"

@@ -1,58 +1,102 @@
-"""The front as a table in the terminal."""
+"""The front as a table: rows of cells, which the terminal and the page both lay out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
+from search.networks.decisions import short_form
+from search.report.notes import classes_unequal, selection_note
+from search.report.terminal import Rows, table
+from search.report.text import one_line
 from search.study.trials import FrontEntry
 from search.units import format_multiplies
+
+# Characters of a network's decisions and, since anything is possible there, of a user's own value.
+_NETWORK = 500
+_VALUE = 80
+
+
+def front_rows(
+    content: Mapping[str, Any], found: Sequence[FrontEntry], *, exact: bool = False
+) -> Rows:
+    """Return the head and a row for each member; `content` is what `front.json` says.
+
+    Balanced accuracy has a column where classes are of unequal size, the search's accuracy where
+    the front is confirmed. `exact` writes all digits of the multiplies.
+    """
+    confirmed = content.get("confirmed", False)
+    balanced = classes_unequal(
+        content["facts"]["data"], [(row.accuracy, row.balanced_accuracy) for row in found]
+    )
+    head = ["arch", "multiplies", "params", "accuracy"]
+    head += ["balanced"] * balanced + ["in search"] * confirmed + ["decisions"]
+    rows: Rows = [tuple(head)]
+    for row in found:
+        cells = [
+            one_line(row.arch_id),
+            f"{row.multiplies:,}" if exact else format_multiplies(row.multiplies),
+            "" if row.params is None else f"{row.params:,}",
+            accuracy(row),
+        ]
+        cells += [f"{row.balanced_accuracy:.4f}"] * balanced
+        cells += [f"{row.search_accuracy:.4f}"] * confirmed
+        rows.append((*cells, _decisions(row)))
+    return rows
+
+
+def text_columns(rows: Rows) -> tuple[int, int]:
+    """Return the columns of `front_rows` that are text: the id and the decisions."""
+    return 0, len(rows[0]) - 1
+
+
+def explanation(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> list[str]:
+    """Say what the columns and the hypervolume mean, a paragraph each."""
+    info = content["facts"]
+    confirmed = content.get("confirmed", False)
+    lines = [selection_note(confirmed=confirmed, unseen=content.get("unseen", False))]
+    if confirmed:
+        lines[0] += (
+            " ± is their standard deviation over seeds; in search: what the search had measured."
+        )
+    if any(row.ops for row in found):
+        lines.append(
+            "Decisions: s8 a stem of 8 channels, w16 a stage of 16, d2 with 2 blocks, k5 a kernel"
+            " of 5×5, e4 an expansion of 4, skip adds the block's input, plain does not."
+        )
+    lines.append(
+        f"Hypervolume {content['hypervolume']:.4f}: share of the area between the cheapest"
+        f" architecture, {format_multiplies(info['cheapest'])}, and the budget, and between"
+        f" chance, {info['chance']:.3g}, and 1."
+    )
+    return lines
+
+
+def title(content: Mapping[str, Any]) -> str:
+    """Name the front."""
+    return f"Front of {one_line(content['study'], 100)}"
+
+
+def summary(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> str:
+    """Say how many trials there were, on which data, within which budget."""
+    info = content["facts"]
+    data = f" on {one_line(info['data']['name'], 100)}" if info["data"] else ""
+    low = f"{format_multiplies(info['low'])} to " if info["low"] else ""
+    return (
+        f"{len(found)} of {content['trials']} trials{data},"
+        f" budget {low}{format_multiplies(info['high'])} multiplies"
+    )
 
 
 def show(console: Console, content: Mapping[str, Any], found: Sequence[FrontEntry]) -> None:
     """Print a front, `content` being what `front.json` says of it."""
-    info = content["facts"]
-    data = f" on {info['data']['name']}" if info["data"] else ""
-    low = f"{format_multiplies(info['low'])} to " if info["low"] else ""
-    console.print(
-        f"Front of {content['study']}: {len(found)} of {content['trials']} trials{data},"
-        f" budget {low}{format_multiplies(info['high'])} multiplies",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("arch", no_wrap=True)
-    confirmed = content.get("confirmed", False)
-    searched = ("in search",) if confirmed else ()
-    for name in ("multiplies", "params", "accuracy", *searched):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("blocks")
-    for row in found:
-        table.add_row(
-            row.arch_id,
-            format_multiplies(row.multiplies),
-            "" if row.params is None else f"{row.params:,}",
-            accuracy(row),
-            *((f"{row.search_accuracy:.4f}",) if confirmed else ()),
-            row.ops or _short(row.value),
-        )
-    console.print(table)
-    if confirmed:
-        console.print(
-            "accuracy is the mean over fresh seeds ± their standard deviation; in search, what the"
-            " search had measured",
-            highlight=False,
-        )
-    console.print(
-        f"hypervolume {content['hypervolume']:.4f} (share of the area between the cheapest"
-        f" architecture, {format_multiplies(info['cheapest'])}, and the budget, and between"
-        f" chance, {info['chance']:.3g}, and 1)",
-        highlight=False,
-        markup=False,
-    )
+    heading = f"{title(content)}: {summary(content, found)}"
+    console.print(heading, highlight=False, markup=False, soft_wrap=True)
+    rows = front_rows(content, found)
+    text = text_columns(rows)
+    console.print(table(rows, left=text, whole=range(text[1])), highlight=False)
+    for line in explanation(content, found):
+        console.print(line, highlight=False, markup=False)
 
 
 def accuracy(row: FrontEntry) -> str:
@@ -60,5 +104,7 @@ def accuracy(row: FrontEntry) -> str:
     return f"{row.accuracy:.4f}" + (f" ± {row.accuracy_std:.4f}" if row.seeds > 1 else "")
 
 
-def _short(value: str) -> str:
-    return value if len(value) <= 40 else f"{value[:37]}..."
+def _decisions(row: FrontEntry) -> str:
+    if row.ops:
+        return one_line(short_form(row.value), _NETWORK)
+    return one_line(row.value, _VALUE)

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from rich.console import Console
 
 from search.jobs import Job, Result, failed
 from search.networks.arch import Arch, Block, Head, Input, Stem, to_json
+from search.networks.decisions import short_form
+from search.report.notes import classes_unequal, selection_note
 from search.report.page import page
 from search.report.picture import draw, plot, short_mix
 from search.report.progress import ProgressEstimate, Watch, spell
-from search.report.table import show
+from search.report.table import explanation, front_rows, show
 from search.study.study import StudyInfo
 from search.study.tables import front_content
 from search.study.trials import Trial, front_entries
@@ -71,8 +74,44 @@ def test_the_table_shows_each_member() -> None:
     assert "2 of 5 trials on digits, budget 5k multiplies" in printed
     for row in FRONT:
         assert row.arch_id in printed
-    assert "2 conv + 1 separable" in printed
+    # Words of one cell, over several lines.
+    assert set(short_form(FRONT[0].value).split()) <= set(printed.split())
+    assert "on average too high" in " ".join(printed.split())
     json.dumps(CONTENT)
+
+
+def test_balanced_accuracy_has_a_column_where_classes_are_unequal() -> None:
+    balanced = [
+        replace(one, result=replace(one.result, details={"balanced_accuracy": 0.3}))
+        for one in TRIALS
+    ]
+    found = front_entries(balanced, 8)
+    assert front_rows(CONTENT, found)[0] == (
+        *("arch", "multiplies", "params", "accuracy", "balanced", "decisions"),
+    )
+    assert front_rows(CONTENT, found)[1][3:5] == ("0.5000", "0.3000")
+    assert "balanced" not in front_rows(CONTENT, FRONT)[0]
+    counted = {**CONTENT, "facts": {**CONTENT["facts"], "data": {"class_counts": [5, 4]}}}
+    assert "balanced" not in front_rows(counted, found)[0]
+
+
+def test_classes_are_unequal_by_their_sizes_where_known() -> None:
+    assert classes_unequal({"class_counts": [600, 200]}, [])
+    assert not classes_unequal({"class_counts": [29, 28]}, [(0.9, 0.5)])
+    assert classes_unequal({}, [(0.9, 0.9), (0.48, 0.21)])
+    # A stratified part of 287 images has classes of 28 and 29.
+    assert not classes_unequal({}, [(0.9617, 0.9618), (0.5, math.nan)])
+
+
+def test_what_is_left_of_the_selection_bias_is_said() -> None:
+    assert "too high" in selection_note(confirmed=False)
+    assert "a part of the selection bias is left" in selection_note(confirmed=True)
+    assert "never saw" in selection_note(confirmed=True, unseen=True)
+    confirmed = {**CONTENT, "confirmed": True}
+    assert "in search" in front_rows(confirmed, FRONT)[0]
+    told = explanation(confirmed, FRONT)[0]
+    assert told.startswith(selection_note(confirmed=True))
+    assert "standard deviation" in told
 
 
 def test_plain_lines_where_no_terminal_is(tmp_path: Path) -> None:

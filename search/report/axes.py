@@ -1,0 +1,73 @@
+"""What all drawings share: matplotlib without global state, an axis of multiplies, saving."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from search.units import format_multiplies
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw labels as they are, in the same bytes each time: around making and saving a figure.
+
+    Without it matplotlib reads `$…$` in a label as mathematics, and fails on what it cannot parse.
+    A character that its font lacks is drawn as a box, without a warning for each.
+    """
+    from matplotlib import rc_context
+
+    with (
+        warnings.catch_warnings(),
+        rc_context(
+            {
+                "text.parse_math": False,
+                "svg.fonttype": "none",  # text stays text
+                "svg.hashsalt": "convbudget",
+                "font.size": 10,
+            }
+        ),
+    ):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure of so many inches."""
+    # Not by pyplot, which would look for a display and keep every figure.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=144, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def logarithmic_multiplies(axes: "Axes") -> None:
+    """Make the x-axis logarithmic, with ticks such as `50k`."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: format_multiplies(round(x))))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def as_png(figure: "Figure") -> bytes:
+    """Return the figure as PNG, without a date."""
+    target = io.BytesIO()
+    figure.savefig(target, format="png", metadata={"Software": None})
+    return target.getvalue()
+
+
+def as_svg(figure: "Figure") -> str:
+    """Return the figure as one SVG element, without a date."""
+    target = io.StringIO()
+    figure.savefig(target, format="svg", metadata={"Date": None})
+    text = target.getvalue()
+    return text[text.index("<svg") :]

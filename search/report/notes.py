@@ -1,0 +1,43 @@
+"""What a reader must know beside the figures, in the words that table, page and JSON share."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# Classes are called unequal from this ratio of the largest to the smallest on.
+_RATIO = 1.5
+# Where the sizes are unknown: a stratified part differs by single images, so does its accuracy.
+_DIFFERENCE = 0.01
+
+
+def selection_note(*, confirmed: bool, unseen: bool = False) -> str:
+    """Say which selection bias is left in the accuracies of a front.
+
+    `confirmed`: they are means over seeds that the search did not use; `unseen`: they were measured
+    on images that the search did not use either.
+    """
+    if not confirmed:
+        return (
+            "Accuracies are the search's own: the highest of many noisy measurements, on average"
+            " too high. confirm.seeds=3 measures the front again."
+        )
+    if unseen:
+        return (
+            "Accuracies are means over fresh seeds, on images that the search never saw:"
+            " free of selection bias but for the last choice among the members."
+        )
+    return (
+        "Accuracies are means over fresh seeds, but on the validation images that chose the front:"
+        " a part of the selection bias is left."
+    )
+
+
+def classes_unequal(data: Mapping[str, Any], accuracies: Iterable[tuple[float, float]]) -> bool:
+    """Say whether balanced accuracy is worth showing beside accuracy.
+
+    `data` is what a study notes of its data, with `class_counts` where they are known; `accuracies`
+    are pairs (accuracy, balanced accuracy), NaN where not measured, for where they are not.
+    """
+    counts = data.get("class_counts")
+    if counts:
+        return bool(max(counts) > _RATIO * min(counts))
+    return any(abs(plain - balanced) > _DIFFERENCE for plain, balanced in accuracies)
