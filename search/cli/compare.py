@@ -72,7 +72,7 @@ def _parser() -> Parser:
         " none",
     )
     parser.add_argument(
-        "--seed", type=reads(_seed), default=0, metavar="0", help="of the resampling"
+        "--seed", type=reads(_seed), default=0, metavar="0", help="of the random permutations"
     )
     parser.add_argument("--json", action="store_true", help="print all figures as one object")
     return parser

@@ -1,1 +1,1 @@
-"""Studies beside each other: what differs, and whether it made a difference."""
+"""Comparison of studies: which settings differ, and whether that made a difference."""

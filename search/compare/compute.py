@@ -1,28 +1,32 @@
-"""How good the front was after how much was spent.
+"""Hypervolume of a search's front over the compute or the time spent.
 
-Compute is counted in multiplies per training image: 3 × multiplies × epochs, a forward pass and a
-backward pass of twice its cost. All that can be compared has trained on equally many images, so
-their number is left out, and one's own evaluator without images counts alike.
+Compute is counted in multiplies per training image, 3 × multiplies × epochs: a forward pass, and a
+backward pass of twice its cost. Studies that can be compared train on equally many images, so their
+number is left out; a user's own evaluator, without images, is counted alike.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.compare.studies import Entry
-from search.pareto import Point, hypervolume
-from search.study.trials import Trial
+from search.pareto import Objective, Point, hypervolume, value_of
 
 Floats = NDArray[np.float64]
-# A training step costs a forward pass and, for two gradients, twice as much again.
+# A training step costs one forward pass and two gradients of the same cost each.
 _PASSES = 3
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The one area that all fronts of a comparison are measured in; multiplies, and accuracy."""
+    """The area in which all fronts of a comparison are measured.
+
+    It spans `low` to `high` multiplies and accuracy from `chance` to 1.
+    """
 
     low: int
     high: int
@@ -35,10 +39,10 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """After `spent` (rising, one entry a trial) the front of the search had the `area`."""
+    """The area of a search's front after each of its trials."""
 
-    spent: Floats
-    area: Floats
+    spent: Floats  # [trials], rising
+    area: Floats  # [trials]
 
     def at(self, grid: Floats) -> Floats:
         """Return the area at each point of `grid`: a step function, 0 before the first trial."""
@@ -47,7 +51,7 @@ class Curve:
 
     @property
     def end(self) -> float:
-        """All that was spent."""
+        """The total spent."""
         return float(self.spent[-1])
 
 
@@ -60,12 +64,17 @@ def reference(entries: Sequence[Entry]) -> Reference:
     )
 
 
-def curve(entry: Entry, within: Reference, price: Callable[[Entry], Sequence[float]]) -> Curve:
-    """Return the area of a study's front after each of its trials, over what `price` counts."""
+def curve(
+    entry: Entry,
+    within: Reference,
+    price: Callable[[Entry], Sequence[float]],
+    objective: Objective = "accuracy",
+) -> Curve:
+    """Return the area of a study's front after each of its trials, over their summed `price`."""
     areas: list[float] = []
     kept: list[Point] = []
     for trial in entry.trials:
-        point = (trial.multiplies, trial.result.accuracy)
+        point = (trial.multiplies, value_of(trial.result, objective))
         if trial.completed(entry.info.epochs) and not any(_covers(other, point) for other in kept):
             kept = [other for other in kept if not _covers(point, other)] + [point]
             areas.append(within.area(kept))
@@ -77,9 +86,9 @@ def curve(entry: Entry, within: Reference, price: Callable[[Entry], Sequence[flo
 def compute(entry: Entry) -> list[float]:
     """Return the training compute of each trial, in multiplies per training image.
 
-    A training that went on from a shorter one of the same architecture and seed is charged for
-    what it added: the shorter one's decay of the learning rate, `train.decay` of its epochs, is
-    not part of the longer. A result that was taken over costs nothing, a failure its full price.
+    A training that continues a shorter one of the same architecture and seed costs what it added:
+    the shorter one's learning-rate decay, `train.decay` of its epochs, is not part of the longer.
+    A result taken over from another trial costs nothing, a failure its full price.
     """
     decay = float(entry.settings.get("train", {}).get("decay", 0.0))
     before: dict[tuple[str, int], float] = {}
@@ -95,14 +104,22 @@ def compute(entry: Entry) -> list[float]:
 
 
 def seconds(entry: Entry) -> list[float]:
-    """Return the seconds that each trial took, as stored: compilation included, one after other."""
+    """Return the recorded seconds of each trial, compilation included."""
     return [trial.result.seconds for trial in entry.trials]
 
 
-def best_within(trials: Sequence[Trial] | Sequence[Point], level: int) -> float | None:
-    """Return the best accuracy at no more than `level` multiplies; None where nothing is."""
-    points = [(t.multiplies, t.result.accuracy) if isinstance(t, Trial) else t for t in trials]
-    return max((accuracy for cost, accuracy in points if cost <= level), default=None)
+class Measurement(NamedTuple):
+    """One network: its cost, what the search maximises, and its balanced accuracy (or NaN)."""
+
+    multiplies: int
+    value: float
+    balanced: float
+
+
+def best_within(measured: Sequence[Measurement], level: int) -> Measurement | None:
+    """Return the network of the highest value within `level` multiplies, None where none is."""
+    inside = (one for one in measured if one.multiplies <= level and not math.isnan(one.value))
+    return max(inside, key=lambda one: one.value, default=None)
 
 
 def _covers(first: Point, second: Point) -> bool:

@@ -1,4 +1,4 @@
-"""All figures of a comparison, computed once; table, page and JSON only show them."""
+"""All results of a comparison, computed once; table, page and JSON only show them."""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import numpy as np
 from search.compare.compute import (
     Curve,
     Floats,
+    Measurement,
     Reference,
     best_within,
     compute,
@@ -19,36 +20,41 @@ from search.compare.compute import (
     seconds,
 )
 from search.compare.groups import Group, group
-from search.compare.statistics import Estimate, Matched, difference, estimate, interval, matched
+from search.compare.notes import notes
+from search.compare.populations import Matched, Population, matched
+from search.compare.statistics import Estimate, difference, estimate, interval
 from search.compare.studies import Entry
-from search.pareto import Point
+from search.pareto import Objective, Point, value_of
+from search.report.notes import classes_unequal
+from search.study.trials import Trial
 
 FORMAT = "convbudget-compare/1"
-# Points of a curve, evenly over the logarithm of what was spent.
+# Points of a curve, evenly spaced in the logarithm of what was spent.
 _GRID = 80
-# Levels of cost that are chosen where none are given.
+# Number of cost levels where none are given.
 _LEVELS = 5
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve's mean over seeds with its 95 % interval, None for one seed, at each of `spent`."""
+    """A curve's mean over seeds with its pointwise 95 % interval, None for one seed."""
 
-    spent: list[float]
-    area: list[float]
-    low: list[float] | None
-    high: list[float] | None
+    spent: list[float]  # [points]
+    area: list[float]  # [points]
+    low: list[float] | None  # [points]
+    high: list[float] | None  # [points]
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of one group.
+    """The results of one group.
 
     `spent`: compute of a whole search (multiplies per training image), `seconds` and `trials`
     likewise, each the mean over seeds; `area` at the compute that every study reached; `area_end`
-    at the end of each search; `accuracy_at` the best accuracy at each level of cost, None where a
-    seed has nothing that cheap; `models` the (multiplies, accuracy) of every architecture trained,
-    `fronts` those of the fronts, one a seed.
+    at the end of each search; `accuracy_at`: the best value of the objective within each level of
+    cost, None where a seed has no network that cheap; `balanced_at`: the balanced accuracy of those
+    networks, None where classes are of equal size; `models`: (multiplies, value) of every
+    architecture that a study trained; `fronts`: likewise of each study's front.
     """
 
     label: str
@@ -59,7 +65,8 @@ class Figures:
     seconds: float
     area: Estimate
     area_end: Estimate
-    accuracy_at: list[Estimate | None]
+    accuracy_at: list[Estimate | None]  # [levels]
+    balanced_at: list[Estimate | None] | None  # [levels]
     over_compute: Line
     over_seconds: Line
     models: list[Point]
@@ -68,23 +75,30 @@ class Figures:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two groups: the second's area minus the first's at equal compute, and their models."""
+    """Two groups; all differences are the second minus the first.
+
+    `paired`: both have the same seeds, so differences were taken seed by seed; `difference`: of the
+    areas at equal compute; `accuracy_won`: of the best values within each level of cost, None where
+    a seed has no network that cheap; `matched`: their models at equal multiplies.
+    """
 
     first: str
     second: str
     paired: bool
     difference: Estimate
+    accuracy_won: list[Estimate | None]  # [levels]
     matched: Matched | None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that a comparison found; `equal` is the compute that every study reached.
+    """The results of a comparison.
 
-    `confirmed` says that accuracies at levels are means over fresh seeds; curves and models are
-    always the search's own.
+    `objective`: what is compared; `equal`: the compute that every study reached; `confirmed`: the
+    values at the `levels` are means over fresh seeds (curves and models are always the search's).
     """
 
+    objective: Objective
     reference: Reference
     equal: float
     levels: list[int]
@@ -97,30 +111,42 @@ class Comparison:
 def measure(
     entries: Sequence[Entry], levels: Sequence[int] | None = None, seed: int = 0
 ) -> Comparison:
-    """Compare studies that `reading.check` let through; `seed` is that of the resampling."""
+    """Compare studies that passed `studies.check`; `seed` is that of the random permutations."""
     within = reference(entries)
     groups = group(entries)
+    objectives = {entry.objective for entry in entries}
+    objective = objectives.pop() if len(objectives) == 1 else "accuracy"
     confirmed = all(entry.confirmed for entry in entries)
     chosen = sorted(set(levels)) if levels else _levels(within)
-    curves = [[curve(entry, within, compute) for entry in g.entries] for g in groups]
+    curves = [[curve(entry, within, compute, objective) for entry in g.entries] for g in groups]
     equal = min(one.end for several in curves for one in several)
     rng = np.random.default_rng(seed)
-    figures = [
-        _figures(g, several, within, equal, chosen, confirmed, rng)
-        for g, several in zip(groups, curves, strict=True)
-    ]
-    reached = [np.array([one.at(np.array([equal]))[0] for one in several]) for several in curves]
-    pairs = [
-        _pair(groups[a], groups[b], reached[a], reached[b], (figures[a], figures[b]), rng)
-        for a, b in combinations(range(len(groups)), 2)
-    ]
-    return Comparison(
-        within, equal, chosen, confirmed, figures, pairs, _notes(groups, entries, confirmed)
+    networks = [[_measurements(e, confirmed, objective) for e in g.entries] for g in groups]
+    best = [[[best_within(own, c) for own in several] for c in chosen] for several in networks]
+    balanced = classes_unequal(
+        entries[0].info.data,
+        ((trial.result.accuracy, _balanced(trial)) for e in entries for trial in e.finished()),
     )
+    figures = [
+        _figures(members, several, within, equal, found, balanced, objective)
+        for members, several, found in zip(groups, curves, best, strict=True)
+    ]
+    sides = [
+        _Side(
+            members,
+            np.array([one.at(np.array([equal]))[0] for one in several]),
+            [_known([one and one.value for one in at_level]) for at_level in found],
+            population(members.entries, objective),
+        )
+        for members, several, found in zip(groups, curves, best, strict=True)
+    ]
+    pairs = [_pair(first, second, rng) for first, second in combinations(sides, 2)]
+    told = notes(groups, confirmed, [one.matched for one in pairs])
+    return Comparison(objective, within, equal, chosen, confirmed, figures, pairs, told)
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Return all figures as plain JSON values."""
+    """Return all results as plain JSON values."""
     return {"format": FORMAT, **asdict(comparison)}
 
 
@@ -129,16 +155,13 @@ def _figures(
     curves: Sequence[Curve],
     within: Reference,
     equal: float,
-    levels: Sequence[int],
-    confirmed: bool,
-    rng: np.random.Generator,
+    best: Sequence[Sequence[Measurement | None]],
+    balanced: bool,
+    objective: Objective,
 ) -> Figures:
     entries = members.entries
-    fronts: list[list[Point]] = [[(m.multiplies, m.accuracy) for m in e.front] for e in entries]
-    searched: list[list[Point]] = [
-        [(t.multiplies, t.result.accuracy) for t in e.finished()] for e in entries
-    ]
-    timed = [curve(entry, within, seconds) for entry in entries]
+    timed = [curve(entry, within, seconds, objective) for entry in entries]
+    models = population(entries, objective)
     return Figures(
         label=members.label,
         studies=[entry.name for entry in entries],
@@ -146,48 +169,76 @@ def _figures(
         trials=float(np.mean([len(entry.trials) for entry in entries])),
         spent=float(np.mean([one.end for one in curves])),
         seconds=float(np.mean([one.end for one in timed])),
-        area=estimate([one.at(np.array([equal]))[0] for one in curves], rng),
-        area_end=estimate([one.area[-1] for one in curves], rng),
-        accuracy_at=[_best(fronts if confirmed else searched, level, rng) for level in levels],
-        over_compute=_line(curves, rng),
-        over_seconds=_line(timed, rng),
-        models=models(entries),
-        fronts=fronts,
+        area=estimate([one.at(np.array([equal]))[0] for one in curves]),
+        area_end=estimate([one.area[-1] for one in curves]),
+        accuracy_at=[_estimate([one and one.value for one in found]) for found in best],
+        balanced_at=[_estimate([one and one.balanced for one in found]) for found in best]
+        if balanced
+        else None,
+        over_compute=_line(curves),
+        over_seconds=_line(timed),
+        models=list(zip(map(int, models.multiplies), map(float, models.accuracy), strict=True)),
+        fronts=[
+            [(m.multiplies, float(getattr(m, objective))) for m in entry.front] for entry in entries
+        ],
     )
 
 
-def models(entries: Sequence[Entry]) -> list[Point]:
-    """Return (multiplies, accuracy) of each architecture trained in full, once over all studies.
+def population(entries: Sequence[Entry], objective: Objective = "accuracy") -> Population:
+    """Return every architecture that a study trained in full, once for each study.
 
-    Several trainings of one are one model, with their mean: they are not independent draws.
+    Several trainings of one architecture in one study are one model with their mean, because they
+    are not independent draws; results taken over from another trial are left out.
     """
-    found: dict[str, tuple[int, list[float]]] = {}
-    for entry in entries:
+    rows: list[tuple[int, float, int]] = []
+    for study, entry in enumerate(entries):
+        found: dict[str, tuple[int, list[float]]] = {}
         for trial in entry.finished():
-            if trial.same_as is None:
-                _, accuracies = found.setdefault(trial.arch_id, (trial.multiplies, []))
-                accuracies.append(trial.result.accuracy)
-    return [(cost, float(np.mean(accuracies))) for cost, accuracies in found.values()]
+            value = value_of(trial.result, objective)
+            if trial.same_as is None and not math.isnan(value):
+                found.setdefault(trial.arch_id, (trial.multiplies, []))[1].append(value)
+        rows += [(cost, float(np.mean(values)), study) for cost, values in found.values()]
+    table = np.array(rows, np.float64).reshape(-1, 3)
+    return Population(table[:, 0], table[:, 1], table[:, 2].astype(np.int64), len(entries))
 
 
-def _best(
-    points: Sequence[Sequence[Point]], level: int, rng: np.random.Generator
-) -> Estimate | None:
-    found = [best_within(own, level) for own in points]
-    reached = [value for value in found if value is not None]
-    return estimate(reached, rng) if len(reached) == len(found) else None
+def _measurements(entry: Entry, confirmed: bool, objective: Objective) -> list[Measurement]:
+    if confirmed:
+        return [
+            Measurement(row.multiplies, getattr(row, objective), row.balanced_accuracy)
+            for row in entry.front
+        ]
+    return [
+        Measurement(trial.multiplies, value_of(trial.result, objective), _balanced(trial))
+        for trial in entry.finished()
+    ]
 
 
-def _line(curves: Sequence[Curve], rng: np.random.Generator) -> Line:
-    """Average curves from where all have begun to where the first of them ends."""
+def _balanced(trial: Trial) -> float:
+    return value_of(trial.result, "balanced_accuracy")
+
+
+def _known(values: Sequence[float | None]) -> list[float] | None:
+    """Return one value for each seed, None where a seed has none."""
+    known = [value for value in values if value is not None and not math.isnan(value)]
+    return known if len(known) == len(values) else None
+
+
+def _estimate(values: Sequence[float | None]) -> Estimate | None:
+    known = _known(values)
+    return None if known is None else estimate(known)
+
+
+def _line(curves: Sequence[Curve]) -> Line:
+    """Average curves from where all have begun to where the first one ends."""
     begin = max(float(one.spent[0]) for one in curves)
     end = max(begin, min(one.end for one in curves))
-    # Nothing spent has no logarithm: a user's chain may price lists at 0, a clock may stand.
+    # Zero has no logarithm: a user's chain may price encodings at 0, a trial may take 0 seconds.
     grid: Floats = np.geomspace(begin, end, _GRID) if 0 < begin < end else np.array([begin, end])
-    # Exact ends: rounding must not fall short of the last trial.
+    # Exact ends: rounding must not leave out the last trial.
     grid[0], grid[-1] = begin, end
     areas = np.array([one.at(grid) for one in curves])
-    low, high = interval(areas, rng)
+    low, high = interval(areas)
     return Line(
         grid.tolist(),
         areas.mean(axis=0).tolist(),
@@ -196,21 +247,32 @@ def _line(curves: Sequence[Curve], rng: np.random.Generator) -> Line:
     )
 
 
-def _pair(
-    first: Group,
-    second: Group,
-    area_first: Floats,
-    area_second: Floats,
-    figures: tuple[Figures, Figures],
-    rng: np.random.Generator,
-) -> Pair:
-    paired = first.seeds == second.seeds
-    gap = difference(area_first, area_second, paired=paired, rng=rng)
-    (costs_a, accuracies_a), (costs_b, accuracies_b) = (
-        zip(*one.models, strict=True) for one in figures
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """What a pair needs of one group: for each seed, or for each model."""
+
+    group: Group
+    areas: Floats  # [seeds], at equal compute
+    best: list[list[float] | None]  # [levels][seeds]
+    models: Population
+
+
+def _pair(first: _Side, second: _Side, rng: np.random.Generator) -> Pair:
+    groups = (first.group, second.group)
+    paired = first.group.seeds == second.group.seeds
+    # A strategy that learns chooses models by earlier results, so they are not independent draws.
+    independent = all(entry.strategy == "random" for g in groups for entry in g.entries)
+    return Pair(
+        first.group.label,
+        second.group.label,
+        paired,
+        difference(first.areas, second.areas, paired=paired),
+        [
+            None if a is None or b is None else difference(a, b, paired=paired)
+            for a, b in zip(first.best, second.best, strict=True)
+        ],
+        matched(first.models, second.models, paired=paired, independent=independent, rng=rng),
     )
-    found = matched((costs_a, accuracies_a), (costs_b, accuracies_b), rng)
-    return Pair(first.label, second.label, paired, gap, found)
 
 
 def _levels(within: Reference) -> list[int]:
@@ -219,34 +281,3 @@ def _levels(within: Reference) -> list[int]:
     series = [digit * 10**power for power in range(top + 1) for digit in (1, 2, 5)]
     inside = [level for level in series if 1.5 * within.low <= level < within.high]
     return [*inside[-(_LEVELS - 1) :], within.high]
-
-
-def _notes(groups: Sequence[Group], entries: Sequence[Entry], confirmed: bool) -> list[str]:
-    notes = []
-    fewest = min(len(g.entries) for g in groups)
-    if fewest < 2:
-        lonely = ", ".join(g.label for g in groups if len(g.entries) < 2)
-        notes.append(f"One seed alone has no interval ({lonely}): add seeds, as in -m seed=0,1,2.")
-    elif fewest < 5:
-        notes.append(
-            f"With {fewest} seeds a bootstrap interval is too narrow: take it for the least spread."
-        )
-    if not confirmed:
-        notes.append(
-            "Accuracies are the search's own, the best of many and so too high;"
-            " confirm.seeds=3 measures them again."
-        )
-    strategies = {str(_strategy(entry)) for entry in entries}
-    if len(groups) > 1 and strategies != {"random"}:
-        notes.append(
-            "Models that a learning strategy chose are no random sample of their space: read KS as"
-            " a distance between what was tried; strategy=random samples."
-        )
-    if len({len(g.entries) for g in groups}) > 1:
-        notes.append("Groups have unequally many seeds.")
-    return notes
-
-
-def _strategy(entry: Entry) -> object:
-    strategy = entry.settings.get("strategy")
-    return strategy.get("name") if isinstance(strategy, dict) else strategy

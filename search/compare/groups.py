@@ -1,4 +1,4 @@
-"""Studies that differ in their seed alone are one group, named after what sets it apart."""
+"""Group studies that differ only in their seed, and name groups by the settings that differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,19 @@ from typing import Any
 
 from search.compare.studies import Entry, settings_of
 from search.files import canonical_json
-from search.units import format_multiplies
+from search.units import format_multiplies, parse_multiplies
 
-# What a study notes of one's own space follows from the space and the budget.
+# A study derives these from its space and budget, so they are not settings that a user chose.
 _DERIVED = {"space.within", "space.cheapest"}
-# Budgets are read as people write them.
+# Settings shown as numbers of multiplies.
 _MULTIPLIES = {"budget", "budget_low"}
+# Characters of a name in the head of a table, about as wide as its cells.
+_WIDTH = 22
 
 
 @dataclass(frozen=True)
 class Group:
-    """Studies of equal settings over seeds, by rising seed; `label` is what others have not."""
+    """Studies with equal settings, by rising seed; `label` states what sets them apart."""
 
     label: str
     entries: tuple[Entry, ...]
@@ -28,7 +30,7 @@ class Group:
 
 
 def group(entries: Sequence[Entry]) -> list[Group]:
-    """Group studies by their settings, in the order in which they were given."""
+    """Group studies by their settings without the seed, in the order given."""
     by_settings: dict[str, list[Entry]] = {}
     settings: dict[str, dict[str, Any]] = {}
     for entry, flat in zip(entries, settings_of(entries), strict=True):
@@ -45,8 +47,8 @@ def group(entries: Sequence[Entry]) -> list[Group]:
 def label(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Name each of several settings (dotted keys) by the overrides in which they differ.
 
-    Where the name of a part, such as `space.name`, tells its settings apart, it stands for them.
-    A single one is called `all`.
+    Where the name of a part, such as `space.name`, already distinguishes the settings of that part,
+    only the name is written. A single one is called `all`.
     """
     keys = sorted({key for flat in settings for key in flat})
     differing = [
@@ -74,6 +76,26 @@ def label(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def short_labels(labels: Sequence[str]) -> list[str]:
+    """Return names for the columns of a table, in the order of `labels`.
+
+    They are the values where all labels set one and the same key, else the labels; where one of
+    these is long, letters.
+    """
+    names = list(labels)
+    if len({text.partition("=")[0] for text in labels}) == 1 and all(
+        "=" in text and " " not in text for text in labels
+    ):
+        names = [text.partition("=")[2] for text in labels]
+    if len(set(names)) == len(names) and all(0 < len(name) <= _WIDTH for name in names):
+        return names
+    return [_letter(index) for index in range(len(labels))]
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index) if index < 26 else f"G{index + 1}"
+
+
 def _name_suffices(
     part: str, differing: Sequence[str], settings: Sequence[Mapping[str, Any]]
 ) -> bool:
@@ -88,8 +110,10 @@ def _name_suffices(
 def _override(key: str, value: Any) -> str:
     """Write a setting as it would be typed: `strategy=local`, `space.ops=[conv,separable]`."""
     word = key.removesuffix(".name") if key.count(".") == 1 else key
-    if key in _MULTIPLIES and isinstance(value, int):
-        return f"{word}={format_multiplies(value)}"
+    if key in _MULTIPLIES and isinstance(value, int) and value > 0:
+        text = format_multiplies(value)
+        # Four digits may be too few to tell two budgets apart.
+        return f"{word}={text if parse_multiplies(text) == value else value}"
     if isinstance(value, list):
         return f"{word}=[{','.join(map(str, value))}]"
     return f"{word}={value}"

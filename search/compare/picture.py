@@ -1,55 +1,44 @@
 """A comparison as four drawings: area over compute and over time, fronts, distributions."""
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search.compare.figures import Comparison, Figures, Line
-from search.compare.statistics import weights
-from search.compare.table import letters
-from search.units import format_multiplies
+from search.compare.figures import Comparison, Line
+from search.compare.populations import weights
+from search.report.axes import as_svg, drawing, logarithmic_multiplies, new_figure
+from search.report.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
+# Characters of a label in the legend, of which two stand beside each other.
+_LABEL = 70
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 def draw(comparison: Comparison) -> str:
     """Return the drawings as one SVG element."""
-    from matplotlib import rc_context
-
-    # Text stays text, and the same figures give the same bytes.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "convbudget", "font.size": 10}):
-        target = io.StringIO()
-        figure(comparison).savefig(target, format="svg", metadata={"Date": None})
-    text = target.getvalue()
-    return text[text.index("<svg") :]
+    with drawing():
+        return as_svg(_figure(comparison))
 
 
-def figure(comparison: Comparison) -> "Figure":
-    """Return the drawings as a figure that any of matplotlib's formats can save."""
-    # Figure alone: pyplot would look for a display and keep every figure.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(11, 8.5), layout="constrained")
-    FigureCanvasAgg(drawn)
+def _figure(comparison: Comparison) -> "Figure":
+    drawn = new_figure(11, 8.5)
     panels: Any = drawn.subplots(2, 2)
     over_compute, over_time, fronts, models = panels.flat
     groups = comparison.groups
-    _curves(over_compute, groups, [one.over_compute for one in groups])
+    handles = _curves(over_compute, [one.over_compute for one in groups])
     over_compute.set_xlabel("training compute, multiplies per training image")
-    _curves(over_time, groups, [one.over_seconds for one in groups])
+    _curves(over_time, [one.over_seconds for one in groups])
     over_time.set_xlabel("seconds of training")
     _fronts(fronts, comparison)
-    _distributions(models, groups)
-    handles, _ = over_compute.get_legend_handles_labels()
-    labels = [f"{short}  {label}" for label, short in letters(comparison).items()]
+    _distributions(models, comparison)
+    labels = [one_line(one.label, _LABEL) for one in groups]
     drawn.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
     return drawn
 
@@ -58,20 +47,31 @@ def _colour(index: int) -> str:
     return _COLOURS[index % len(_COLOURS)]
 
 
-def _curves(axes: "Axes", groups: Sequence[Figures], lines: Sequence[Line]) -> None:
-    for index, (one, line) in enumerate(zip(groups, lines, strict=True)):
+def _curves(axes: "Axes", lines: Sequence[Line]) -> list["Line2D"]:
+    """Draw means and intervals; return a handle for each line."""
+    handles = []
+    for index, line in enumerate(lines):
         colour = _colour(index)
-        axes.step(line.spent, line.area, where="post", color=colour, label=one.label)
+        handles += axes.step(line.spent, line.area, where="post", color=colour)
         if line.low is not None and line.high is not None:
             axes.fill_between(
                 line.spent, line.low, line.high, step="post", color=colour, alpha=0.18, linewidth=0
             )
     if all(line.spent[0] > 0 for line in lines):
-        axes.set_xscale("log")
-        _counts(axes)
+        logarithmic_multiplies(axes)
+    # With two seeds intervals are so wide that the means would be one flat line.
+    low, high = min(min(one.area) for one in lines), max(max(one.area) for one in lines)
+    margin = max(high - low, 0.01)
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(max(bottom, low - margin), min(top, high + margin))
+    cut = bottom < low - margin or top > high + margin
     axes.set_ylabel("area of the front")
-    axes.set_title("Area with 95 % intervals over seeds", fontsize=10)
+    axes.set_title(
+        "Area with 95 % intervals over seeds" + (", which leave the frame" if cut else ""),
+        fontsize=10,
+    )
     axes.grid(alpha=0.25)
+    return handles
 
 
 def _fronts(axes: "Axes", comparison: Comparison) -> None:
@@ -80,23 +80,23 @@ def _fronts(axes: "Axes", comparison: Comparison) -> None:
             costs, accuracies = zip(*sorted(points), strict=True)
             axes.step(costs, accuracies, where="post", color=_colour(index), alpha=0.8, linewidth=1)
             axes.scatter(costs, accuracies, color=_colour(index), s=12)
-    # A front holds on to the right of its last point: the budget is where it ends.
-    axes.set_xlim(comparison.reference.low * 0.9, comparison.reference.high * 1.1)
-    axes.set_xscale("log")
-    _counts(axes)
+    logarithmic_multiplies(axes)
+    # The last step of a front ends at the budget.
+    axes.set_xlim(max(comparison.reference.low, 1) * 0.9, comparison.reference.high * 1.1)
     axes.set_xlabel("multiplies for one image")
-    axes.set_ylabel("validation accuracy")
-    kind = "means over fresh seeds" if comparison.confirmed else "the search's own figures"
-    axes.set_title(f"Fronts, one a seed ({kind})", fontsize=10)
+    axes.set_ylabel(_objective(comparison))
+    kind = "means over fresh seeds" if comparison.confirmed else "the search's own results"
+    axes.set_title(f"Fronts, one for each seed ({kind})", fontsize=10)
     axes.grid(alpha=0.25)
 
 
-def _distributions(axes: "Axes", groups: Sequence[Figures]) -> None:
+def _distributions(axes: "Axes", comparison: Comparison) -> None:
     """Draw the share of models up to an accuracy, weighted to one distribution of cost."""
+    groups = comparison.groups
     costs = [np.array([cost for cost, _ in one.models], np.float64) for one in groups]
     weighed = weights(costs)
     axes.set_title("Models trained, at matched multiplies", fontsize=10)
-    axes.set_xlabel("validation accuracy")
+    axes.set_xlabel(_objective(comparison))
     axes.set_ylabel("share of models")
     axes.grid(alpha=0.25)
     if weighed is None:
@@ -108,9 +108,5 @@ def _distributions(axes: "Axes", groups: Sequence[Figures]) -> None:
         axes.step(accuracy[order], np.cumsum(weight[order]), where="post", color=_colour(index))
 
 
-def _counts(axes: "Axes") -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: format_multiplies(round(x))))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+def _objective(comparison: Comparison) -> str:
+    return f"validation {comparison.objective.replace('_', ' ')}"

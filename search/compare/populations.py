@@ -184,7 +184,8 @@ def _pool(
 
 def _distances(signed: Floats, last: Mask) -> Floats:
     """Return the largest gap of two weighted distribution functions; `signed` is [..., models]."""
-    return np.abs(np.cumsum(signed, axis=-1)[..., last]).max(axis=-1)
+    gaps: Floats = np.abs(np.cumsum(signed, axis=-1)[..., last])
+    return np.asarray(gaps.max(axis=-1))
 
 
 def _exchange_models(pool: _Pool, distance: float, rng: np.random.Generator) -> float:
@@ -206,8 +207,8 @@ def _exchange_models(pool: _Pool, distance: float, rng: np.random.Generator) -> 
 def _exchange_in_pairs(pool: _Pool, distance: float, rng: np.random.Generator) -> float | None:
     """Exchange the two studies of each seed, or leave them."""
     pairs = pool.studies[0]
-    # An exchange and its opposite give one distance.
-    if 2 > _LEVEL * 2**pairs:
+    # The smallest possible p: an exchange and its opposite give one distance.
+    if 2 / 2**pairs > _LEVEL:
         return None
     exact = 2**pairs <= 1 + _PERMUTATIONS
     flips: Iterable[Mask] = (
@@ -222,11 +223,11 @@ def _exchange_studies(pool: _Pool, distance: float, rng: np.random.Generator) ->
     """Assign the studies to the two groups anew."""
     first, second = pool.studies
     assignments = math.comb(first + second, second)
-    # Where both have equally many, an assignment and its opposite give one distance.
-    if (2 if first == second else 1) > _LEVEL * assignments:
+    # The smallest possible p: groups lie as far apart the other way round.
+    if 2 / assignments > _LEVEL:
         return None
     exact = assignments <= 1 + _PERMUTATIONS
-    chosen: Iterable[Sequence[int]] = (
+    chosen: Iterable[Sequence[int] | Integers] = (
         combinations(range(first + second), second)
         if exact
         else (rng.permutation(first + second)[:second] for _ in range(_PERMUTATIONS))

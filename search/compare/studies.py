@@ -1,4 +1,4 @@
-"""The studies of a comparison, and whether they can be compared at all."""
+"""Read the studies of a comparison, and refuse those that cannot be compared."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,19 +9,21 @@ from typing import Any
 from search.errors import UserError
 from search.networks.arch import FORMAT, from_json
 from search.networks.cost import multiplies_of
+from search.pareto import Objective
+from search.report.text import one_line
 from search.study.study import Study, StudyInfo, flatten, locate
 from search.study.trials import FrontEntry, Trial
 
-# What is done to the images while training is a setting like others; what they are is not.
+# Settings of `data` that change how images are treated in training, not which images there are.
 _TREATMENT = {"shift", "flip", "cutout", "mixup", "mean", "std"}
 _SPLIT = {"train", "validation", "validation_fraction", "test", "test_fraction"}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One study as it was read.
+    """One study as read from its folder.
 
-    `front` holds the means over fresh seeds where `confirmed`, else the search's own figures.
+    `front` holds means over fresh seeds where `confirmed`, else the search's own results.
     """
 
     path: Path
@@ -41,15 +43,28 @@ class Entry:
         """The seed of the search."""
         return int(self.settings.get("seed", 0))
 
+    @property
+    def strategy(self) -> str:
+        """The name of the strategy."""
+        strategy = self.settings.get("strategy")
+        return str(strategy.get("name") if isinstance(strategy, Mapping) else strategy)
+
+    @property
+    def objective(self) -> Objective:
+        """What the search maximised; studies made before there was a choice, accuracy."""
+        chosen = self.settings.get("objective")
+        return "balanced_accuracy" if chosen == "balanced_accuracy" else "accuracy"
+
     def finished(self) -> list[Trial]:
         """Return the successful trials of full length."""
         return [trial for trial in self.trials if trial.completed(self.info.epochs)]
 
 
 def read(studies: Sequence[str | Path]) -> list[Entry]:
-    """Read studies, each given by its folder or name; one given twice is read once.
+    """Read studies, each given by folder or name; one given twice is read once.
 
-    Raises `UserError` for what is no study or holds no result, and where they cannot be compared.
+    Raises `UserError` for a folder without a study or without a completed trial, and for studies
+    that cannot be compared.
     """
     paths = {path.resolve(): path for path in map(locate, studies)}
     entries = [_entry(path) for path in paths.values()]
@@ -60,9 +75,9 @@ def read(studies: Sequence[str | Path]) -> list[Entry]:
 def check(entries: Sequence[Entry]) -> None:
     """Raise `UserError`, naming two studies and the reason, unless all can be compared.
 
-    They must have seen the same data, split by the same rule and, for equal seeds, into the same
-    images; have counted multiplies alike; and be measured from the same chance. Studies of equal
-    settings must differ in their seed, or one measurement would count twice.
+    They must share the data, the rule that splits it and, for equal seeds, the very images; the
+    rule that counts multiplies; and the accuracy of chance. Studies with equal settings must differ
+    in their seed, or one measurement would count twice.
     """
     for entry in entries:
         _check_counting(entry)
@@ -84,7 +99,7 @@ def check(entries: Sequence[Entry]) -> None:
 def _entry(path: Path) -> Entry:
     if not (path / "study.db").exists() and (path / "front.json").exists():
         raise UserError(
-            f"{path} keeps its front alone; a comparison needs every trial, which study.db holds"
+            f"{path} keeps its front alone; a comparison needs all trials, which are in study.db"
         )
     with Study.read(path) as study:
         trials = tuple(study.trials())
@@ -96,7 +111,7 @@ def _entry(path: Path) -> Entry:
 
 
 def _check_data(first: Entry, other: Entry) -> None:
-    ours, theirs = (_flat(entry.settings.get("data", {})) for entry in (first, other))
+    ours, theirs = (flatten(entry.settings.get("data", {})) for entry in (first, other))
     ours["classes"], theirs["classes"] = (
         list(entry.info.data.get("classes", [])) for entry in (first, other)
     )
@@ -108,17 +123,17 @@ def _check_data(first: Entry, other: Entry) -> None:
         raise _refusal(
             first,
             other,
-            f"data.{key} is {shown[0]} and {shown[1]}",
+            f"data.{_short(key)} is {shown[0]} and {shown[1]}",
             f"accuracies on {kind} say nothing of each other",
         )
 
 
 def _check_images(entries: Sequence[Entry]) -> None:
-    """Equal seeds must mean equal images; other seeds draw another validation part."""
+    """Require equal images for equal seeds; other seeds draw another validation part."""
     known: dict[int, Entry] = {}
     for entry in entries:
         first = known.setdefault(entry.seed, entry)
-        ours, theirs = (_flat(e.settings.get("fingerprints", {})) for e in (first, entry))
+        ours, theirs = (flatten(e.settings.get("fingerprints", {})) for e in (first, entry))
         for part in sorted(ours.keys() | theirs.keys()):
             if ours.get(part) != theirs.get(part):
                 raise _refusal(
@@ -145,7 +160,7 @@ def _check_repeats(entries: Sequence[Entry]) -> None:
 
 
 def _check_costs(entries: Sequence[Entry]) -> None:
-    """One architecture has one cost, whoever counted."""
+    """Require one cost for one architecture."""
     known: dict[str, tuple[int, Entry]] = {}
     for entry in entries:
         for trial in entry.trials:
@@ -161,7 +176,7 @@ def _check_costs(entries: Sequence[Entry]) -> None:
 
 
 def _check_counting(entry: Entry) -> None:
-    """Count every architecture again: figures of an older rule must not pass for today's."""
+    """Count every architecture again, because a version may have counted by another rule."""
     for trial in {trial.arch_id: trial for trial in entry.trials}.values():
         value = json.loads(trial.value)
         if not isinstance(value, Mapping) or value.get("format") != FORMAT:
@@ -169,27 +184,23 @@ def _check_counting(entry: Entry) -> None:
         counted = multiplies_of(from_json(trial.value, source=f"{entry.name}: {trial.arch_id}"))
         if counted != trial.multiplies:
             raise UserError(
-                f"{entry.name} was counted by another rule: it holds {trial.multiplies:,}"
-                f" multiplies for {trial.arch_id}, this version counts {counted:,}; search again"
-                " or leave it out"
+                f"{one_line(entry.name, 100)} was counted by another rule: it holds"
+                f" {trial.multiplies:,} multiplies for {trial.arch_id}, this version counts"
+                f" {counted:,}; search again or leave it out"
             )
 
 
 def _refusal(first: Entry, other: Entry, fact: str, reason: str) -> UserError:
-    return UserError(f"{first.name} and {other.name} cannot be compared: {fact}; {reason}")
-
-
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return flatten(settings)
+    names = " and ".join(one_line(entry.name, 100) for entry in (first, other))
+    return UserError(f"{names} cannot be compared: {fact}; {reason}")
 
 
 def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:12]}…"
+    return one_line(value, 40)
 
 
 def settings_of(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
-    """Yield each study's settings with dotted keys, without seed and fingerprints."""
+    """Yield the settings of each study with dotted keys, without seed and fingerprints."""
     for entry in entries:
         flat = flatten(entry.settings)
         yield {

@@ -1,51 +1,81 @@
 """A comparison as text: rows of cells, which the terminal and the page both lay out."""
 
-from collections.abc import Mapping, Sequence
-
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from search.compare.figures import Comparison, Figures, Pair
+from search.compare.groups import short_labels
 from search.compare.statistics import Estimate
+from search.report.terminal import Rows, table
+from search.report.text import one_line
 from search.units import format_multiplies
 
-Rows = list[tuple[str, ...]]
+# Intervals narrower than this have no width but for rounding.
+_WIDTH = 1e-9
 
 
-def letters(comparison: Comparison) -> dict[str, str]:
-    """Return a short name for each group's label: A, B, …, for tables are narrow."""
-    return {one.label: _letter(index) for index, one in enumerate(comparison.groups)}
+def names(comparison: Comparison) -> dict[str, str]:
+    """Return the name of each group in the tables, by its label."""
+    labels = [one.label for one in comparison.groups]
+    return {label: one_line(name) for label, name in zip(labels, short_labels(labels), strict=True)}
 
 
-def group_rows(comparison: Comparison) -> Rows:
+def tables(comparison: Comparison) -> list[tuple[str, Rows]]:
+    """Return the tables that have rows, each with its title."""
+    kind = "means over fresh seeds" if comparison.confirmed else "the search's own"
+    words = comparison.objective.replace("_", " ")
+    found = [
+        ("Fronts", _group_rows(comparison)),
+        (f"Best {words} within a cost, {kind}", _value_rows(comparison)),
+    ]
+    if all(one.balanced_at is not None for one in comparison.groups):
+        found.append(("Balanced accuracy of the same networks", _value_rows(comparison, True)))
+    if comparison.pairs:
+        found.append(("Group against group", _pair_rows(comparison)))
+        found.append((f"{words.capitalize()} won within a cost", _won_rows(comparison)))
+    return found
+
+
+def _group_rows(comparison: Comparison) -> Rows:
     """Return the head and a row for each group: sizes, areas, what a search took."""
     head = (
         *("", "seeds", "trials", "area at equal compute", "area at the end"),
         *("compute", "seconds"),
     )
-    short = letters(comparison)
-    return [head, *(_group(one, short) for one in comparison.groups)]
+    short = names(comparison)
+    return [head, *(_group(one, short[one.label]) for one in comparison.groups)]
 
 
-def accuracy_rows(comparison: Comparison) -> Rows:
-    """Return the head and a row for each cost: the best accuracy within it in each group."""
-    short = letters(comparison)
-    head = ("multiplies", *(short[one.label] for one in comparison.groups))
-    rows: Rows = [head]
-    for index, level in enumerate(comparison.levels):
-        cells = [one.accuracy_at[index] for one in comparison.groups]
+def _value_rows(comparison: Comparison, balanced: bool = False) -> Rows:
+    """Return the head and a row for each level: the best network within it in each group."""
+    short = names(comparison)
+    rows: Rows = [("multiplies", *(short[one.label] for one in comparison.groups))]
+    columns = [
+        (one.balanced_at or []) if balanced else one.accuracy_at for one in comparison.groups
+    ]
+    for level, cells in zip(comparison.levels, zip(*columns, strict=True), strict=True):
         shown = ("–" if cell is None else interval(cell) for cell in cells)
         rows.append((f"≤ {format_multiplies(level)}", *shown))
     return rows
 
 
-def pair_rows(comparison: Comparison) -> Rows:
+def _pair_rows(comparison: Comparison) -> Rows:
     """Return the head and a row for each two groups: area won, and models at equal multiplies."""
+    short = names(comparison)
     head = ("", "area won", "models", "from", "to", "accuracy won", "KS", "p")
-    short = letters(comparison)
-    return [head, *(_pair(one, short) for one in comparison.pairs)]
+    return [
+        head,
+        *(_pair(one, f"{short[one.first]} → {short[one.second]}") for one in comparison.pairs),
+    ]
+
+
+def _won_rows(comparison: Comparison) -> Rows:
+    """Return the head and a row for each two groups: what the second's best network has more."""
+    short = names(comparison)
+    rows: Rows = [("", *(f"≤ {format_multiplies(level)}" for level in comparison.levels))]
+    for one in comparison.pairs:
+        cells = ("–" if won is None else interval(won, signed=True) for won in one.accuracy_won)
+        rows.append((f"{short[one.first]} → {short[one.second]}", *cells))
+    return rows
 
 
 def explanation(comparison: Comparison) -> list[str]:
@@ -55,65 +85,91 @@ def explanation(comparison: Comparison) -> list[str]:
     lines = [
         "Area: hypervolume of the front on log10(multiplies) from"
         f" {format_multiplies(within.low)} to {format_multiplies(within.high)} and accuracy from"
-        f" {within.chance:.3g} to 1, as a share of all of it; in brackets 95 % bootstrap intervals"
-        " over seeds.",
+        f" {within.chance:.3g} to 1, as a share of the whole.",
         "Compute: 3 × multiplies × epochs, summed over all trainings, for one training image;"
         f" equal compute is {equal}, which every study reached. Seconds are those of training and"
         " compilation, summed.",
     ]
+    if any(one.area.low is not None for one in comparison.groups):
+        lines.append(
+            "In brackets: 95 % intervals of the mean over seeds, by Student's t, not clipped to"
+            " [0, 1]; (same): all seeds gave this figure, which does not make it certain."
+        )
     if comparison.pairs:
         lines.append(
-            "A → B: what B has more than A, in area at equal compute"
-            + (", seed by seed," if all(one.paired for one in comparison.pairs) else "")
-            + " and in mean accuracy over all models trained from so many multiplies to so many."
-            " KS: distance of their accuracies' distributions at matched multiplies: every stratum"
-            " of cost weighs the same in both; p: how often chance gives as much."
+            "X → Y: what Y has more than X, in area at equal compute, in mean accuracy of the"
+            " models trained from so many multiplies to so many, and in the best accuracy within a"
+            " cost." + _pairing(comparison)
         )
-    return [*lines, *comparison.notes]
+        lines.append(
+            "KS: largest distance between their distributions of accuracy, with models weighted so"
+            " that both groups have the same distribution of multiplies (Radosavovic et al. 2019)."
+            + _exchange(comparison)
+        )
+    return [*lines, *map(one_line, comparison.notes)]
+
+
+def _pairing(comparison: Comparison) -> str:
+    """Say how the intervals of differences were made, for all pairs or for some."""
+    if not any(one.difference.low is not None for one in comparison.pairs):
+        return ""
+    paired = {one.paired for one in comparison.pairs}
+    if paired == {True}:
+        return " Differences are taken seed by seed."
+    if paired == {False}:
+        return " Intervals of differences are Welch's, because the seeds differ."
+    return " Differences are taken seed by seed where seeds are the same, else Welch's interval."
+
+
+def _exchange(comparison: Comparison) -> str:
+    """Say what the permutations of the p-values exchanged."""
+    exchanged = {
+        one.matched.exchanged
+        for one in comparison.pairs
+        if one.matched is not None and one.matched.p is not None
+    }
+    ways = {
+        "models": "models within each seed and range of multiplies",
+        "studies": "whole studies, because models of one study are not independent draws,",
+    }
+    if not exchanged:
+        return ""
+    words = " or ".join(ways[way] for way in sorted(exchanged))
+    return f" p: how often exchanging {words} gives at least that distance."
 
 
 def interval(value: Estimate, signed: bool = False) -> str:
-    """Write `0.912 [0.905, 0.918]`, or the mean alone where there is no interval."""
+    """Write `0.9120 [0.9050, 0.9190]`, or the mean alone where there is no interval.
+
+    Accuracies are multiples of one image, so seeds may agree exactly: that is `0.9120 (same)`,
+    because an interval without width would claim too much.
+    """
     form = "+.4f" if signed else ".4f"
     if value.low is None or value.high is None:
         return f"{value.mean:{form}}"
+    if value.high - value.low < _WIDTH:
+        return f"{value.mean:{form}} (same)"
     return f"{value.mean:{form}} [{value.low:{form}}, {value.high:{form}}]"
 
 
 def show(console: Console, comparison: Comparison) -> None:
-    """Print all of it."""
-    for label, letter in letters(comparison).items():
-        console.print(f"{letter}  {label}", highlight=False, markup=False)
-    kind = "confirmed with fresh seeds" if comparison.confirmed else "the search's own"
-    for title, rows in (
-        ("Fronts", group_rows(comparison)),
-        (f"Best accuracy within a cost, {kind}", accuracy_rows(comparison)),
-        ("Two by two", pair_rows(comparison) if comparison.pairs else []),
-    ):
-        if rows:
-            console.print(f"\n{title}", style="bold", highlight=False)
-            console.print(_table(rows), highlight=False)
+    """Print the groups, all tables and their explanation."""
+    short = names(comparison)
+    width = max(map(len, short.values()))
+    for label, name in short.items():
+        if name != label:
+            line = f"{name:<{width}}  {one_line(label)}"
+            console.print(line, highlight=False, markup=False)
+    for title, rows in tables(comparison):
+        console.print(f"\n{title}", style="bold", highlight=False, markup=False)
+        console.print(table(rows), highlight=False)
     for line in explanation(comparison):
         console.print(line, highlight=False, markup=False)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(rows[0]):
-        table.add_column(name, justify="left" if index == 0 else "right")
-    for row in rows[1:]:
-        # Intervals stand in brackets, which would pass for markup.
-        table.add_row(*map(escape, row))
-    return table
-
-
-def _letter(index: int) -> str:
-    return chr(ord("A") + index) if index < 26 else f"G{index + 1}"
-
-
-def _group(one: Figures, short: Mapping[str, str]) -> tuple[str, ...]:
+def _group(one: Figures, name: str) -> tuple[str, ...]:
     return (
-        short[one.label],
+        name,
         str(len(one.seeds)),
         f"{one.trials:g}",
         interval(one.area),
@@ -123,20 +179,19 @@ def _group(one: Figures, short: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def _pair(one: Pair, short: Mapping[str, str]) -> tuple[str, ...]:
-    names = f"{short[one.first]} → {short[one.second]}"
+def _pair(one: Pair, name: str) -> tuple[str, ...]:
     gap = interval(one.difference, signed=True)
     found = one.matched
     if found is None:
-        return (names, gap, "no shared cost", "", "", "", "", "")
+        return (name, gap, "no shared cost", "", "", "", "", "")
     return (
-        names,
+        name,
         gap,
         f"{found.first} and {found.second}",
         format_multiplies(found.low),
         format_multiplies(found.high),
-        # Nothing is no loss: -0.00001 would be shown with a minus.
+        # Adding 0.0 turns -0.0, which would be shown with a minus, into 0.0.
         f"{round(found.gain, 4) + 0.0:+.4f}",
         f"{found.distance:.3f}",
-        f"{found.p:.3f}",
+        "–" if found.p is None else f"{found.p:.3f}",
     )

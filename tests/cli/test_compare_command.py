@@ -59,8 +59,9 @@ def test_the_table_names_the_groups_and_the_page_lies_beside(
 ) -> None:
     assert main(["compare", *studies]) == 0
     shown = capsys.readouterr().out
-    assert "A  strategy=random" in shown
-    assert "B  strategy=evolution" in shown
+    assert "random     strategy=random" in shown
+    assert "evolution  strategy=evolution" in shown
+    assert "random → evolution" in shown
     target = Path(studies[0]).parent / "compare.html"
     assert "<svg" in target.read_text()
     # The same again with the page itself among the names, as outputs/* gives it.

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 
 from search.compare.compute import Reference, compute, curve, reference, seconds
-from search.compare.figures import as_json, measure
-from search.compare.groups import group, label
+from search.compare.figures import as_json, measure, population
+from search.compare.groups import group, label, short_labels
 from search.compare.page import page
 from search.compare.studies import read
 from search.errors import UserError
@@ -127,17 +128,110 @@ def test_figures_say_which_is_better_and_by_how_much(make: Maker) -> None:
     assert 0.03 < pair.difference.low <= pair.difference.mean < 0.056
     assert pair.matched is not None
     assert pair.matched.gain == pytest.approx(0.05, abs=0.005)
-    assert pair.matched.p == pytest.approx(0.001)
+    # Three seeds of a strategy that learns are three draws, not 180.
+    assert (pair.matched.exchanged, pair.matched.p) == ("studies", None)
+    assert any("A p-value is missing" in note for note in found.notes)
     # One of each may lie where the other has no model.
     assert 170 < pair.matched.first <= 180
     assert low.accuracy_at[1] is not None
     assert low.accuracy_at[1].mean == pytest.approx(0.68, abs=0.02)
+    assert pair.accuracy_won[1] is not None
+    assert pair.accuracy_won[1].mean == pytest.approx(0.05)
     assert low.over_compute.low is not None
     assert all(np.diff(low.over_compute.area) >= 0)
     assert low.over_compute.area[-1] == pytest.approx(low.area_end.mean, abs=0.02)
     assert measure(read(paths), [2000, 50_000]) == found
     text = json.dumps(as_json(found), allow_nan=False)
     assert json.loads(text)["groups"][0]["seeds"] == [0, 1, 2]
+
+
+def test_random_models_of_equal_seeds_have_a_p_value(make: Maker) -> None:
+    paths = [
+        make(f"{ops}{seed}", seed=seed, bonus=bonus, settings={"space": {"ops": [ops]}})
+        for ops, bonus in (("conv", 0.0), ("separable", 0.05))
+        for seed in range(3)
+    ]
+    (pair,) = measure(read(paths)).pairs
+    assert pair.matched is not None
+    assert (pair.matched.exchanged, pair.matched.p) == ("models", pytest.approx(0.001))
+    # Other seeds have other validation parts.
+    (other,) = measure(read(paths[:5])).pairs
+    assert other.matched is not None
+    assert (other.matched.exchanged, other.matched.p, other.paired) == ("studies", None, False)
+    shown = page(measure(read(paths)))
+    assert "exchanging models within each seed" in shown
+    assert "seed by seed" in shown
+    assert "Welch" not in shown
+
+
+def test_an_architecture_counts_once_in_each_study(make: Maker, trial: MakeTrial) -> None:
+    trials = [
+        trial(0, 100, 0.2, arch="a" * 12),
+        trial(1, 100, 0.4, arch="a" * 12),
+        trial(2, 100, 0.9, arch="a" * 12, same_as=1),
+        trial(3, 200, 0.5, epochs=1),
+        trial(4, 300, 0.6),
+    ]
+    entries = read([make(f"s{seed}", seed=seed, trials=trials) for seed in range(2)])
+    found = population(entries)
+    assert found.multiplies.tolist() == [100, 300, 100, 300]
+    assert found.accuracy == pytest.approx([0.3, 0.6, 0.3, 0.6])
+    assert found.study.tolist() == [0, 0, 1, 1]
+
+
+def test_balanced_accuracy_stands_beside_where_classes_are_unequal(
+    make: Maker, trial: MakeTrial
+) -> None:
+    trials = [trial(0, 100, 0.5), trial(1, 200, 0.7)]
+    values = [0.2, 0.4]
+    measured = [
+        replace(t, result=replace(t.result, details={"balanced_accuracy": value}))
+        for t, value in zip(trials, values, strict=True)
+    ]
+    found = measure(read([make("a", trials=measured)]), [150, 50_000])
+    assert found.groups[0].balanced_at is not None
+    assert [one and one.mean for one in found.groups[0].balanced_at] == values
+    assert [one and one.mean for one in found.groups[0].accuracy_at] == [0.5, 0.7]
+    assert "Balanced accuracy of the same networks" in page(found)
+    plain = measure(read([make("b", trials=trials)]))
+    assert plain.groups[0].balanced_at is None
+    assert "Balanced accuracy" not in page(plain)
+
+
+def test_the_objective_is_what_is_compared(make: Maker, trial: MakeTrial) -> None:
+    trials = [
+        replace(t, result=replace(t.result, details={"balanced_accuracy": value}))
+        for t, value in ((trial(0, 100, 0.5), 0.4), (trial(1, 200, 0.7), 0.3))
+    ]
+    entries = read([make("a", trials=trials, settings={"objective": "balanced_accuracy"})])
+    found = measure(entries, [50_000])
+    assert found.objective == "balanced_accuracy"
+    (best,) = found.groups[0].accuracy_at
+    assert best is not None
+    assert best.mean == 0.4
+    assert found.groups[0].models == [(100, 0.4), (200, 0.3)]
+    assert "Best balanced accuracy within a cost" in page(found)
+
+
+def test_names_in_tables_are_short_and_distinct() -> None:
+    assert short_labels(["space.ops=[conv]", "space.ops=[conv,separable]"]) == [
+        "[conv]",
+        "[conv,separable]",
+    ]
+    assert short_labels(["default", "flip=True"]) == ["default", "flip=True"]
+    assert short_labels(["a=1 b=2", "a=2 b=2"]) == ["a=1 b=2", "a=2 b=2"]
+    long = [f"strategy=optuna strategy.sampler={name}" for name in ("tpe", "nsgaii")]
+    assert short_labels(long) == ["A", "B"]
+    assert short_labels(["x=", "x=1"]) == ["A", "B"]
+    assert short_labels([f"{'x' * 50}{n}" for n in range(28)])[25:] == ["Z", "G27", "G28"]
+
+
+def test_close_budgets_are_told_apart() -> None:
+    assert label([{"budget": 200_001}, {"budget": 200_002}]) == ["budget=200001", "budget=200002"]
+    assert label([{"budget_low": 0}, {"budget_low": 50_000}]) == [
+        "budget_low=0",
+        "budget_low=50k",
+    ]
 
 
 def test_one_seed_is_said_to_have_no_interval(make: Maker) -> None:
@@ -205,8 +299,6 @@ def test_other_counting_is_refused(make: Maker, trial: MakeTrial) -> None:
 
 
 def test_an_arch_is_counted_again(make: Maker, trial: MakeTrial) -> None:
-    from dataclasses import replace
-
     from search.networks import zoo
     from search.networks.arch import to_json
     from search.networks.cost import multiplies_of
