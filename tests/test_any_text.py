@@ -16,7 +16,7 @@ from search.compare.page import page as compare_page
 from search.compare.picture import draw as compare_picture
 from search.compare.studies import read
 from search.compare.table import show as compare_show
-from search.errors import UserError
+from search.errors import UserError, shown
 from search.jobs import Job, Result, failed
 from search.report.html import document, table
 from search.report.loading import Loading
@@ -24,7 +24,6 @@ from search.report.page import page
 from search.report.picture import draw, plot
 from search.report.progress import ProgressEstimate, Watch, describe
 from search.report.table import show
-from search.report.text import one_line
 from search.study.study import Study, StudyInfo
 from search.study.tables import front_content
 from search.study.trials import Trial, front_entries
@@ -54,17 +53,17 @@ def console(*, terminal: bool = False) -> Console:
     return Console(file=io.StringIO(), width=100, force_terminal=terminal)
 
 
-def written(shown: Console) -> str:
-    value = shown.file.getvalue()  # type: ignore[attr-defined]
+def written(screen: Console) -> str:
+    value = screen.file.getvalue()  # type: ignore[attr-defined]
     assert isinstance(value, str)
     return value
 
 
-def check(shown: str) -> None:
+def check(text: str) -> None:
     """Nothing acts on the terminal, and nothing needs more than a screen for one line."""
-    assert "\x1b" not in shown
-    assert "\x00" not in shown
-    shown.encode()
+    assert "\x1b" not in text
+    assert "\x00" not in text
+    text.encode()
 
 
 def rows(text: str) -> list[Trial]:
@@ -80,17 +79,17 @@ def test_the_front_is_printed_drawn_and_laid_out(text: str) -> None:
     trials = rows(text)
     found = front_entries(trials, 8)
     content = front_content(text, info, 3, found)
-    shown = console()
-    show(shown, content, found)
-    check(written(shown))
-    assert len(written(shown)) < 2 * SCREEN
+    screen = console()
+    show(screen, content, found)
+    check(written(screen))
+    assert len(written(screen)) < 2 * SCREEN
     drawn = plot(trials, found, 8)
-    picture = draw(content, replace(drawn, labels=[one_line(text, 40) for _ in found]))
+    picture = draw(content, replace(drawn, labels=[shown(text, 40) for _ in found]))
     assert picture.startswith(b"\x89PNG")
     html = page(content, found, picture)
     check(html)
     assert "<script" not in html
-    assert one_line(text, 80)[:60] in unescape(html)
+    assert shown(text, 80)[:60] in unescape(html)
 
 
 def test_progress_shows_any_error(text: str, tmp_path: Path) -> None:
@@ -99,14 +98,14 @@ def test_progress_shows_any_error(text: str, tmp_path: Path) -> None:
     check(line)
     assert len(line) < SCREEN
     for terminal in (True, False):
-        shown = console(terminal=terminal)
-        with Watch(shown, 2, None, tmp_path / "run.log") as watch:
+        screen = console(terminal=terminal)
+        with Watch(screen, 2, None, tmp_path / "run.log") as watch:
             watch(trial, True)
-        assert "\x00" not in written(shown)
+        assert "\x00" not in written(screen)
 
 
 def test_loading_shows_any_name(text: str) -> None:
-    name = one_line(text)
+    name = shown(text)
     for terminal in (True, False):
         with Loading(console(terminal=terminal)) as told:
             told.say(name)
@@ -136,10 +135,10 @@ def renamed(comparison: Comparison, labels: list[str]) -> Comparison:
 
 
 def test_a_comparison_is_printed(text: str, comparison: Comparison) -> None:
-    shown = console()
-    compare_show(shown, renamed(comparison, [text, f"x{text}"]))
-    check(written(shown))
-    assert len(written(shown)) < 3 * SCREEN
+    screen = console()
+    compare_show(screen, renamed(comparison, [text, f"x{text}"]))
+    check(written(screen))
+    assert len(written(screen)) < 3 * SCREEN
 
 
 def test_a_comparison_is_drawn_and_laid_out(comparison: Comparison) -> None:
@@ -151,7 +150,7 @@ def test_a_comparison_is_drawn_and_laid_out(comparison: Comparison) -> None:
     check(html)
     assert "<script" not in html
     for text in TEXTS:
-        assert one_line(text)[:60] in unescape(html)
+        assert shown(text)[:60] in unescape(html)
     for text in TEXTS[:3]:
         compare_picture(renamed(comparison, [text]))
 
@@ -177,11 +176,3 @@ Making = Callable[[str], str]
 def test_html_escapes_what_it_is_given(make: Making) -> None:
     assert "<script" not in make("<script>")
     assert "&lt;script&gt;" in make("<script>")
-
-
-def test_a_line_keeps_what_can_be_shown() -> None:
-    assert one_line(" two\n lines ") == "two lines"
-    assert one_line("caf\u00e9 [b] $x$") == "caf\u00e9 [b] $x$"
-    assert one_line("\x1b[31m") == "\ufffd[31m"
-    assert one_line("abcdef", 4) == "abc\u2026"
-    assert one_line(12) == "12"

@@ -6,6 +6,7 @@ from scipy.stats import t
 
 from search.compare.groups import Group
 from search.compare.populations import Matched
+from search.errors import shown
 from search.report.notes import selection_note
 
 
@@ -27,7 +28,7 @@ def notes(groups: Sequence[Group], confirmed: bool, matches: Sequence[Matched | 
 def _seeds(groups: Sequence[Group]) -> str:
     fewest = min(len(g.entries) for g in groups)
     if fewest < 2:
-        alone = ", ".join(g.label for g in groups if len(g.entries) < 2)
+        alone = ", ".join(shown(g.label, 40) for g in groups if len(g.entries) < 2)
         return f"One seed alone has no interval ({alone}): add seeds, as in -m seed=0,1,2."
     if fewest < 5:
         return (

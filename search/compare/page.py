@@ -3,9 +3,9 @@
 from search.compare.figures import Comparison
 from search.compare.picture import draw
 from search.compare.table import explanation, names, tables
+from search.errors import shown
 from search.report.html import document, paragraph, table
 from search.report.terminal import Rows
-from search.report.text import one_line
 
 # Characters of the page's title.
 _TITLE = 120
@@ -16,8 +16,8 @@ def page(comparison: Comparison) -> str:
     short = names(comparison)
     groups: Rows = [("", "group", "studies")]
     for one in comparison.groups:
-        studies = ", ".join(map(one_line, one.studies))
-        groups.append((short[one.label], one_line(one.label, 1000), studies))
+        studies = ", ".join(map(shown, one.studies))
+        groups.append((short[one.label], shown(one.label, 1000), studies))
     body = [
         table(groups, title="Groups", left=(0, 1, 2)),
         draw(comparison),
@@ -26,4 +26,4 @@ def page(comparison: Comparison) -> str:
     ]
     labels = [one.label for one in comparison.groups]
     title = " against ".join(labels) if len(labels) < 4 else f"{len(labels)} groups"
-    return document(one_line(title, _TITLE), body)
+    return document(shown(title, _TITLE), body)

@@ -7,8 +7,8 @@ import numpy as np
 
 from search.compare.figures import Comparison, Line
 from search.compare.populations import weights
+from search.errors import shown
 from search.report.axes import as_svg, drawing, logarithmic_multiplies, new_figure
-from search.report.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def _figure(comparison: Comparison) -> "Figure":
     over_time.set_xlabel("seconds of training")
     _fronts(fronts, comparison)
     _distributions(models, comparison)
-    labels = [one_line(one.label, _LABEL) for one in groups]
+    labels = [shown(one.label, _LABEL) for one in groups]
     drawn.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
     return drawn
 

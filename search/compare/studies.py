@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.errors import UserError
+from search.errors import UserError, shown
 from search.networks.arch import FORMAT, from_json
 from search.networks.cost import multiplies_of
 from search.pareto import Objective
-from search.report.text import one_line
 from search.study.study import Study, StudyInfo, flatten, locate
 from search.study.trials import FrontEntry, Trial
 
@@ -119,11 +118,11 @@ def _check_data(first: Entry, other: Entry) -> None:
         if key in _TREATMENT or ours.get(key) == theirs.get(key):
             continue
         kind = "another split" if key in _SPLIT else "other data"
-        shown = [_short(values.get(key, "(absent)")) for values in (ours, theirs)]
+        given = [_short(values.get(key, "(absent)")) for values in (ours, theirs)]
         raise _refusal(
             first,
             other,
-            f"data.{_short(key)} is {shown[0]} and {shown[1]}",
+            f"data.{_short(key)} is {given[0]} and {given[1]}",
             f"accuracies on {kind} say nothing of each other",
         )
 
@@ -184,19 +183,19 @@ def _check_counting(entry: Entry) -> None:
         counted = multiplies_of(from_json(trial.value, source=f"{entry.name}: {trial.arch_id}"))
         if counted != trial.multiplies:
             raise UserError(
-                f"{one_line(entry.name, 100)} was counted by another rule: it holds"
+                f"{shown(entry.name, 100)} was counted by another rule: it holds"
                 f" {trial.multiplies:,} multiplies for {trial.arch_id}, this version counts"
                 f" {counted:,}; search again or leave it out"
             )
 
 
 def _refusal(first: Entry, other: Entry, fact: str, reason: str) -> UserError:
-    names = " and ".join(one_line(entry.name, 100) for entry in (first, other))
+    names = " and ".join(shown(entry.name, 100) for entry in (first, other))
     return UserError(f"{names} cannot be compared: {fact}; {reason}")
 
 
 def _short(value: object) -> str:
-    return one_line(value, 40)
+    return shown(value, 40)
 
 
 def settings_of(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:

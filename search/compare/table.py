@@ -5,18 +5,20 @@ from rich.console import Console
 from search.compare.figures import Comparison, Figures, Pair
 from search.compare.groups import short_labels
 from search.compare.statistics import Estimate
+from search.errors import shown
 from search.report.terminal import Rows, table
-from search.report.text import one_line
 from search.units import format_multiplies
 
 # Intervals narrower than this have no width but for rounding.
 _WIDTH = 1e-9
+# Characters of a label or a note, some lines of a terminal.
+_LONGEST = 400
 
 
 def names(comparison: Comparison) -> dict[str, str]:
     """Return the name of each group in the tables, by its label."""
     labels = [one.label for one in comparison.groups]
-    return {label: one_line(name) for label, name in zip(labels, short_labels(labels), strict=True)}
+    return {label: shown(name) for label, name in zip(labels, short_labels(labels), strict=True)}
 
 
 def tables(comparison: Comparison) -> list[tuple[str, Rows]]:
@@ -53,8 +55,8 @@ def _value_rows(comparison: Comparison, balanced: bool = False) -> Rows:
         (one.balanced_at or []) if balanced else one.accuracy_at for one in comparison.groups
     ]
     for level, cells in zip(comparison.levels, zip(*columns, strict=True), strict=True):
-        shown = ("–" if cell is None else interval(cell) for cell in cells)
-        rows.append((f"≤ {format_multiplies(level)}", *shown))
+        values = ("–" if cell is None else interval(cell) for cell in cells)
+        rows.append((f"≤ {format_multiplies(level)}", *values))
     return rows
 
 
@@ -106,7 +108,7 @@ def explanation(comparison: Comparison) -> list[str]:
             " that both groups have the same distribution of multiplies (Radosavovic et al. 2019)."
             + _exchange(comparison)
         )
-    return [*lines, *map(one_line, comparison.notes)]
+    return [*lines, *(shown(note, _LONGEST) for note in comparison.notes)]
 
 
 def _pairing(comparison: Comparison) -> str:
@@ -158,7 +160,7 @@ def show(console: Console, comparison: Comparison) -> None:
     width = max(map(len, short.values()))
     for label, name in short.items():
         if name != label:
-            line = f"{name:<{width}}  {one_line(label)}"
+            line = f"{name:<{width}}  {shown(label, _LONGEST)}"
             console.print(line, highlight=False, markup=False)
     for title, rows in tables(comparison):
         console.print(f"\n{title}", style="bold", highlight=False, markup=False)

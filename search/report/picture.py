@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from search.errors import shown
 from search.networks.arch import OPS
 from search.pareto import Point
 from search.report.axes import as_png, drawing, logarithmic_multiplies, new_figure
-from search.report.text import one_line
 from search.study.trials import FrontEntry, Trial
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
     axes.set_ylabel("validation accuracy")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.25)
-    axes.set_title(f"{one_line(content['study'], 80)}: {content['trials']} trials", fontsize=10)
+    axes.set_title(f"{shown(content['study'], 80)}: {content['trials']} trials", fontsize=10)
     if drawn.trials or drawn.front:
         axes.legend(loc="lower right", edgecolor="none", framealpha=1)
     return figure

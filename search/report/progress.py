@@ -9,8 +9,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from search.errors import shown
 from search.files import reported
-from search.report.text import one_line
 from search.study.trials import Trial
 from search.units import format_multiplies
 
@@ -126,7 +126,7 @@ def describe(trial: Trial, done: int, total: int | None, estimate: ProgressEstim
     outcome = (
         f"accuracy {result.accuracy:.4f}"
         if result.status == "ok"
-        else f"failed: {one_line(result.error, _ERROR)}"
+        else f"failed: {shown(result.error, _ERROR)}"
     )
     return (
         f"{count}  {trial.arch_id}  {format_multiplies(trial.multiplies)} multiplies  {outcome} "

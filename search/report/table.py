@@ -5,10 +5,10 @@ from typing import Any
 
 from rich.console import Console
 
+from search.errors import shown
 from search.networks.decisions import short_form
 from search.report.notes import classes_unequal, selection_note
 from search.report.terminal import Rows, table
-from search.report.text import one_line
 from search.study.trials import FrontEntry
 from search.units import format_multiplies
 
@@ -34,7 +34,7 @@ def front_rows(
     rows: Rows = [tuple(head)]
     for row in found:
         cells = [
-            one_line(row.arch_id),
+            shown(row.arch_id),
             f"{row.multiplies:,}" if exact else format_multiplies(row.multiplies),
             "" if row.params is None else f"{row.params:,}",
             accuracy(row),
@@ -74,13 +74,13 @@ def explanation(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> list
 
 def title(content: Mapping[str, Any]) -> str:
     """Name the front."""
-    return f"Front of {one_line(content['study'], 100)}"
+    return f"Front of {shown(content['study'], 100)}"
 
 
 def summary(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> str:
     """Say how many trials there were, on which data, within which budget."""
     info = content["facts"]
-    data = f" on {one_line(info['data']['name'], 100)}" if info["data"] else ""
+    data = f" on {shown(info['data']['name'], 100)}" if info["data"] else ""
     low = f"{format_multiplies(info['low'])} to " if info["low"] else ""
     return (
         f"{len(found)} of {content['trials']} trials{data},"
@@ -106,5 +106,5 @@ def accuracy(row: FrontEntry) -> str:
 
 def _decisions(row: FrontEntry) -> str:
     if row.ops:
-        return one_line(short_form(row.value), _NETWORK)
-    return one_line(row.value, _VALUE)
+        return shown(short_form(row.value), _NETWORK)
+    return shown(row.value, _VALUE)
