@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from search.errors import UserError
+from search.files import canonical_json
 
 FORMAT = "convbudget-arch/1"
 Op = Literal["conv", "separable", "inverted", "basic"]
@@ -104,7 +105,7 @@ def spatial_sizes(arch: Arch) -> Iterator[tuple[int, int]]:
 
 def to_json(arch: Arch) -> str:
     """Canonical JSON: sorted keys, no spaces, every field present."""
-    return json.dumps({"format": FORMAT, **asdict(arch)}, sort_keys=True, separators=(",", ":"))
+    return canonical_json({"format": FORMAT, **asdict(arch)})
 
 
 def from_json(text: str, source: str = "arch JSON") -> Arch:

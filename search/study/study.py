@@ -1,23 +1,16 @@
 """The folder of a study: who may write it, what defines it, and how it is found again."""
 
-import os
 import re
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from search.errors import UserError
-from search.files import reported, write
+from search.files import InUse, Lock, lock, reported, write
 from search.study.confirmation import confirmed, due, fresh_seeds
 from search.study.database import NAME, Database
 from search.study.trials import FrontEntry, Trial, front_entries
-
-try:
-    import fcntl
-except ImportError:  # Windows: two processes on one study are the user's to avoid.
-    fcntl = None  # type: ignore[assignment]
 
 _LOCK = ".lock"
 # What a folder may hold that a first start, killed early, left behind.
@@ -61,7 +54,7 @@ class Study:
     `folder` is None for a study in memory. Use it as a context manager, or call `close`.
     """
 
-    def __init__(self, folder: Path | None, database: Database, lock: TextIO | None) -> None:
+    def __init__(self, folder: Path | None, database: Database, lock: Lock | None) -> None:
         self.folder = folder
         self._database = database
         self._lock = lock
@@ -263,23 +256,10 @@ def _shown(settings: Mapping[str, Any], key: str) -> str:
     return str(settings[key]) if key in settings else "(absent)"
 
 
-def _locked(folder: Path) -> TextIO:
-    path = folder / _LOCK
-    with reported(path):
-        file = path.open("a+")
-    if fcntl is None:
-        return file
+def _locked(folder: Path) -> Lock:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        owner = file.read().strip() or "another process"
-        file.close()
+        return lock(folder / _LOCK)
+    except InUse as owner:
         raise UserError(
             f"{folder} is being written by {owner}; wait for it, or choose another study="
         ) from None
-    with reported(path):
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
-    return file
