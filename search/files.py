@@ -24,6 +24,8 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.
 # Absent on Windows.
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+# Made once: `json.dumps` with arguments makes an encoder for every call.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def canonical_json(value: Any) -> str:
@@ -31,7 +33,7 @@ def canonical_json(value: Any) -> str:
 
     Ids are hashes of this text. Raises `ValueError` or `TypeError` for what JSON cannot express.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _encode(value)
 
 
 @contextmanager

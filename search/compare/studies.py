@@ -9,7 +9,8 @@ from typing import Any
 from search.errors import UserError
 from search.networks.arch import FORMAT, from_json
 from search.networks.cost import multiplies_of
-from search.study.study import Study, StudyInfo, flatten, locate
+from search.study.settings import flatten
+from search.study.study import Study, StudyInfo, locate
 from search.study.trials import FrontEntry, Trial
 
 # What is done to the images while training is a setting like others; what they are is not.

@@ -36,7 +36,7 @@ def due(
 
     All of one seed come before those of the next; what `again` holds is left out.
     """
-    done = {(trial.arch_id, trial.job.seed) for trial in again}
+    done = {(trial.arch_id, trial.job.seed) for trial in again if not trial.retryable}
     rows = front_entries(trials, epochs)
     by_number = {trial.number: trial for trial in trials}
     return [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from search.config.run import RunConfig
 from search.files import canonical_json
-from search.study.study import flatten
+from search.study.settings import flatten
 from search.units import format_multiplies, parse_multiplies
 
 # Said in the name itself.

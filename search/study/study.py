@@ -1,51 +1,25 @@
-"""The folder of a study: who may write it, what defines it, and how it is found again."""
+"""A study: its trials, its confirmation, and what every reader of them must know."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from search.errors import UserError
-from search.files import InUse, Lock, lock, reported, write
+from search.files import Lock, canonical_json, write
+from search.study.checks import Damaged, integer, member, parsed, reading, sequence
+from search.study.computed import differences
 from search.study.confirmation import confirmed, due, fresh_seeds
 from search.study.database import NAME, Database
+from search.study.folder import locked
+from search.study.info import StudyInfo, checked_settings
+from search.study.settings import refuse_changes
 from search.study.trials import FrontEntry, Trial, front_entries
 
-_LOCK = ".lock"
-# What a folder may hold that a first start, killed early, left behind.
-_OURS = {_LOCK, NAME, f"{NAME}-journal", "config.yaml", "run.log"}
+__all__ = ["Study", "StudyInfo", "check_name", "locate"]
 
-
-@dataclass(frozen=True)
-class StudyInfo:
-    """What every reader of a study must know beside its trials.
-
-    `cheapest` and `most_expensive`: costs of the space in multiplies; `low` and `high`: the budget;
-    `within`: how many option lists fit it; `exact`: whether costs were not binned; `chance`:
-    accuracy of guessing; `epochs`: length of a full training; `data`: what `load` needs to predict
-    (name, classes, mean, std), empty for a user's own evaluator.
-    """
-
-    cheapest: int
-    most_expensive: int
-    low: int
-    high: int
-    within: int
-    exact: bool
-    chance: float
-    epochs: int
-    data: Mapping[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what files keep, where the most expensive cost is called `dearest`."""
-        values = dict(vars(self))
-        return {"dearest" if key == "most_expensive" else key: values[key] for key in values}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "StudyInfo":
-        """Undo `as_json`."""
-        return cls(**{"most_expensive" if key == "dearest" else key: values[key] for key in values})
+_FIX = "put a copy of it back, or move it away to begin anew"
 
 
 class Study:
@@ -58,32 +32,51 @@ class Study:
         self.folder = folder
         self._database = database
         self._lock = lock
+        self._computed: Mapping[str, str] = {}
+        self._trials: dict[int, Trial] | None = None
+        self.notes: list[str] = []
         self._meta = database.meta()
+        with reading(folder / NAME if folder else Path(NAME), _FIX):
+            if "facts" in self._meta:
+                self._info = StudyInfo.from_json(self._meta["facts"])
+                checked_settings(member(self._meta, "settings", "meta"))
+                for seed in sequence(self._meta.get("confirm_seeds", []), "confirm_seeds"):
+                    integer(seed, "confirm_seeds")
 
     @classmethod
-    def open(cls, folder: Path | None, settings: Mapping[str, Any], info: StudyInfo) -> "Study":
+    def open(
+        cls,
+        folder: Path | None,
+        settings: Mapping[str, Any],
+        info: StudyInfo,
+        *,
+        computed: Mapping[str, str] | None = None,
+        allow_mixed: bool = False,
+    ) -> "Study":
         """Make the study, or go on with it.
 
-        `settings` is all that defines its results. Raises `UserError` when the folder holds
-        something else, is in use, was made with other settings or by a newer version, is corrupt,
-        or cannot be written.
+        `settings` is all that defines its results; `computed` what they are computed on, as in
+        `search.study.computed`. Raises `UserError` when the folder holds something else, is in use,
+        was made with other settings, on another platform, device or precision (unless
+        `allow_mixed`) or by a newer version, is damaged, or cannot be written. What a caller should
+        tell the user is in `notes`.
         """
-        lock = None
-        if folder is not None:
-            _refuse_strangers(folder)
-            with reported(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-            lock = _locked(folder)
+        lock = None if folder is None else locked(folder)
         try:
             database = Database(folder / NAME if folder else None)
             try:
-                meta = database.meta()
-                if "settings" in meta:
-                    _refuse_changes(folder, meta["settings"], settings)
+                if "settings" in database.meta():
+                    study = cls(folder, database, lock)
+                    refuse_changes(folder, study.settings, settings)
                 else:
+                    _check_new(database, settings, info)
                     # One transaction: a study has both or, after a kill, neither.
                     database.set_meta({"settings": settings, "facts": info.as_json()})
-                return cls(folder, database, lock)
+                    study = cls(folder, database, lock)
+                study._trials = {trial.number: trial for trial in database.trials()}
+                study._go_on_with(computed or {}, allow_mixed)
+                database.migrate()
+                return study
             except BaseException:
                 database.close()
                 raise
@@ -92,9 +85,30 @@ class Study:
                 lock.close()
             raise
 
+    def _go_on_with(self, computed: Mapping[str, str], allow_mixed: bool) -> None:
+        """Note, or refuse, what differs between the present and what the study was computed on."""
+        self._computed = dict(computed)
+        assert self._trials is not None
+        recorded = [*self._trials.values(), *self._database.confirmations()]
+        serious, slight = differences(recorded, computed)
+        if serious:
+            shown = ", ".join(f"{key} {text}" for key, text in serious.items())
+            if not allow_mixed:
+                raise UserError(
+                    f"{self.folder} was computed on something else: {shown}; go on there, choose"
+                    " another study=, or give allow_mixed=true to mix such results"
+                )
+            self.notes.append(f"mixed: this study goes on with {shown}; trials.csv tells the rows")
+        if slight:
+            shown = ", ".join(f"{key} {text}" for key, text in slight.items())
+            self.notes.append(f"{shown}: the last bits of new results may differ from earlier ones")
+
     @classmethod
     def read(cls, folder: Path) -> "Study":
-        """Open for reading; another process may be writing. Raises `UserError` if it is none."""
+        """Open for reading, also while another process writes.
+
+        Raises `UserError` for what is not a study, never started, or is damaged.
+        """
         study = cls(folder, Database(folder / NAME, writable=False), None)
         if "facts" not in study._meta:
             study.close()
@@ -110,7 +124,7 @@ class Study:
     @property
     def info(self) -> StudyInfo:
         """What every reader must know beside the trials."""
-        return StudyInfo.from_json(self._meta["facts"])
+        return self._info
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -124,11 +138,23 @@ class Study:
 
     def trials(self) -> list[Trial]:
         """Return every recorded trial by number."""
-        return self._database.trials()
+        if self._trials is None:
+            return self._database.trials()
+        return [self._trials[number] for number in sorted(self._trials)]
 
     def add(self, trial: Trial) -> None:
-        """Record a trial; once this returns it survives a kill."""
-        self._database.add(trial)
+        """Record a trial; once this returns it survives a kill.
+
+        It is marked with what the study is computed on now or, where its result was taken over,
+        with what that one was computed on. Raises `UserError` for what could not be read again.
+        """
+        computed = self._computed
+        if trial.same_as is not None and self._trials and trial.same_as in self._trials:
+            computed = self._trials[trial.same_as].computed
+        marked = replace(trial, computed=computed)
+        self._database.add(marked)
+        if self._trials is not None:
+            self._trials[trial.number] = marked
 
     def front(self, trials: Sequence[Trial]) -> tuple[list[FrontEntry], bool]:
         """Return the front, and whether its figures are means over fresh seeds.
@@ -165,7 +191,7 @@ class Study:
 
     def add_confirmation(self, trial: Trial) -> None:
         """Record a training with a fresh seed; once this returns it survives a kill."""
-        self._database.add_confirmation(trial)
+        self._database.add_confirmation(replace(trial, computed=self._computed))
 
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:
         """Replace a file of the folder, whole or not at all; nothing for a study in memory."""
@@ -204,62 +230,19 @@ def locate(text: str | Path) -> Path:
     for place in places:
         if (place / text).is_dir():
             return place / text
-    raise UserError(f"{text} is no folder of a study; name one, such as outputs/NAME")
+    raise UserError(f"{text} is not the folder of a study; name one, such as outputs/NAME")
 
 
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings as one level with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
-    return flat
-
-
-def _refuse_strangers(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file, not the folder of a study; choose another study=")
-    if not folder.is_dir():
-        return
-    database = folder / NAME
-    # An empty file holds no results: those beside it would be overwritten.
-    if database.exists() and (database.is_dir() or database.stat().st_size):
-        return
-    strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in _OURS)
-    if strangers:
-        held = "an empty" if database.exists() else "no"
-        raise UserError(
-            f"{folder} is no study: it holds {strangers[0]!r} and {held} {NAME}; choose another"
-            " study="
-        )
-
-
-def _refuse_changes(
-    folder: Path | None, stored: Mapping[str, Any], given: Mapping[str, Any]
-) -> None:
-    before, now = flatten(stored), flatten(given)
-    changed = [
-        f"{key} {_shown(before, key)} -> {_shown(now, key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key)
-    ]
-    if changed:
-        raise UserError(
-            f"{folder} was made with other settings: {', '.join(changed)}; go on with those, or"
-            " choose another study="
-        )
-
-
-def _shown(settings: Mapping[str, Any], key: str) -> str:
-    return str(settings[key]) if key in settings else "(absent)"
-
-
-def _locked(folder: Path) -> Lock:
+def _check_new(database: Database, settings: Mapping[str, Any], info: StudyInfo) -> None:
+    """Refuse a new study whose own readers would refuse it, or results without their settings."""
+    if database.trials():
+        raise UserError(f"{database.path} is corrupt (it holds trials but no settings); {_FIX}")
     try:
-        return lock(folder / _LOCK)
-    except InUse as owner:
-        raise UserError(
-            f"{folder} is being written by {owner}; wait for it, or choose another study="
-        ) from None
+        StudyInfo.from_json(_as_read(info.as_json()))
+        checked_settings(_as_read(settings))
+    except (Damaged, ValueError, TypeError) as error:
+        raise UserError(f"this study cannot be recorded: {error}") from None
+
+
+def _as_read(value: object) -> Any:
+    return parsed(canonical_json(value), "settings")
