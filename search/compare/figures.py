@@ -22,6 +22,7 @@ from search.compare.groups import Group, group
 from search.compare.statistics import Estimate, Matched, difference, estimate, interval, matched
 from search.compare.studies import Entry
 from search.pareto import Point
+from search.study.computed import platforms
 
 FORMAT = "convbudget-compare/1"
 # Points of a curve, evenly over the logarithm of what was spent.
@@ -244,6 +245,12 @@ def _notes(groups: Sequence[Group], entries: Sequence[Entry], confirmed: bool) -
         )
     if len({len(g.entries) for g in groups}) > 1:
         notes.append("Groups have unequally many seeds.")
+    mixed = platforms(trial for entry in entries for trial in entry.trials)
+    if len(mixed) > 1:
+        notes.append(
+            f"Trials were computed on different platforms ({'; '.join(mixed)}): equal trainings"
+            " differ a little there, and seconds cannot be compared."
+        )
     return notes
 
 

@@ -96,7 +96,12 @@ def load(study: str | Path, id: str | None = None) -> Model:  # noqa: A002
     folder = locate(name)
     _, found = read_front(folder)
     row = _chosen(found, name, budget, id)
-    return Model(unpack(folder / "weights" / f"{row.arch_id}.safetensors"))
+    packed = unpack(folder / "weights" / f"{row.arch_id}.safetensors")
+    if packed.arch.id != row.arch_id:
+        raise UserError(
+            f"{packed.path} holds the weights of {packed.arch.id}; run the study's command again"
+        )
+    return Model(packed)
 
 
 def _chosen(found: list[FrontEntry], name: str, budget: str, wanted: str | None) -> FrontEntry:
@@ -121,13 +126,22 @@ def _chosen(found: list[FrontEntry], name: str, budget: str, wanted: str | None)
 
 
 def _fill(module: nnx.Module, packed: Packed) -> None:
-    """Put the arrays into the module's variables, each under its path."""
+    """Put the arrays into the module's variables, each under its path.
+
+    Raises `UserError` unless names, shapes and types are those of the module.
+    """
+    fix = "run the study's command again"
     state = nnx.to_flat_state(nnx.state(module))
     names = {".".join(map(str, path)): variable for path, variable in state}
     if names.keys() != packed.arrays.keys():
-        odd = sorted(names.keys() ^ packed.arrays.keys())
-        raise UserError(
-            f"the weights of {packed.arch.id} don't fit it: {odd[0]} is on one side only"
-        )
+        odd = min(names.keys() ^ packed.arrays.keys())
+        side = "lacks" if odd in names else "has beside those of its architecture"
+        raise UserError(f"{packed.path} {side} the array {odd:.80}; {fix}")
     for name, variable in names.items():
-        variable.set_value(jnp.asarray(packed.arrays[name]))
+        array, value = packed.arrays[name], variable.get_value()
+        if (array.shape, array.dtype) != (value.shape, value.dtype):
+            raise UserError(
+                f"{packed.path} holds {name} as {array.dtype} {list(array.shape)}; its architecture"
+                f" has {value.dtype} {list(value.shape)}; {fix}"
+            )
+        variable.set_value(jnp.asarray(array))

@@ -27,7 +27,7 @@ def reading(path: Path, fix: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}); {fix}") from None
-    except (Damaged, UnicodeDecodeError) as error:
+    except (Damaged, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({' '.join(str(error).split())}); {fix}") from None
 
 

@@ -1,5 +1,6 @@
 """One trial as a row of the study's file, and back: every cell is checked, in both directions."""
 
+import json
 import math
 import zlib
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from search.files import canonical_json
 from search.jobs import Candidate, Option, Result, Status
 from search.networks.arch import FORMAT as ARCH
 from search.study.checks import (
+    LARGEST,
     Damaged,
     choice,
     identifier,
@@ -56,8 +58,6 @@ FIRST_COLUMNS = (
 )
 COLUMNS = f"{FIRST_COLUMNS}, computed, format"
 _STATUSES = get_args(Status)
-# Python's and SQLite's integers; REAL.
-_BOUND = 2**63 - 1
 
 Row = tuple[Any, ...]
 
@@ -133,7 +133,7 @@ def from_row(row: Row) -> Trial:
     )
     return Trial(
         integer(at, "number"),
-        found.job(integer(epochs, "epochs", 1), integer(seed, "seed", -_BOUND)),
+        found.job(integer(epochs, "epochs", 1), integer(seed, "seed", -LARGEST)),
         found.text,
         found.id,
         found.multiplies,
@@ -171,8 +171,6 @@ def check_value(value: object) -> None:
 
 
 def _plain(value: object) -> str:
-    import json
-
     return json.dumps(value, separators=(",", ":"))
 
 

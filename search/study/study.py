@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -209,16 +210,16 @@ def check_name(name: str) -> str:
     """Return `name` if it can name a study's folder, else raise `UserError`."""
     if not re.fullmatch(r"[\w+=,-][\w.+=,-]{0,199}", name):
         raise UserError(
-            f"study={name} cannot name a folder; use letters, digits, dots, dashes and"
+            f"study={name:.210} cannot name a folder; use letters, digits, dots, dashes and"
             " underscores, and outputs= for the place"
         )
     return name
 
 
 def locate(text: str | Path) -> Path:
-    """Return the folder of a study given by its path, or by its name under `outputs/`.
+    """Return the folder of a study given by its path, by its name under `outputs/`, or shipped.
 
-    Then the fronts that come with the program are looked through. Raises `UserError` for none.
+    Raises `UserError` where there is none.
     """
     package = Path(__file__).parents[1]
     places = (
@@ -228,9 +229,12 @@ def locate(text: str | Path) -> Path:
         package.parent / "outputs" / "reference",
     )
     for place in places:
-        if (place / text).is_dir():
-            return place / text
-    raise UserError(f"{text} is not the folder of a study; name one, such as outputs/NAME")
+        # A name may be longer than any path.
+        with suppress(OSError):
+            if (place / text).is_dir():
+                return place / text
+    shown = f"{str(text)[:80]}…" if len(str(text)) > 80 else text
+    raise UserError(f"{shown} is not the folder of a study; name one, such as outputs/NAME")
 
 
 def _check_new(database: Database, settings: Mapping[str, Any], info: StudyInfo) -> None:
