@@ -62,8 +62,8 @@ def pack(arrays: Mapping[str, NDArray[Any]], row: FrontEntry, info: StudyInfo) -
         "accuracy": repr(row.accuracy),
         "multiplies": str(row.multiplies),
         "training": _training(row),
-        "checksum": _checksum(contiguous),
     }
+    metadata["checksum"] = _checksum(metadata, contiguous)
     return save(contiguous, metadata)
 
 
@@ -104,8 +104,9 @@ def unpack(path: Path) -> Packed:
     if metadata.get("format") != FORMAT:
         raise UserError(f"{path} was not written by convbudget ({FORMAT}); name a study's weights")
     with reading(path, fix):
-        if metadata.get("checksum", _checksum(arrays)) != _checksum(arrays):
-            raise Damaged("its arrays were changed: their checksum is wrong")
+        # Files of the first version have none.
+        if "checksum" in metadata and metadata["checksum"] != _checksum(metadata, arrays):
+            raise Damaged("it was changed: its checksum is wrong")
         arch = from_json(member(metadata, "arch", "metadata"), str(path))
         price = integer(
             parsed(member(metadata, "multiplies", "metadata"), "multiplies"), "multiplies"
@@ -146,9 +147,11 @@ def _checked_data(values: object, arch: Arch) -> dict[str, Any]:
     return data
 
 
-def _checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Return the CRC-32 of all arrays by rising name, as hexadecimal digits."""
-    total = 0
+def _checksum(metadata: Mapping[str, str], arrays: Arrays) -> str:
+    """Return the CRC-32 of all that a file says, as hexadecimal digits."""
+    words = {key: text for key, text in metadata.items() if key != "checksum"}
+    shapes = {name: [str(array.dtype), array.shape] for name, array in arrays.items()}
+    total = zlib.crc32(canonical_json([words, shapes]).encode())
     for name in sorted(arrays):
         total = zlib.crc32(np.ascontiguousarray(arrays[name]).tobytes(), total)
     return f"{total:08x}"
