@@ -54,6 +54,9 @@ def integer(value: object, where: str, low: int = 0, high: int = LARGEST) -> int
 
 def number(value: object, where: str, low: float = -math.inf, high: float = math.inf) -> float:
     """Return `value` as a float if it is a finite number in [low, high]."""
+    # Most values are right, and a study has tens of thousands.
+    if type(value) is float and low <= value <= high and math.isfinite(value):
+        return value
     found = math.nan
     # Not true, which Python takes for 1; nor an integer of hundreds of digits, which overflows.
     if isinstance(value, (int, float)) and not isinstance(value, bool):

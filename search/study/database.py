@@ -178,8 +178,9 @@ class Database:
         expected = self._connection.execute(query, (table,)).fetchone() or (0, 0)
         total = 0
         for row in rows:
-            total += checksum(row[:-1])
-            if checksum(row[:-1]) != row[-1]:
+            found = checksum(row[:-1])
+            total += found
+            if found != row[-1]:
                 raise Damaged(f"row {row[0]!r:.40} of {table} was changed: its checksum is wrong")
         if (len(rows), total % _SUM) != expected:
             raise Damaged(
@@ -271,16 +272,17 @@ class Database:
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
         """Read rows and totals of one moment, whatever another process is writing."""
-        self._connection.execute("BEGIN")
         try:
+            self._connection.execute("BEGIN")
             yield
         finally:
             self._connection.rollback()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        # Begun inside: an interrupt at any moment must leave no transaction open.
         with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield
 
     @contextmanager

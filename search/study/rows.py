@@ -1,5 +1,6 @@
 """One trial as a row of the study's file, and back: every cell is checked, in both directions."""
 
+import hashlib
 import json
 import math
 import zlib
@@ -113,6 +114,10 @@ def from_row(row: Row) -> Trial:
     (at, options, epochs, seed, value, arch_id, multiplies, params, asked_after) = row[:9]
     (status, accuracy, loss, seconds, error, details, same_as, computed, version) = row[9:]
     succeeded = choice(status, "status", _STATUSES) == "ok"
+    text = value_text(value)
+    # Rows of format 1 came without a checksum, but an id is a checksum of the value.
+    if version == 1 and hashlib.sha256(text.encode()).hexdigest()[:12] != arch_id:
+        raise refusal(arch_id, "arch_id", "must be the id of its value")
     result = Result(
         number(accuracy, "accuracy") if succeeded else number_or_nan(accuracy, "accuracy"),
         number_or_nan(loss, "loss"),
@@ -129,7 +134,7 @@ def from_row(row: Row) -> Trial:
         identifier(arch_id, "arch_id"),
         integer(multiplies, "multiplies"),
         None if params is None else integer(params, "params"),
-        value_text(value),
+        text,
     )
     return Trial(
         integer(at, "number"),

@@ -16,7 +16,7 @@ from search.study.database import NAME, Database
 from search.study.folder import locked
 from search.study.info import StudyInfo, checked_settings
 from search.study.settings import refuse_changes
-from search.study.trials import FrontEntry, Trial, front_entries
+from search.study.trials import FORMAT, FrontEntry, Trial, front_entries
 
 __all__ = ["Study", "StudyInfo", "check_name", "locate"]
 
@@ -36,6 +36,10 @@ class Study:
         self._computed: Mapping[str, str] = {}
         self._trials: dict[int, Trial] | None = None
         self.notes: list[str] = []
+        if lock is not None and not lock.held:
+            self.notes.append(
+                f"{folder} lies on a file system without locks: see to it that one process writes"
+            )
         self._meta = database.meta()
         with reading(folder / NAME if folder else Path(NAME), _FIX):
             if "facts" in self._meta:
@@ -152,7 +156,7 @@ class Study:
         computed = self._computed
         if trial.same_as is not None and self._trials and trial.same_as in self._trials:
             computed = self._trials[trial.same_as].computed
-        marked = replace(trial, computed=computed)
+        marked = replace(trial, computed=computed, format=FORMAT)
         self._database.add(marked)
         if self._trials is not None:
             self._trials[trial.number] = marked
@@ -192,7 +196,8 @@ class Study:
 
     def add_confirmation(self, trial: Trial) -> None:
         """Record a training with a fresh seed; once this returns it survives a kill."""
-        self._database.add_confirmation(replace(trial, computed=self._computed))
+        marked = replace(trial, computed=self._computed, format=FORMAT)
+        self._database.add_confirmation(marked)
 
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:
         """Replace a file of the folder, whole or not at all; nothing for a study in memory."""

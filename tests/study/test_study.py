@@ -6,36 +6,23 @@ import json
 import math
 import os
 import sqlite3
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from samples import FACTS, SETTINGS, trial
+
 from search.errors import UserError
 from search.files import write
 from search.jobs import Job, Result, failed
 from search.study.database import FORMAT
-from search.study.study import Study, StudyInfo, check_name, locate
+from search.study.study import Study, check_name, locate
 from search.study.tables import FRONT_COLUMNS, export, read_front
-from search.study.trials import Trial, front_entries, op_mix
-
-FACTS = StudyInfo(100, 10**25, 0, 10_000, 7 * 10**25, True, 0.1, 8, {"name": "digits"})
-SETTINGS = {"seed": 0, "data": {"name": "digits", "sizes": [1, 2]}}
-
-
-def trial(number: int, accuracy: float = 0.5, **changes: object) -> Trial:
-    made = Trial(
-        number=number,
-        job=Job(("conv", number), 8, 0),
-        value=json.dumps({"n": number}),
-        arch_id=f"{number:012x}",
-        multiplies=1000 + number,
-        params=None,
-        asked_after=number,
-        result=Result(accuracy, 0.25, 1.5, details={"compile": 0.5}),
-    )
-    return replace(made, **changes)  # type: ignore[arg-type]
+from search.study.trials import front_entries, op_mix
 
 
 def test_trials_come_back_as_they_were(tmp_path: Path) -> None:
@@ -94,7 +81,7 @@ def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_start_killed_early_is_no_hindrance(tmp_path: Path) -> None:
-    for name in (".lock", "study.db", "run.log"):
+    for name in (".lock", "study.db", "run.log", ".writing-0123"):
         (tmp_path / name).touch()
     Study.open(tmp_path, SETTINGS, FACTS).close()
     (tmp_path / "study.db").unlink()
