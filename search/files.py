@@ -136,7 +136,7 @@ class Lock:
         self.close()
 
     def close(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._file.close()
 
 
@@ -164,7 +164,7 @@ def lock(path: Path, waiting: Callable[[str], None] | None = None, *, sign: bool
 
 
 def _flocked(file: BinaryIO, waiting: Callable[[str], None] | None) -> bool:
-    """Return whether the lock was had; raises `InUse` where another process has it."""
+    """Return whether the lock was obtained; raises `InUse` where another process holds it."""
     if fcntl is None:
         return False
     try:
@@ -184,7 +184,7 @@ def _flocked(file: BinaryIO, waiting: Callable[[str], None] | None) -> bool:
 
 
 def _open_regular(path: Path, flags: int) -> int:
-    """Open, or create, a file that is no link, pipe or device; raises `UserError` for those."""
+    """Open or create a regular file; raises `UserError` for links, pipes and devices."""
     try:
         descriptor = os.open(path, flags | os.O_CREAT | _NOFOLLOW | _BINARY, 0o666)
     except OSError as error:
@@ -201,6 +201,6 @@ def _open_regular(path: Path, flags: int) -> int:
 
 def _no_regular_file(path: Path) -> UserError:
     return UserError(
-        f"{path} is a link or no regular file, and would be written through; remove it, then the"
-        " same command goes on"
+        f"{path} is a link or not a regular file, so writing it could change another; remove it,"
+        " then the same command goes on"
     )

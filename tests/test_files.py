@@ -91,7 +91,7 @@ def test_locks_and_logs_are_regular_files_of_their_folder(tmp_path: Path, make: 
     assert callable(make)
     make(outside, path)
     for use in (lambda: lock(path), lambda: append(path, "line\n")):
-        with pytest.raises(UserError, match="is a link or no regular file"):
+        with pytest.raises(UserError, match="is a link or not a regular file"):
             use()
     assert outside.read_text() == "precious"
 

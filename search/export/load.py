@@ -22,9 +22,9 @@ from search.units import format_multiplies, parse_multiplies
 class Model:
     """A trained network that takes images as they come, uint8 [n, height, width, channels].
 
-    Normalisation happens inside. `module` is the `nnx.Module` itself (normalised floats in,
-    logits out) in evaluation mode, `arch` its description, `classes` their names, `accuracy` that
-    on the validation part, `multiplies` those for one image.
+    Normalisation happens inside. `module` is the `nnx.Module` in evaluation mode (normalised floats
+    in, logits out), `arch` its description, `classes` the names of the classes, `accuracy` that on
+    the validation part, `multiplies` those for one image.
     """
 
     def __init__(self, packed: Packed) -> None:
@@ -90,7 +90,7 @@ def load(study: str | Path, id: str | None = None) -> Model:  # noqa: A002
 
     `study` is a folder, or a name under `outputs/`, with `@50k` for the most accurate within 50 k
     multiplies; `id` picks an architecture by its id or the beginning of it; by default the most
-    accurate is returned. Raises `UserError` where the study or the model is not to be found.
+    accurate is returned. Raises `UserError` where there is none, or a file is damaged.
     """
     name, _, budget = str(study).partition("@")
     folder = locate(name)

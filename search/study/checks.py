@@ -1,4 +1,4 @@
-"""Checks of what was read from a file, before anything else in the program sees it."""
+"""Checks of values read from a file, before the rest of the program sees them."""
 
 import json
 import math
@@ -46,9 +46,10 @@ def parsed(text: object, where: str) -> Any:
 
 def integer(value: object, where: str, low: int = 0, high: int = LARGEST) -> int:
     """Return `value` if it is an integer in [low, high]."""
-    # Not isinstance: true is no number.
+    # Not isinstance, which takes True for an integer.
     if type(value) is not int or not low <= value <= high:
-        raise refusal(value, where, f"must be an integer from {low} to {high}")
+        above = f"to {high}" if high <= LARGEST else "on"
+        raise refusal(value, where, f"must be an integer from {low} {above}")
     return value
 
 
@@ -123,7 +124,7 @@ def member(values: Mapping[str, Any], key: str, where: str) -> Any:
 
 
 def refusal(value: object, where: str, rule: str) -> Damaged:
-    """Say what is wrong with `value`, of which only the beginning is shown."""
+    """Return the error for `value`, of which only the beginning is shown, and the `rule`."""
     try:
         shown = repr(value)
     # An integer of thousands of digits, or a deep nest.

@@ -1,4 +1,4 @@
-"""The folder of a study while it is written: alone, into itself, and only if it is a study."""
+"""The folder of a study: locked while written, free of links, refused if it holds other files."""
 
 from pathlib import Path
 

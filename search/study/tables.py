@@ -1,4 +1,4 @@
-"""The tables of a study for people and other programs: `trials.csv`, `front.csv`, `front.json`."""
+"""The tables of a study: `trials.csv`, `front.csv`, `front.json`."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ from search.study.study import Study, StudyInfo
 from search.study.trials import FrontEntry, Trial, front_entry
 
 FRONT_FORMAT = "convbudget-front/1"
-# Stable names in a stable order: later columns may come, these stay.
+# Other programs read these names in this order: later columns may come, these stay.
 COLUMNS = (
     "arch_id",
     "multiplies",
@@ -72,7 +72,7 @@ def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
         name = f"{trial.arch_id}.json"
         if name not in there:
             there.add(name)
-            # Thousands of files, and all of them are in the database too.
+            # Thousands of files, all of which are in the database too: not worth the wait.
             study.write(f"archs/{name}", trial.value + "\n", durable=False)
     return found
 
@@ -84,7 +84,7 @@ def front_csv(found: Iterable[FrontEntry]) -> str:
 
 
 def trials_csv(trials: Iterable[Trial]) -> str:
-    """Return every trial as CSV, in the order of asking."""
+    """Return trials as CSV, in the order given."""
 
     def cells(trial: Trial) -> list[str]:
         row = front_entry([trial])

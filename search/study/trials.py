@@ -1,4 +1,4 @@
-"""What a study remembers of one trial, and which of its trials make the front."""
+"""Trials as a study records them, and the front that they make."""
 
 import json
 import math
@@ -62,7 +62,8 @@ class FrontEntry:
 
     `accuracy` is on the validation part; `accuracy_std` the standard deviation over `seeds` of
     them, NaN for one; `seed`, `trial` and `loss` are of the lowest seed; `seconds` is their sum;
-    `balanced_accuracy` the mean over seeds of the mean over classes, NaN where nobody measured it.
+    `balanced_accuracy` the mean over seeds of the mean over classes, NaN where it is unknown;
+    `search_accuracy` what the search measured, which differs where the front is confirmed.
     """
 
     arch_id: str
@@ -85,13 +86,13 @@ class FrontEntry:
 
     @property
     def job(self) -> Job:
-        """The training whose weights stand for it: that of the lowest seed."""
+        """The training whose weights are kept: that of the lowest seed."""
         found = Candidate(self.options, self.arch_id, self.multiplies, self.params, self.value)
         return Job(self.options, self.epochs, self.seed, found)
 
 
 def front_entry(trials: list[Trial]) -> FrontEntry:
-    """Put the trials of one architecture, of equal length and differing in seed, into one row."""
+    """Return the row of one architecture: the mean of trials of equal length and other seeds."""
     lowest = min(trials, key=lambda trial: (trial.job.seed, trial.number))
     accuracies = [trial.result.accuracy for trial in trials]
     mean = fmean(accuracies)
@@ -121,7 +122,7 @@ def front_entry(trials: list[Trial]) -> FrontEntry:
 def front_entries(trials: Iterable[Trial], epochs: int) -> list[FrontEntry]:
     """Return the front of the trials that ran for all of `epochs` and succeeded, cheapest first.
 
-    Shorter trainings are estimates on the way and never enter it.
+    Shorter trainings are estimates and never enter it.
     """
     groups: dict[str, dict[int, Trial]] = {}
     for trial in trials:
@@ -139,7 +140,7 @@ def front_entries(trials: Iterable[Trial], epochs: int) -> list[FrontEntry]:
 
 
 def op_mix(value: str) -> str:
-    """Say how often an architecture has each block: `2 conv + 1 inverted`; empty for other values.
+    """Return the number of blocks of each kind, `2 conv + 1 inverted`; empty for other values.
 
     `value` is its canonical JSON.
     """

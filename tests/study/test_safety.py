@@ -21,6 +21,7 @@ import search
 sys.path.insert(0, str(Path(__file__).parent))
 from samples import FACTS, SETTINGS, trial
 
+from search.__main__ import main
 from search.errors import UserError
 from search.jobs import Job, Options, Result, failed
 from search.study.study import Study
@@ -195,3 +196,19 @@ class Sum:
 
     def value(self, options: Options) -> int:
         return int(options[0])
+
+
+@pytest.mark.parametrize("command", ["front", "compare"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("study.db", b"x"), ("front.json", b'{"format":'), ("front.json", b"\xff")],
+)
+def test_commands_end_in_one_line_with_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert main([command, str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert str(tmp_path) in printed.err
