@@ -60,11 +60,11 @@ class Study:
     ) -> "Study":
         """Make the study, or go on with it.
 
-        `settings` is all that defines its results; `computed` what they are computed on, as in
-        `search.study.computed`. Raises `UserError` when the folder holds something else, is in use,
-        was made with other settings, on another platform, device or precision (unless
-        `allow_mixed`) or by a newer version, is damaged, or cannot be written. What a caller should
-        tell the user is in `notes`.
+        `settings` is all that defines its results; `computed` and `allow_mixed` as in
+        `compute_on`, which may also be called later, once a device is known. Raises `UserError`
+        when the folder holds something else, is in use, was made with other settings, on another
+        platform or by a newer version, is damaged, or cannot be written. What the user should be
+        told is in `notes`.
         """
         lock = None if folder is None else locked(folder)
         try:
@@ -79,7 +79,7 @@ class Study:
                     database.set_meta({"settings": settings, "facts": info.as_json()})
                     study = cls(folder, database, lock)
                 study._trials = {trial.number: trial for trial in database.trials()}
-                study._go_on_with(computed or {}, allow_mixed)
+                study.compute_on(computed or {}, allow_mixed=allow_mixed)
                 database.migrate()
                 return study
             except BaseException:
@@ -90,11 +90,14 @@ class Study:
                 lock.close()
             raise
 
-    def _go_on_with(self, computed: Mapping[str, str], allow_mixed: bool) -> None:
-        """Note, or refuse, what differs between the present and what the study was computed on."""
+    def compute_on(self, computed: Mapping[str, str], *, allow_mixed: bool = False) -> None:
+        """Mark what is added from now on with what it is computed on; see `search.study.computed`.
+
+        Raises `UserError` that shows the difference if earlier results were computed on another
+        platform, device or precision, unless `allow_mixed`; other differences go to `notes`.
+        """
         self._computed = dict(computed)
-        assert self._trials is not None
-        recorded = [*self._trials.values(), *self._database.confirmations()]
+        recorded = [*self.trials(), *self.confirmations()]
         serious, slight = differences(recorded, computed)
         if serious:
             shown = ", ".join(f"{key} {text}" for key, text in serious.items())
