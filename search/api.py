@@ -53,6 +53,7 @@ def run(
     ahead: int | _Unset = UNSET,
     study: str | Path | None = "",
     outputs: str | Path = "outputs",
+    allow_mixed: bool = False,
     chance: float | None = None,
     overrides: Sequence[str] = (),
     progress: bool | None = None,
@@ -100,6 +101,7 @@ def run(
         "seed": seed,
         "ahead": ahead,
         "outputs": str(outputs),
+        "allow_mixed": allow_mixed,
     }
     console = Console(quiet=not (evaluator is None if progress is None else progress))
     if not parts.need_images:

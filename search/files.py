@@ -1,19 +1,39 @@
-"""Files that are written whole or not at all."""
+"""Files on disk: written whole or not at all, locked by one process, JSON in one canonical form."""
 
+import errno
 import json
 import os
-import tempfile
-from collections.abc import Iterator
+import secrets
+import socket
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from search.errors import UserError
 
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: locks are then not held.
+    fcntl = None  # type: ignore[assignment]
+
+# Older versions named the temporary files of checkpoints `.*.part`.
+_TEMPORARY = (".writing-*", ".*.part")
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+# Absent on Windows.
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+# Made once: `json.dumps` with arguments makes an encoder for every call.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
 
 def canonical_json(value: Any) -> str:
-    """Return the one JSON text that stands for `value`: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Return the one JSON text of `value`: sorted keys, no spaces, ASCII, no NaN.
+
+    Ids are hashes of this text. Raises `ValueError` or `TypeError` for what JSON cannot express.
+    """
+    return _encode(value)
 
 
 @contextmanager
@@ -29,28 +49,158 @@ def reported(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Replace the file `path` by `content`: a reader, or a kill, sees the old or the new whole.
+@contextmanager
+def writing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary file that replaces `path` when the block ends without an exception.
 
-    `durable` waits for the disk, so that it survives a loss of power as well. Raises `UserError`
-    when the disk is full or the folder can't be written.
+    Readers, and a kill at any moment, see the old file or the new one, never a part. `durable`
+    waits for the disk, so that the content also survives a loss of power. A symbolic link at `path`
+    is replaced, not followed. The temporary file stays locked until it is renamed, which tells
+    `sweep` that its writer is alive. Raises `OSError`.
     """
-    data = content.encode() if isinstance(content, str) else content
-    with reported(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            # mkstemp makes a file for its owner's eyes only.
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".writing-{secrets.token_hex(8)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY
+    # Not by `tempfile`, whose files nobody else may read.
+    descriptor = os.open(temporary, flags, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if fcntl is not None:
+                with suppress(OSError):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+            if fcntl is not None:
+                os.replace(temporary, path)
+        if fcntl is None:
+            # Windows renames closed files only.
             os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def write(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Replace the file `path` by `content`, whole or not at all; see `writing`.
+
+    Raises `UserError` when the disk is full or the folder can't be written.
+    """
+    # A file name that is not UTF-8 may be part of a text: it is shown escaped.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    with reported(path), writing(path, durable=durable) as file:
+        file.write(data)
+
+
+def append(path: Path, text: str) -> None:
+    """Add `text` to the end of a regular file; raises `UserError` for a link or a full disk."""
+    with reported(path):
+        descriptor = _open_regular(path, os.O_WRONLY | os.O_APPEND)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(text.encode(errors="backslashreplace"))
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files that killed processes left in `folder`.
+
+    A file whose writer is alive is locked and stays; so does everything on a file system without
+    locks. Call it while holding the folder's lock: checkpoints of older versions are not locked.
+    """
+    for pattern in _TEMPORARY:
+        for path in folder.glob(pattern):
+            # `InUse`: its writer is alive. The folder may also be read-only, the file a link.
+            with suppress(InUse, UserError, OSError), lock(path, sign=False) as held:
+                if held:
+                    path.unlink()
+
+
+class InUse(Exception):
+    """Another process holds the lock; the message says which, as far as it said so itself."""
+
+
+class Lock:
+    """An exclusive lock on a file, until `close` or the end of the process.
+
+    As a context manager it yields `held`: False where the file system knows no locks.
+    """
+
+    def __init__(self, file: BinaryIO, held: bool) -> None:
+        self._file, self.held = file, held
+
+    def __enter__(self) -> bool:
+        return self.held
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock."""
+        self._file.close()
+
+
+def lock(path: Path, waiting: Callable[[str], None] | None = None, *, sign: bool = True) -> Lock:
+    """Lock the file `path`, which is made if absent.
+
+    Where another process holds it, `waiting` is called with that process's name and the lock is
+    waited for; without `waiting` `InUse` is raised. `sign` writes into the file who holds it.
+    A file system without locks (some network mounts) gives a `Lock` that is not held. Raises
+    `UserError` where `path` is a link or cannot be written.
+    """
+    with reported(path):
+        file = os.fdopen(_open_regular(path, os.O_RDWR), "r+b")
+    try:
+        with reported(path):
+            held = _flocked(file, waiting)
+            if sign and held:
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+                file.flush()
+    except BaseException:
+        file.close()
+        raise
+    return Lock(file, held)
+
+
+def _flocked(file: BinaryIO, waiting: Callable[[str], None] | None) -> bool:
+    """Return whether the lock was obtained; raises `InUse` where another process holds it."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = file.read(200).decode(errors="replace").strip() or "another process"
+        if waiting is None:
+            raise InUse(owner) from None
+        file.seek(0)
+        waiting(owner)
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return False
+        raise
+    return True
+
+
+def _open_regular(path: Path, flags: int) -> int:
+    """Open or create a regular file; raises `UserError` for links, pipes and devices."""
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | _NOFOLLOW | _BINARY, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO) or path.is_symlink():
+            raise _no_regular_file(path) from None
+        raise
+    status = os.fstat(descriptor)
+    # A second hard link would have its content overwritten as well.
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise _no_regular_file(path)
+    return descriptor
+
+
+def _no_regular_file(path: Path) -> UserError:
+    return UserError(
+        f"{path} is a link or not a regular file, so writing it could change another; remove it,"
+        " then the same command goes on"
+    )

@@ -66,7 +66,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("run study=a/b", "study=a/b cannot name a folder"),
         ("run executor.name=cloud", "executor.name=cloud is unknown; known are local"),
         ("run budget=5k", "5000 is below the cheapest architecture of the space, which costs"),
-        ("front nowhere", "nowhere is no folder of a study"),
+        ("front nowhere", "nowhere is not the folder of a study"),
         ("front", "the following arguments are required"),
         ("fornt x", "'fornt' is no command; did you mean front"),
         ("space budgt=5", "budgt is no key; did you mean budget"),
@@ -121,7 +121,7 @@ def test_a_folder_that_is_no_study_is_refused(capsys: pytest.CaptureFixture[str]
     Path("outputs/mine").mkdir(parents=True)
     Path("outputs/mine/notes.txt").touch()
     assert main(["run", "study=mine"]) == 2
-    assert "outputs/mine is no study: it holds 'notes.txt'" in capsys.readouterr().err
+    assert "outputs/mine is not a study: it holds 'notes.txt'" in capsys.readouterr().err
     assert [p.name for p in Path("outputs/mine").iterdir()] == ["notes.txt"]
 
 

@@ -141,7 +141,7 @@ def test_what_cannot_be_loaded_is_said(studies: Path, tmp_path: Path) -> None:
         search.load(f"{studies / NAME}@1k")
     with pytest.raises(UserError, match="is not on the front"):
         search.load(studies / NAME, id="ffffffffffff")
-    with pytest.raises(UserError, match="is no folder of a study"):
+    with pytest.raises(UserError, match="is not the folder of a study"):
         search.load("nowhere")
     model = search.load(studies / NAME)
     with pytest.raises(UserError, match="give uint8"):

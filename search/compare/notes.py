@@ -8,6 +8,7 @@ from search.compare.groups import Group
 from search.compare.populations import Matched
 from search.errors import shown
 from search.report.notes import selection_note
+from search.study.computed import platforms
 
 
 def notes(groups: Sequence[Group], confirmed: bool, matches: Sequence[Matched | None]) -> list[str]:
@@ -22,6 +23,12 @@ def notes(groups: Sequence[Group], confirmed: bool, matches: Sequence[Matched | 
         found.append(f"p-values are not adjusted for {len(matches)} comparisons.")
     if len({len(g.entries) for g in groups}) > 1:
         found.append("Groups have unequal numbers of seeds.")
+    mixed = platforms(trial for g in groups for entry in g.entries for trial in entry.trials)
+    if len(mixed) > 1:
+        found.append(
+            f"Trials were computed on different platforms ({'; '.join(mixed)}): equal trainings"
+            " differ a little there, and seconds cannot be compared."
+        )
     return [note for note in found if note]
 
 

@@ -10,7 +10,8 @@ from search.errors import UserError, shown
 from search.networks.arch import FORMAT, from_json
 from search.networks.cost import multiplies_of
 from search.pareto import Objective
-from search.study.study import Study, StudyInfo, flatten, locate
+from search.study.settings import flatten
+from search.study.study import Study, StudyInfo, locate
 from search.study.trials import FrontEntry, Trial
 
 # Settings of `data` that change how images are treated in training, not which images there are.

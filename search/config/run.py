@@ -56,6 +56,7 @@ class RunConfig:
     when the next is proposed; a fixed number, so that results don't depend on timing.
     `confirm`: whether the front is trained again afterwards; it changes nothing of the search.
     `study`: name of its folder under `outputs`, empty for one made of what defines it.
+    `allow_mixed`: whether a study may go on with another platform, device or precision.
     """
 
     data: DataConfig = field(default_factory=DataConfig)
@@ -72,6 +73,7 @@ class RunConfig:
     seed: int = 0
     ahead: int = 1
     study: str = ""
+    allow_mixed: bool = False
     outputs: str = "outputs"
 
     @property

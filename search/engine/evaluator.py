@@ -57,6 +57,11 @@ class TrainingEvaluator:
         if checkpoints is not None:
             self._store = Checkpoints(checkpoints, signature(dataset, settings, device))
 
+    @property
+    def precision(self) -> str:
+        """The type of maps and products, as resolved for the device."""
+        return self._trainer.recipe.dtype
+
     def __call__(self, job: Job) -> Result:
         """Train and evaluate; whatever goes wrong with the candidate is the result's `error`."""
         began = time.perf_counter()

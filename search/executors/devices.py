@@ -1,6 +1,24 @@
 """What this process computes on."""
 
 import os
+from importlib.metadata import PackageNotFoundError, version
+
+
+def computed_on(precision: str) -> dict[str, str]:
+    """Return what a study records beside each result: device, precision, cores and versions.
+
+    `precision` is the type of maps and products, as resolved for the device.
+    """
+    import jax
+
+    device = jax.devices()[0]
+    return {
+        "platform": device.platform,
+        "device_kind": device.device_kind,
+        "precision": precision,
+        "cores": str(_cores()),
+        **{name: _version(name) for name in ("jax", "jaxlib", "convbudget")},
+    }
 
 
 def describe() -> str:
@@ -9,7 +27,19 @@ def describe() -> str:
 
     device = jax.devices()[0]
     if device.platform == "cpu":
-        affinity = getattr(os, "sched_getaffinity", None)
-        cores = len(affinity(0)) if affinity else os.cpu_count()
-        return f"cpu, {cores} cores"
+        return f"cpu, {_cores()} cores"
     return f"{device.platform}, {device.device_kind}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        # Run from a checkout that is not installed.
+        return "unknown"
+
+
+def _cores() -> int | None:
+    """Return the number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count()

@@ -1,1 +1,1 @@
-"""What leaves a study: weights in one file, and the model that is loaded from them."""
+"""Models that leave a study: weights in one file, and the network loaded from it."""

@@ -22,9 +22,9 @@ from search.units import format_multiplies, parse_multiplies
 class Model:
     """A trained network that takes images as they come, uint8 [n, height, width, channels].
 
-    Normalisation happens inside. `module` is the `nnx.Module` itself (normalised floats in,
-    logits out) in evaluation mode, `arch` its description, `classes` their names, `accuracy` that
-    on the validation part, `multiplies` those for one image.
+    Normalisation happens inside. `module` is the `nnx.Module` in evaluation mode (normalised floats
+    in, logits out), `arch` its description, `classes` the names of the classes, `accuracy` that on
+    the validation part, `multiplies` those for one image.
     """
 
     def __init__(self, packed: Packed) -> None:
@@ -90,13 +90,18 @@ def load(study: str | Path, id: str | None = None) -> Model:  # noqa: A002
 
     `study` is a folder, or a name under `outputs/`, with `@50k` for the most accurate within 50 k
     multiplies; `id` picks an architecture by its id or the beginning of it; by default the most
-    accurate is returned. Raises `UserError` where the study or the model is not to be found.
+    accurate is returned. Raises `UserError` where there is none, or a file is damaged.
     """
     name, _, budget = str(study).partition("@")
     folder = locate(name)
     _, found = read_front(folder)
     row = _chosen(found, name, budget, id)
-    return Model(unpack(folder / "weights" / f"{row.arch_id}.safetensors"))
+    packed = unpack(folder / "weights" / f"{row.arch_id}.safetensors")
+    if packed.arch.id != row.arch_id:
+        raise UserError(
+            f"{packed.path} holds the weights of {packed.arch.id}; run the study's command again"
+        )
+    return Model(packed)
 
 
 def _chosen(found: list[FrontEntry], name: str, budget: str, wanted: str | None) -> FrontEntry:
@@ -121,13 +126,22 @@ def _chosen(found: list[FrontEntry], name: str, budget: str, wanted: str | None)
 
 
 def _fill(module: nnx.Module, packed: Packed) -> None:
-    """Put the arrays into the module's variables, each under its path."""
+    """Put the arrays into the module's variables, each under its path.
+
+    Raises `UserError` unless names, shapes and types are those of the module.
+    """
+    fix = "run the study's command again"
     state = nnx.to_flat_state(nnx.state(module))
     names = {".".join(map(str, path)): variable for path, variable in state}
     if names.keys() != packed.arrays.keys():
-        odd = sorted(names.keys() ^ packed.arrays.keys())
-        raise UserError(
-            f"the weights of {packed.arch.id} don't fit it: {odd[0]} is on one side only"
-        )
+        odd = min(names.keys() ^ packed.arrays.keys())
+        side = "lacks" if odd in names else "has beside those of its architecture"
+        raise UserError(f"{packed.path} {side} the array {odd:.80}; {fix}")
     for name, variable in names.items():
-        variable.set_value(jnp.asarray(packed.arrays[name]))
+        array, value = packed.arrays[name], variable.get_value()
+        if (array.shape, array.dtype) != (value.shape, value.dtype):
+            raise UserError(
+                f"{packed.path} holds {name} as {array.dtype} {list(array.shape)}; its architecture"
+                f" has {value.dtype} {list(value.shape)}; {fix}"
+            )
+        variable.set_value(jnp.asarray(array))

@@ -1,6 +1,7 @@
 """The weights of a found model, in one file that says what it needs to predict."""
 
-import json
+import math
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,22 @@ from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from search.errors import UserError
+from search.files import canonical_json
 from search.jobs import Job
 from search.networks.arch import Arch, from_json
+from search.networks.cost import cost_of, multiplies_of
+from search.study.checks import (
+    Damaged,
+    integer,
+    mapping,
+    member,
+    number,
+    parsed,
+    reading,
+    refusal,
+    sequence,
+    string,
+)
 from search.study.study import Study, StudyInfo
 from search.study.trials import FrontEntry
 
@@ -23,11 +38,13 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A model on the disk: its Arch, its arrays by name, and what `facts.data` says of its data.
+    """A model in the file `path`: its Arch, its arrays by name, and `StudyInfo.data` of its study.
 
-    `accuracy` is on the validation part, `multiplies` for one image.
+    `data` holds `name`, `classes` (`arch.classes` of them), `mean` and `std` (a number for each
+    channel); `accuracy` is on the validation part, `multiplies` for one image.
     """
 
+    path: Path
     arch: Arch
     arrays: Arrays
     data: Mapping[str, Any]
@@ -36,21 +53,22 @@ class Packed:
 
 
 def pack(arrays: Mapping[str, NDArray[Any]], row: FrontEntry, info: StudyInfo) -> bytes:
-    """Return the safetensors file of a front's member."""
+    """Return the safetensors file of a front's member, with all that prediction needs."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     metadata = {
         "format": FORMAT,
         "arch": row.value,
-        "data": json.dumps(dict(info.data)),
+        "data": canonical_json(dict(info.data)),
         "accuracy": repr(row.accuracy),
         "multiplies": str(row.multiplies),
         "training": _training(row),
     }
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    metadata["checksum"] = _checksum(metadata, contiguous)
     return save(contiguous, metadata)
 
 
 def holds(path: Path, row: FrontEntry) -> bool:
-    """Say whether the file is there and its weights and accuracy are those of `row`."""
+    """Return whether the file is there and its weights and accuracy are those of `row`."""
     from safetensors import safe_open
 
     if not path.exists():
@@ -74,21 +92,69 @@ def unpack(path: Path) -> Packed:
     # Imported here, because only this needs the lower half of the library.
     from safetensors import safe_open
 
+    fix = "run the study's command again"
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} cannot be read ({error}); run the study's command again") from None
+    # Of types that NumPy lacks, such as bfloat16, it is an AttributeError or a TypeError.
+    except (OSError, SafetensorError, AttributeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} cannot be read ({reason:.200}); {fix}") from None
     if metadata.get("format") != FORMAT:
-        raise UserError(f"{path} is not written by convbudget ({FORMAT}); name a study's weights")
-    return Packed(
-        from_json(metadata["arch"], str(path)),
-        arrays,
-        json.loads(metadata["data"]),
-        float(metadata["accuracy"]),
-        int(metadata["multiplies"]),
-    )
+        raise UserError(f"{path} was not written by convbudget ({FORMAT}); name a study's weights")
+    with reading(path, fix):
+        # Files of the first version have none.
+        if "checksum" in metadata and metadata["checksum"] != _checksum(metadata, arrays):
+            raise Damaged("it was changed: its checksum is wrong")
+        arch = from_json(member(metadata, "arch", "metadata"), str(path))
+        price = integer(
+            parsed(member(metadata, "multiplies", "metadata"), "multiplies"), "multiplies"
+        )
+        if price != multiplies_of(arch):
+            raise Damaged(f"multiplies is {price}; its architecture costs {multiplies_of(arch)}")
+        accuracy = parsed(member(metadata, "accuracy", "metadata"), "accuracy")
+        data = parsed(member(metadata, "data", "metadata"), "data")
+        packed = Packed(
+            path, arch, arrays, _checked_data(data, arch), number(accuracy, "accuracy"), price
+        )
+        _check_size(packed)
+        return packed
+
+
+def _check_size(packed: Packed) -> None:
+    """Refuse an architecture far larger than the file, before anything is built of it."""
+    numbers = sum(array.size for array in packed.arrays.values())
+    params = cost_of(packed.arch).params
+    if numbers < params:
+        raise Damaged(f"it holds {numbers} numbers; its architecture has {params} parameters")
+
+
+def _checked_data(values: object, arch: Arch) -> dict[str, Any]:
+    """Check the names of classes and the normalisation against the network they belong to."""
+    data = mapping(values, "data")
+    string(member(data, "name", "data"), "data.name")
+    classes = sequence(member(data, "classes", "data"), "data.classes")
+    if len(classes) != arch.classes or not all(isinstance(name, str) for name in classes):
+        raise refusal(classes, "data.classes", f"must be the {arch.classes} names of the classes")
+    for key, low in (("mean", -math.inf), ("std", 0.0)):
+        values = sequence(member(data, key, "data"), f"data.{key}")
+        if len(values) != arch.input.channels:
+            raise refusal(values, f"data.{key}", f"must hold {arch.input.channels} numbers")
+        for value in values:
+            if not number(value, f"data.{key}", low) > low:
+                raise refusal(values, f"data.{key}", "must hold numbers above 0")
+    return data
+
+
+def _checksum(metadata: Mapping[str, str], arrays: Arrays) -> str:
+    """Return the CRC-32 of all that a file says, as hexadecimal digits."""
+    words = {key: text for key, text in metadata.items() if key != "checksum"}
+    shapes = {name: [str(array.dtype), array.shape] for name, array in arrays.items()}
+    total = zlib.crc32(canonical_json([words, shapes]).encode())
+    for name in sorted(arrays):
+        total = zlib.crc32(np.ascontiguousarray(arrays[name]).tobytes(), total)
+    return f"{total:08x}"
 
 
 def leave_weights(

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from search.errors import UserError
+from search.files import canonical_json
 
 FORMAT = "convbudget-arch/1"
 Op = Literal["conv", "separable", "inverted", "basic"]
@@ -104,7 +105,7 @@ def spatial_sizes(arch: Arch) -> Iterator[tuple[int, int]]:
 
 def to_json(arch: Arch) -> str:
     """Canonical JSON: sorted keys, no spaces, every field present."""
-    return json.dumps({"format": FORMAT, **asdict(arch)}, sort_keys=True, separators=(",", ":"))
+    return canonical_json({"format": FORMAT, **asdict(arch)})
 
 
 def from_json(text: str, source: str = "arch JSON") -> Arch:
@@ -121,11 +122,11 @@ def from_json(text: str, source: str = "arch JSON") -> Arch:
         raise UserError(f"{source} holds a {type(data).__name__}; expected one {FORMAT} object")
     found = data.get("format")
     if found != FORMAT:
-        raise UserError(f"{source} has format {found!r}; this version reads {FORMAT!r} only")
+        raise UserError(f"{source} has format {found!r:.60}; this version reads {FORMAT!r} only")
     try:
         blocks = data.get("blocks")
         if not isinstance(blocks, list):
-            raise UserError(f"blocks is {blocks!r}; it must be a list of blocks")
+            raise UserError(f"blocks is {blocks!r:.60}; it must be a list of blocks")
         parsed = {
             "input": _read(Input, data.get("input"), "input"),
             "stem": _read(Stem, data.get("stem"), "stem"),
@@ -141,11 +142,13 @@ def from_json(text: str, source: str = "arch JSON") -> Arch:
 
 def _read(kind: type[Any], data: Any, where: str) -> Any:
     if not isinstance(data, Mapping):
-        raise UserError(f"{where} is {data!r}; it must be an object")
+        raise UserError(f"{where} is {data!r:.60}; it must be an object")
     known = [field.name for field in fields(kind)]
     for key in data:
         if key not in known:
-            raise UserError(f"{where} has the unknown key {key!r}; known are {', '.join(known)}")
+            raise UserError(
+                f"{where} has the unknown key {key!r:.60}; known are {', '.join(known)}"
+            )
     try:
         return kind(**data)
     except TypeError:
@@ -159,12 +162,12 @@ def _strided(size: int, stride: int) -> int:
 
 def _integer(value: object, where: str, low: int, high: int = _LARGEST) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise UserError(f"{where} is {value!r}; it must be an integer from {low} to {high}")
+        raise UserError(f"{where} is {value!r:.60}; it must be an integer from {low} to {high}")
 
 
 def _choice(value: object, where: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise UserError(f"{where} is {value!r}; known are {', '.join(known)}")
+        raise UserError(f"{where} is {value!r:.60}; known are {', '.join(known)}")
 
 
 def _validate(arch: Arch) -> None:
@@ -187,7 +190,7 @@ def _validate(arch: Arch) -> None:
         for name in ("channels", "kernel", "stride", "expansion"):
             _integer(getattr(block, name), f"{where}.{name}", 1)
         if not isinstance(block.skip, bool):
-            raise UserError(f"{where}.skip is {block.skip!r}; it must be true or false")
+            raise UserError(f"{where}.skip is {block.skip!r:.60}; it must be true or false")
         if block.expansion != 1 and block.op != "inverted":
             raise UserError(
                 f"{where}.expansion is {block.expansion} on a {block.op} block; only inverted"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from search.errors import shown
-from search.files import reported
+from search.files import append
 from search.study.trials import Trial
 from search.units import format_multiplies
 
@@ -115,8 +115,7 @@ class Watch:
 
     def _write(self, line: str) -> None:
         if self._log is not None:
-            with reported(self._log), self._log.open("a") as file:
-                file.write(f"{datetime.now().isoformat(' ', 'seconds')} {line}\n")
+            append(self._log, f"{datetime.now().isoformat(' ', 'seconds')} {line}\n")
 
 
 def describe(trial: Trial, done: int, total: int | None, estimate: ProgressEstimate) -> str:

@@ -110,6 +110,8 @@ def _search(
         if dataset is not None:
             watch.tell(images.summary(dataset))
         evaluator = parts.evaluator or _training(config, study, dataset, watch)
+        for note in study.notes:
+            watch.tell(note)
         done = len(study.trials())
         if done:
             watch.tell(f"going on after {done} trials; those are not run again")
@@ -193,7 +195,7 @@ def _strategy(config: RunConfig, table: BudgetTable, info: StudyInfo) -> Strateg
 
 def _training(config: RunConfig, study: Study, dataset: Dataset | None, watch: Watch) -> Evaluator:
     """Return the evaluator that trains on `dataset`, JAX started."""
-    from search.executors.devices import describe
+    from search.executors.devices import computed_on, describe
     from search.executors.malloc import keep_memory_for
 
     assert dataset is not None, "Parts.need_images"
@@ -206,6 +208,7 @@ def _training(config: RunConfig, study: Study, dataset: Dataset | None, watch: W
         checkpoints = study.folder / "checkpoints" if study.folder else None
         evaluator = TrainingEvaluator(dataset, config.train, checkpoints)
     watch.tell(f"device: {device}")
+    study.compute_on(computed_on(evaluator.precision), allow_mixed=config.allow_mixed)
     return evaluator
 
 

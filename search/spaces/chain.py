@@ -1,7 +1,6 @@
 """What a space has to say for itself: a chain of decisions with integer prices."""
 
 import hashlib
-import json
 import operator
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
@@ -86,7 +85,7 @@ def value_id(value: Any) -> str:
     if isinstance(value, Arch):
         return value.id
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = canonical_json(value)
     except (TypeError, ValueError) as error:
         raise UserError(
             f"the chain's value {value!r:.80} is not JSON ({error}); value() must return an Arch"

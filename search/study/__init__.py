@@ -1,1 +1,1 @@
-"""A study: one folder with one SQLite file that keeps every result, and the tables made of it."""
+"""A study: one folder with one SQLite file of every result, and the tables made from it."""

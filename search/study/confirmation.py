@@ -13,13 +13,13 @@ from search.study.trials import FrontEntry, Trial, front_entries, front_entry
 
 
 def fresh_seeds(seed: int, used: Iterable[int], count: int) -> list[int]:
-    """Return `count` consecutive seeds that belong to the search with `seed` and are not `used`.
+    """Return `count` consecutive seeds, derived from the search's `seed`, that are not `used`.
 
-    The first of more is the first of fewer, so that a longer confirmation goes on with a short one.
+    A larger count extends a smaller one, so a longer confirmation continues a shorter one.
     """
     taken = set(used)
     digest = hashlib.sha256(f"confirm {seed}".encode()).digest()
-    # Rounded, for people will read them; far from the small numbers that people choose.
+    # A multiple of 1000, which is easy to read, and far from the small numbers that people choose.
     first = 1000 * (1 + int.from_bytes(digest[:4], "big") % 2_000_000)
     found: list[int] = []
     while len(found) < count:
@@ -30,13 +30,19 @@ def fresh_seeds(seed: int, used: Iterable[int], count: int) -> list[int]:
 
 
 def due(
-    trials: Sequence[Trial], epochs: int, again: Sequence[Trial], seeds: Sequence[int]
+    trials: Sequence[Trial],
+    epochs: int,
+    again: Sequence[Trial],
+    seeds: Sequence[int],
+    *,
+    retry: bool = True,
 ) -> list[Trial]:
-    """Return the trials of the search whose architecture must be trained again, with which job.
+    """Return the front's trials that are still to be trained with `seeds`, each with its new job.
 
-    All of one seed come before those of the next; what `again` holds is left out.
+    Ordered by seed first. Pairs of architecture and seed that `again` holds are left out; with
+    `retry`, failures of the surroundings that format 1 stored are to be trained once more.
     """
-    done = {(trial.arch_id, trial.job.seed) for trial in again}
+    done = {(trial.arch_id, trial.job.seed) for trial in again if not (retry and trial.retryable)}
     rows = front_entries(trials, epochs)
     by_number = {trial.number: trial for trial in trials}
     return [
@@ -50,28 +56,27 @@ def due(
 def confirmed(
     trials: Sequence[Trial], epochs: int, again: Sequence[Trial], seeds: Sequence[int]
 ) -> list[FrontEntry] | None:
-    """Return the front of the means over `seeds`, or None while some of them are missing.
+    """Return the front of the means over `seeds`, or None while some trainings are missing.
 
-    Accuracies are of `again` alone, `search_accuracy` is the search's figure. An architecture that
-    failed with one of the seeds has no mean, and leaves the front.
+    `accuracy` is the mean over the trainings `again`, `search_accuracy` what the search measured.
+    An architecture that failed with one of the seeds has no mean and leaves the front.
     """
-    if not seeds or due(trials, epochs, again, seeds):
+    if not seeds or due(trials, epochs, again, seeds, retry=False):
         return None
     wanted = set(seeds)
-    measured: dict[str, list[Trial]] = {}
+    measured: dict[str, dict[int, Trial]] = {}
     for trial in again:
         if trial.job.seed in wanted and trial.result.status == "ok":
-            measured.setdefault(trial.arch_id, []).append(trial)
+            measured.setdefault(trial.arch_id, {}).setdefault(trial.job.seed, trial)
     searched: dict[str, list[Trial]] = {}
     for trial in trials:
         if trial.completed(epochs) and trial.same_as is None:
             searched.setdefault(trial.arch_id, []).append(trial)
     rows = []
-    for arch_id, group in measured.items():
-        if len(group) == len(wanted) and arch_id in searched:
+    for arch_id, by_seed in measured.items():
+        if len(by_seed) == len(wanted) and arch_id in searched:
             before = front_entry(searched[arch_id])
-            rows.append(
-                replace(front_entry(group), trial=before.trial, search_accuracy=before.accuracy)
-            )
+            row = front_entry(list(by_seed.values()))
+            rows.append(replace(row, trial=before.trial, search_accuracy=before.accuracy))
     chosen = front([(row.multiplies, row.accuracy) for row in rows])
     return [rows[index] for index in chosen] or None

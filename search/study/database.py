@@ -1,11 +1,11 @@
 """The SQLite file of a study: every result, transactional, readable while it is written.
 
 A rollback journal and full synchronisation, because home folders on clusters are NFS, where
-write-ahead logging is unsafe.
+write-ahead logging is unsafe. Format 2 keeps a checksum in every row and, for each table, the
+number of its rows and the sum of their checksums, so that changed and lost rows are both found.
+Format 1, without those, is read as it is and becomes format 2 when the study goes on.
 """
 
-import json
-import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,39 +13,41 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import UserError
-from search.files import canonical_json, reported
-from search.jobs import Candidate, Job, Result
-from search.study.trials import Trial
+from search.files import canonical_json
+from search.study.checks import Damaged, parsed, string
+from search.study.rows import (
+    COLUMNS,
+    FIRST_COLUMNS,
+    FIRST_SCHEMA,
+    SCHEMA,
+    Row,
+    checksum,
+    from_row,
+    to_row,
+)
+from search.study.trials import FORMAT, Trial
 
-FORMAT = 1
 NAME = "study.db"
 # Marks the file as ours for `file` and for us: the letters "cvbg".
 _APPLICATION = 0x63766267
-_META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
-_TRIALS = """
-    number INTEGER PRIMARY KEY,
-    options TEXT NOT NULL,
-    epochs INTEGER NOT NULL,
-    seed INTEGER NOT NULL,
-    value TEXT NOT NULL,
-    arch_id TEXT NOT NULL,
-    multiplies INTEGER NOT NULL,
-    params INTEGER,
-    asked_after INTEGER NOT NULL,
-    status TEXT NOT NULL,
-    accuracy REAL,
-    loss REAL,
-    seconds REAL NOT NULL,
-    error TEXT NOT NULL,
-    details TEXT NOT NULL,
-    same_as INTEGER
-"""
-# Trainings again with fresh seeds; the table is made by the first of them.
-_AGAIN = "confirmations"
-_COLUMNS = (
-    "number, options, epochs, seed, value, arch_id, multiplies, params, asked_after, status,"
-    " accuracy, loss, seconds, error, details, same_as"
+_HEADER = b"SQLite format 3\0"
+# The tables of trials; `confirmations` holds trainings with fresh seeds, numbered on their own.
+_TRIALS, _CONFIRMATIONS = "trials", "confirmations"
+_META_1 = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
+_META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL)"
+_TOTALS = (
+    "CREATE TABLE totals (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, checksum INTEGER NOT NULL)"
 )
+_TABLES_1 = {
+    "meta": _META_1,
+    **{name: f"CREATE TABLE {name} ({FIRST_SCHEMA})" for name in (_TRIALS, _CONFIRMATIONS)},
+}
+_TABLES = {
+    "meta": _META,
+    "totals": _TOTALS,
+    **{name: f"CREATE TABLE {name} ({SCHEMA})" for name in (_TRIALS, _CONFIRMATIONS)},
+}
+_SUM = 2**32
 
 
 class Database:
@@ -56,168 +58,266 @@ class Database:
         self._shown = str(path) if path else "the study in memory"
         with self._reported():
             self._connection = self._connect(writable)
-            if writable and not self._version():
-                self._create()
-            self._check()
+            try:
+                if writable and not self._version():
+                    self._create()
+                self.format = self._checked_format()
+            except BaseException:
+                self._connection.close()
+                raise
 
     def meta(self) -> dict[str, Any]:
         """Return all of the meta data."""
-        with self._reported():
-            rows = self._connection.execute("SELECT key, value FROM meta").fetchall()
-        return {key: json.loads(value) for key, value in rows}
+        with self._reported(), self._snapshot():
+            if self.format == 1:
+                query = "SELECT key, value FROM meta"
+                pairs = self._connection.execute(query).fetchall()
+            else:
+                rows = self._connection.execute("SELECT key, value, checksum FROM meta").fetchall()
+                pairs = self._verified("meta", rows)
+            return {
+                string(key, "a key of meta"): parsed(value, f"meta {key!r:.40}")
+                for key, value in pairs
+            }
 
     def set_meta(self, values: Mapping[str, Any]) -> None:
         """Write meta data, all of it or, on a failure, none."""
-        rows = [(key, canonical_json(value)) for key, value in values.items()]
-        with self._reported(), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+        with self._reported(), self._transaction():
+            self._write_meta(values)
 
     def add(self, trial: Trial) -> None:
         """Write a trial; once this returns it survives a kill and a loss of power."""
-        with self._reported(), self._connection:
-            self._insert("trials", trial)
+        self._add(_TRIALS, trial)
 
     def trials(self) -> list[Trial]:
         """Return all trials by number."""
-        with self._reported():
-            return self._select("trials")
+        return self._read(_TRIALS)
 
     def add_confirmation(self, trial: Trial) -> None:
-        """Write a training again with a fresh seed, as durably as a trial; numbers count anew."""
-        with self._reported(), self._connection:
-            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {_AGAIN} ({_TRIALS})")
-            self._insert(_AGAIN, trial)
+        """Write a training with a fresh seed, as durably as a trial; numbers count from 0 anew."""
+        self._add(_CONFIRMATIONS, trial)
 
     def confirmations(self) -> list[Trial]:
         """Return all trainings with fresh seeds by number."""
-        with self._reported():
-            query = "SELECT count(*) FROM sqlite_master WHERE name = ?"
-            (there,) = self._connection.execute(query, (_AGAIN,)).fetchone()
-            return self._select(_AGAIN) if there else []
+        return self._read(_CONFIRMATIONS)
+
+    def migrate(self) -> None:
+        """Bring a file of format 1 to the present one, in one transaction; rows stay as they are.
+
+        What cannot be read is refused before anything is changed.
+        """
+        if self.format == FORMAT:
+            return
+        meta, tables = self.meta(), (_TRIALS, _CONFIRMATIONS)
+        trials = {name: self._read(name) for name in tables}
+        with self._reported(), self._transaction():
+            for name in _TABLES_1:
+                self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+            self._create_tables()
+            self._write_meta(meta)
+            for name in tables:
+                for trial in trials[name]:
+                    self._insert(name, to_row(trial))
+        self.format = FORMAT
 
     def close(self) -> None:
         """Close the file; the object is of no more use."""
         self._connection.close()
 
-    def _insert(self, table: str, trial: Trial) -> None:
-        row = _to_row(trial)
-        places = ", ".join("?" * len(row))
-        self._connection.execute(f"INSERT INTO {table} ({_COLUMNS}) VALUES ({places})", row)
+    def _add(self, table: str, trial: Trial) -> None:
+        try:
+            row = to_row(trial)
+        except Damaged as error:
+            raise UserError(
+                f"trial {trial.number} cannot be recorded: {error}; mend the evaluator or the"
+                " strategy that gave it, then the same command goes on"
+            ) from None
+        with self._reported(), self._transaction():
+            self._insert(table, row)
 
-    def _select(self, table: str) -> list[Trial]:
-        query = f"SELECT {_COLUMNS} FROM {table} ORDER BY number"
-        return [_from_row(row) for row in self._connection.execute(query)]
+    def _insert(self, table: str, row: Row) -> None:
+        check = checksum(row)
+        places = ", ".join("?" * (len(row) + 1))
+        query = f"INSERT INTO {table} ({COLUMNS}, checksum) VALUES ({places})"
+        self._connection.execute(query, (*row, check))
+        self._connection.execute(
+            "INSERT INTO totals VALUES (?, 1, ?) ON CONFLICT (name) DO UPDATE SET"
+            f" rows = rows + 1, checksum = (checksum + excluded.checksum) % {_SUM}",
+            (table, check),
+        )
+
+    def _write_meta(self, values: Mapping[str, Any]) -> None:
+        for key, value in values.items():
+            pair = (key, canonical_json(value))
+            query = "INSERT OR REPLACE INTO meta VALUES (?, ?, ?)"
+            self._connection.execute(query, (*pair, checksum(pair)))
+        self._connection.execute(
+            "INSERT OR REPLACE INTO totals"
+            f" SELECT 'meta', count(*), coalesce(sum(checksum), 0) % {_SUM} FROM meta"
+        )
+
+    def _read(self, table: str) -> list[Trial]:
+        with self._reported(), self._snapshot():
+            if self.format == 1:
+                rows = self._first_rows(table)
+            else:
+                query = f"SELECT {COLUMNS}, checksum FROM {table} ORDER BY number"
+                rows = self._verified(table, self._connection.execute(query).fetchall())
+            return [_trial(table, row) for row in rows]
+
+    def _first_rows(self, table: str) -> list[Row]:
+        """Return the rows of format 1, whose table of confirmations came with the first of them."""
+        query = "SELECT count(*) FROM sqlite_master WHERE name = ?"
+        (there,) = self._connection.execute(query, (table,)).fetchone()
+        query = f"SELECT {FIRST_COLUMNS}, '{{}}', 1 FROM {table} ORDER BY number"
+        return self._connection.execute(query).fetchall() if there else []
+
+    def _verified(self, table: str, rows: list[Row]) -> list[Row]:
+        """Return the rows without their checksums, which must be right, and no row missing."""
+        query = "SELECT rows, checksum FROM totals WHERE name = ?"
+        expected = self._connection.execute(query, (table,)).fetchone() or (0, 0)
+        total = 0
+        for row in rows:
+            found = checksum(row[:-1])
+            total += found
+            if found != row[-1]:
+                raise Damaged(f"row {row[0]!r:.40} of {table} was changed: its checksum is wrong")
+        if (len(rows), total % _SUM) != expected:
+            raise Damaged(
+                f"{table} holds {len(rows)} rows where {expected[0]!r:.40} were written, or others"
+            )
+        return [row[:-1] for row in rows]
 
     def _connect(self, writable: bool) -> sqlite3.Connection:
         if self.path is None:
-            return sqlite3.connect(":memory:", check_same_thread=False)
+            return _configured(sqlite3.connect(":memory:", check_same_thread=False))
         if not writable and not self.path.exists():
-            raise UserError(f"{self.path.parent} is no study: it holds no {NAME}")
+            raise UserError(f"{self.path.parent} is not a study: it holds no {NAME}")
         # A reader opens for writing where it may: only then can it roll back what a kill left.
-        mode = "rwc" if writable else "rw"
-        uri = f"{self.path.absolute().as_uri()}?mode={mode}"
+        # Never through a link, which could lead anywhere.
+        linked = self.path.is_symlink()
+        mode = "rwc" if writable else "ro" if linked else "rw"
         try:
-            connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
-            connection.execute("PRAGMA schema_version").fetchone()
+            connection = self._opened(mode)
         except sqlite3.OperationalError:
             if writable:
                 raise
-            uri = f"{self.path.absolute().as_uri()}?mode=ro"
-            connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
+            connection = self._opened("ro")
         if writable:
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("PRAGMA synchronous=FULL")
         return connection
 
+    def _opened(self, mode: str) -> sqlite3.Connection:
+        assert self.path is not None
+        uri = f"{self.path.absolute().as_uri()}?mode={mode}"
+        connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA schema_version").fetchone()
+            # SQLite takes a file shorter than a page for a new database.
+            with self.path.open("rb") as file:
+                header = file.read(len(_HEADER))
+            if header and header != _HEADER:
+                raise sqlite3.DatabaseError("file is not a database")
+        except BaseException:
+            connection.close()
+            raise
+        return _configured(connection)
+
     def _version(self) -> int:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and not version:
-            raise UserError(f"{self._shown} is no study: it is a database of something else")
+            raise UserError(f"{self._shown} is not a study: it is a database of something else")
         return int(version)
 
     def _create(self) -> None:
-        script = (
-            f"BEGIN; {_META}; CREATE TABLE trials ({_TRIALS});"
-            f" PRAGMA application_id={_APPLICATION}; PRAGMA user_version={FORMAT}; COMMIT;"
-        )
-        self._connection.executescript(script)
+        with self._transaction():
+            self._create_tables()
 
-    def _check(self) -> None:
+    def _create_tables(self) -> None:
+        for statement in _TABLES.values():
+            self._connection.execute(statement)
+        self._connection.execute(f"PRAGMA application_id={_APPLICATION}")
+        self._connection.execute(f"PRAGMA user_version={FORMAT}")
+
+    def _checked_format(self) -> int:
         version = self._version()
         (application,) = self._connection.execute("PRAGMA application_id").fetchone()
         if not version or application != _APPLICATION:
-            raise UserError(f"{self._shown} is no study: it was not written by this program")
-        if version > FORMAT:
+            raise UserError(f"{self._shown} is not a study: it was not written by this program")
+        if not 1 <= version <= FORMAT:
             raise UserError(
                 f"{self._shown} has the study format {version}; this version reads up to {FORMAT},"
                 " update convbudget"
             )
-        (state,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
-        if state != "ok":
-            raise sqlite3.DatabaseError(state)
+        self._check_tables(version)
+        state = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if state != ("ok",):
+            raise sqlite3.DatabaseError(str(state[0]) if state else "no answer to quick_check")
+        return version
+
+    def _check_tables(self, version: int) -> None:
+        """Refuse tables of another definition, and triggers, which would run inside our writes."""
+        query = "SELECT type, name, sql FROM sqlite_master"
+        found = {(kind, name): sql for kind, name, sql in self._connection.execute(query)}
+        tables = _TABLES_1 if version == 1 else _TABLES
+        for name, statement in tables.items():
+            absent = version == 1 and name == _CONFIRMATIONS and ("table", name) not in found
+            if not absent and found.get(("table", name)) != statement:
+                raise Damaged(f"its table {name} is not that of study format {version}")
+        if any(kind == "trigger" for kind, _ in found):
+            raise Damaged("it holds a trigger, which no study does")
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """Read rows and totals of one moment, whatever another process is writing."""
+        try:
+            self._connection.execute("BEGIN")
+            yield
+        finally:
+            self._connection.rollback()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        # Begun inside: an interrupt at any moment must leave no transaction open.
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
         try:
-            with reported(self.path or Path(self._shown)):
-                yield
-        except sqlite3.OperationalError as error:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:
             raise UserError(
-                f"{self._shown} cannot be read or written ({error}); what was recorded is kept,"
-                " free the disk or the file and give the same command again"
+                f"{self._shown} cannot be read or written ({_line(error)}); what was recorded is"
+                " kept, free the disk or the file and give the same command again"
             ) from error
-        except sqlite3.DatabaseError as error:
+        # UnicodeError: a name in the schema; OverflowError: a text beyond SQLite's limits.
+        except (sqlite3.Error, Damaged, UnicodeError, OverflowError) as error:
             raise UserError(
-                f"{self._shown} is corrupt ({' '.join(str(error).split())}); nothing was changed,"
-                " put a copy of it back, or move it away to begin anew"
+                f"{self._shown} is corrupt ({_line(error)}); nothing was changed, put a copy of it"
+                " back, or move it away to begin anew"
             ) from error
 
 
-def _to_row(trial: Trial) -> tuple[Any, ...]:
-    job, result = trial.job, trial.result
-    return (
-        trial.number,
-        canonical_json(job.options),
-        job.epochs,
-        job.seed,
-        trial.value,
-        trial.arch_id,
-        trial.multiplies,
-        trial.params,
-        trial.asked_after,
-        result.status,
-        _finite(result.accuracy),
-        _finite(result.loss),
-        result.seconds,
-        result.error,
-        canonical_json({key: _finite(value) for key, value in result.details.items()}),
-        trial.same_as,
-    )
+def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
+    # Transactions are begun by hand: reads are to be consistent too.
+    connection.isolation_level = None
+    # The file may be a stranger's.
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA cell_size_check=ON")
+    return connection
 
 
-def _from_row(row: tuple[Any, ...]) -> Trial:
-    (number, options, epochs, seed, value, arch_id, multiplies, params, asked_after) = row[:9]
-    (status, accuracy, loss, seconds, error, details, same_as) = row[9:]
-    read = {key: _number(number) for key, number in json.loads(details).items()}
-    decided = tuple(json.loads(options))
-    return Trial(
-        number,
-        Job(decided, epochs, seed, Candidate(decided, arch_id, multiplies, params, value)),
-        value,
-        arch_id,
-        multiplies,
-        params,
-        asked_after,
-        Result(_number(accuracy), _number(loss), seconds, status, error, read),
-        same_as,
-    )
+def _trial(table: str, row: Row) -> Trial:
+    try:
+        return from_row(row)
+    except Damaged as error:
+        raise Damaged(f"row {row[0]!r:.40} of {table}: {error}") from None
 
 
-def _finite(value: float) -> float | None:
-    # JSON has no infinity, and SQLite turns NaN into NULL by itself.
-    return float(value) if math.isfinite(value) else None
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else f"{text[:199]}…"

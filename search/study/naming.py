@@ -7,17 +7,18 @@ from pathlib import Path
 
 from search.config.run import RunConfig
 from search.files import canonical_json
-from search.study.study import flatten
+from search.study.settings import flatten
 from search.units import format_multiplies, parse_multiplies
 
-# Said in the name itself.
+# Settings that the name itself shows.
 _NAMED = {"budget", "budget_low", "seed"}
 
 
 def study_name(config: RunConfig, chosen: Mapping[str, str], plain: RunConfig) -> str:
-    """Return `digits-small-random-200k-seed0`, with a short hash of whatever else was changed.
+    """Return a name such as `digits-small-random-200k-seed0`.
 
-    `chosen` is the config of each group, `plain` what these say by themselves.
+    `chosen` maps each config group to the chosen file; `plain` is the configuration of those files
+    alone. A short hash is added where `config` changes anything else that defines results.
     """
     low, high = config.interval
     data = chosen["data"]

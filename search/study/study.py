@@ -1,58 +1,26 @@
-"""The folder of a study: who may write it, what defines it, and how it is found again."""
+"""A study: its trials, its confirmation, and what every reader of them must know."""
 
-import os
 import re
-import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from search.errors import UserError
-from search.files import reported, write
+from search.files import Lock, canonical_json, write
+from search.study.checks import Damaged, integer, member, parsed, reading, sequence
+from search.study.computed import differences
 from search.study.confirmation import confirmed, due, fresh_seeds
 from search.study.database import NAME, Database
-from search.study.trials import FrontEntry, Trial, front_entries
+from search.study.folder import locked
+from search.study.info import StudyInfo, checked_settings
+from search.study.settings import refuse_changes
+from search.study.trials import FORMAT, FrontEntry, Trial, front_entries
 
-try:
-    import fcntl
-except ImportError:  # Windows: two processes on one study are the user's to avoid.
-    fcntl = None  # type: ignore[assignment]
+__all__ = ["Study", "StudyInfo", "check_name", "locate"]
 
-_LOCK = ".lock"
-# What a folder may hold that a first start, killed early, left behind.
-_OURS = {_LOCK, NAME, f"{NAME}-journal", "config.yaml", "run.log"}
-
-
-@dataclass(frozen=True)
-class StudyInfo:
-    """What every reader of a study must know beside its trials.
-
-    `cheapest` and `most_expensive`: costs of the space in multiplies; `low` and `high`: the budget;
-    `within`: how many option lists fit it; `exact`: whether costs were not binned; `chance`:
-    accuracy of guessing; `epochs`: length of a full training; `data`: what `load` needs to predict
-    (name, classes, mean, std), empty for a user's own evaluator.
-    """
-
-    cheapest: int
-    most_expensive: int
-    low: int
-    high: int
-    within: int
-    exact: bool
-    chance: float
-    epochs: int
-    data: Mapping[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what files keep, where the most expensive cost is called `dearest`."""
-        values = dict(vars(self))
-        return {"dearest" if key == "most_expensive" else key: values[key] for key in values}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "StudyInfo":
-        """Undo `as_json`."""
-        return cls(**{"most_expensive" if key == "dearest" else key: values[key] for key in values})
+_FIX = "put a copy of it back, or move it away to begin anew"
 
 
 class Study:
@@ -61,36 +29,59 @@ class Study:
     `folder` is None for a study in memory. Use it as a context manager, or call `close`.
     """
 
-    def __init__(self, folder: Path | None, database: Database, lock: TextIO | None) -> None:
+    def __init__(self, folder: Path | None, database: Database, lock: Lock | None) -> None:
         self.folder = folder
         self._database = database
         self._lock = lock
+        self._computed: Mapping[str, str] = {}
+        self._trials: dict[int, Trial] | None = None
+        self.notes: list[str] = []
+        if lock is not None and not lock.held:
+            self.notes.append(
+                f"{folder} lies on a file system without locks: see to it that one process writes"
+            )
         self._meta = database.meta()
+        with reading(folder / NAME if folder else Path(NAME), _FIX):
+            if "facts" in self._meta:
+                self._info = StudyInfo.from_json(self._meta["facts"])
+                checked_settings(member(self._meta, "settings", "meta"))
+                for seed in sequence(self._meta.get("confirm_seeds", []), "confirm_seeds"):
+                    integer(seed, "confirm_seeds")
 
     @classmethod
-    def open(cls, folder: Path | None, settings: Mapping[str, Any], info: StudyInfo) -> "Study":
+    def open(
+        cls,
+        folder: Path | None,
+        settings: Mapping[str, Any],
+        info: StudyInfo,
+        *,
+        computed: Mapping[str, str] | None = None,
+        allow_mixed: bool = False,
+    ) -> "Study":
         """Make the study, or go on with it.
 
-        `settings` is all that defines its results. Raises `UserError` when the folder holds
-        something else, is in use, was made with other settings or by a newer version, is corrupt,
-        or cannot be written.
+        `settings` is all that defines its results; `computed` and `allow_mixed` as in
+        `compute_on`, which may also be called later, once a device is known. Raises `UserError`
+        when the folder holds something else, is in use, was made with other settings, on another
+        platform or by a newer version, is damaged, or cannot be written. What the user should be
+        told is in `notes`.
         """
-        lock = None
-        if folder is not None:
-            _refuse_strangers(folder)
-            with reported(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-            lock = _locked(folder)
+        lock = None if folder is None else locked(folder)
         try:
             database = Database(folder / NAME if folder else None)
             try:
-                meta = database.meta()
-                if "settings" in meta:
-                    _refuse_changes(folder, meta["settings"], settings)
+                if "settings" in database.meta():
+                    study = cls(folder, database, lock)
+                    refuse_changes(folder, study.settings, settings)
                 else:
+                    _check_new(database, settings, info)
                     # One transaction: a study has both or, after a kill, neither.
                     database.set_meta({"settings": settings, "facts": info.as_json()})
-                return cls(folder, database, lock)
+                    study = cls(folder, database, lock)
+                study._trials = {trial.number: trial for trial in database.trials()}
+                study.compute_on(computed or {}, allow_mixed=allow_mixed)
+                database.migrate()
+                return study
             except BaseException:
                 database.close()
                 raise
@@ -99,9 +90,33 @@ class Study:
                 lock.close()
             raise
 
+    def compute_on(self, computed: Mapping[str, str], *, allow_mixed: bool = False) -> None:
+        """Mark what is added from now on with what it is computed on; see `search.study.computed`.
+
+        Raises `UserError` that shows the difference if earlier results were computed on another
+        platform, device or precision, unless `allow_mixed`; other differences go to `notes`.
+        """
+        self._computed = dict(computed)
+        recorded = [*self.trials(), *self.confirmations()]
+        serious, slight = differences(recorded, computed)
+        if serious:
+            shown = ", ".join(f"{key} {text}" for key, text in serious.items())
+            if not allow_mixed:
+                raise UserError(
+                    f"{self.folder} was computed on something else: {shown}; go on there, choose"
+                    " another study=, or give allow_mixed=true to mix such results"
+                )
+            self.notes.append(f"mixed: this study goes on with {shown}; trials.csv tells the rows")
+        if slight:
+            shown = ", ".join(f"{key} {text}" for key, text in slight.items())
+            self.notes.append(f"{shown}: the last bits of new results may differ from earlier ones")
+
     @classmethod
     def read(cls, folder: Path) -> "Study":
-        """Open for reading; another process may be writing. Raises `UserError` if it is none."""
+        """Open for reading, also while another process writes.
+
+        Raises `UserError` for what is not a study, never started, or is damaged.
+        """
         study = cls(folder, Database(folder / NAME, writable=False), None)
         if "facts" not in study._meta:
             study.close()
@@ -117,7 +132,7 @@ class Study:
     @property
     def info(self) -> StudyInfo:
         """What every reader must know beside the trials."""
-        return StudyInfo.from_json(self._meta["facts"])
+        return self._info
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -131,11 +146,23 @@ class Study:
 
     def trials(self) -> list[Trial]:
         """Return every recorded trial by number."""
-        return self._database.trials()
+        if self._trials is None:
+            return self._database.trials()
+        return [self._trials[number] for number in sorted(self._trials)]
 
     def add(self, trial: Trial) -> None:
-        """Record a trial; once this returns it survives a kill."""
-        self._database.add(trial)
+        """Record a trial; once this returns it survives a kill.
+
+        It is marked with what the study is computed on now or, where its result was taken over,
+        with what that one was computed on. Raises `UserError` for what could not be read again.
+        """
+        computed = self._computed
+        if trial.same_as is not None and self._trials and trial.same_as in self._trials:
+            computed = self._trials[trial.same_as].computed
+        marked = replace(trial, computed=computed, format=FORMAT)
+        self._database.add(marked)
+        if self._trials is not None:
+            self._trials[trial.number] = marked
 
     def front(self, trials: Sequence[Trial]) -> tuple[list[FrontEntry], bool]:
         """Return the front, and whether its figures are means over fresh seeds.
@@ -172,7 +199,8 @@ class Study:
 
     def add_confirmation(self, trial: Trial) -> None:
         """Record a training with a fresh seed; once this returns it survives a kill."""
-        self._database.add_confirmation(trial)
+        marked = replace(trial, computed=self._computed, format=FORMAT)
+        self._database.add_confirmation(marked)
 
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:
         """Replace a file of the folder, whole or not at all; nothing for a study in memory."""
@@ -190,16 +218,16 @@ def check_name(name: str) -> str:
     """Return `name` if it can name a study's folder, else raise `UserError`."""
     if not re.fullmatch(r"[\w+=,-][\w.+=,-]{0,199}", name):
         raise UserError(
-            f"study={name} cannot name a folder; use letters, digits, dots, dashes and"
+            f"study={name:.210} cannot name a folder; use letters, digits, dots, dashes and"
             " underscores, and outputs= for the place"
         )
     return name
 
 
 def locate(text: str | Path) -> Path:
-    """Return the folder of a study given by its path, or by its name under `outputs/`.
+    """Return the folder of a study given by its path, by its name under `outputs/`, or shipped.
 
-    Then the fronts that come with the program are looked through. Raises `UserError` for none.
+    Raises `UserError` where there is none.
     """
     package = Path(__file__).parents[1]
     places = (
@@ -209,77 +237,24 @@ def locate(text: str | Path) -> Path:
         package.parent / "outputs" / "reference",
     )
     for place in places:
-        if (place / text).is_dir():
-            return place / text
-    raise UserError(f"{text} is no folder of a study; name one, such as outputs/NAME")
+        # A name may be longer than any path.
+        with suppress(OSError):
+            if (place / text).is_dir():
+                return place / text
+    shown = f"{str(text)[:80]}…" if len(str(text)) > 80 else text
+    raise UserError(f"{shown} is not the folder of a study; name one, such as outputs/NAME")
 
 
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings as one level with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
-    return flat
-
-
-def _refuse_strangers(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file, not the folder of a study; choose another study=")
-    if not folder.is_dir():
-        return
-    database = folder / NAME
-    # An empty file holds no results: those beside it would be overwritten.
-    if database.exists() and (database.is_dir() or database.stat().st_size):
-        return
-    strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in _OURS)
-    if strangers:
-        held = "an empty" if database.exists() else "no"
-        raise UserError(
-            f"{folder} is no study: it holds {strangers[0]!r} and {held} {NAME}; choose another"
-            " study="
-        )
-
-
-def _refuse_changes(
-    folder: Path | None, stored: Mapping[str, Any], given: Mapping[str, Any]
-) -> None:
-    before, now = flatten(stored), flatten(given)
-    changed = [
-        f"{key} {_shown(before, key)} -> {_shown(now, key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key)
-    ]
-    if changed:
-        raise UserError(
-            f"{folder} was made with other settings: {', '.join(changed)}; go on with those, or"
-            " choose another study="
-        )
-
-
-def _shown(settings: Mapping[str, Any], key: str) -> str:
-    return str(settings[key]) if key in settings else "(absent)"
-
-
-def _locked(folder: Path) -> TextIO:
-    path = folder / _LOCK
-    with reported(path):
-        file = path.open("a+")
-    if fcntl is None:
-        return file
+def _check_new(database: Database, settings: Mapping[str, Any], info: StudyInfo) -> None:
+    """Refuse a new study whose own readers would refuse it, or results without their settings."""
+    if database.trials():
+        raise UserError(f"{database.path} is corrupt (it holds trials but no settings); {_FIX}")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        owner = file.read().strip() or "another process"
-        file.close()
-        raise UserError(
-            f"{folder} is being written by {owner}; wait for it, or choose another study="
-        ) from None
-    with reported(path):
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
-    return file
+        StudyInfo.from_json(_as_read(info.as_json()))
+        checked_settings(_as_read(settings))
+    except (Damaged, ValueError, TypeError) as error:
+        raise UserError(f"this study cannot be recorded: {error}") from None
+
+
+def _as_read(value: object) -> Any:
+    return parsed(canonical_json(value), "settings")

@@ -1,4 +1,4 @@
-"""The tables of a study for people and other programs: `trials.csv`, `front.csv`, `front.json`."""
+"""The tables of a study: `trials.csv`, `front.csv`, `front.json`."""
 
 import csv
 import io
@@ -6,16 +6,33 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from search.errors import UserError
 from search.files import canonical_json
+from search.jobs import Status
 from search.pareto import hypervolume
+from search.study.checks import (
+    LARGEST,
+    boolean,
+    choice,
+    identifier,
+    integer,
+    mapping,
+    member,
+    number,
+    number_or_nan,
+    parsed,
+    reading,
+    sequence,
+    string,
+)
+from search.study.rows import check_value, option_of
 from search.study.study import Study, StudyInfo
 from search.study.trials import FrontEntry, Trial, front_entry
 
 FRONT_FORMAT = "convbudget-front/1"
-# Stable names in a stable order: later columns may come, these stay.
+# Other programs read these names in this order: later columns may come, these stay.
 COLUMNS = (
     "arch_id",
     "multiplies",
@@ -32,7 +49,9 @@ COLUMNS = (
     "ops",
 )
 FRONT_COLUMNS = (*COLUMNS, "search_accuracy", "balanced_accuracy")
-_TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy")
+# The last three: what the trial was computed on.
+_PLATFORM = ("platform", "device_kind", "precision")
+_TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy", *_PLATFORM)
 
 
 def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
@@ -53,7 +72,7 @@ def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
         name = f"{trial.arch_id}.json"
         if name not in there:
             there.add(name)
-            # Thousands of files, and all of them are in the database too.
+            # Thousands of files, all of which are in the database too: not worth the wait.
             study.write(f"archs/{name}", trial.value + "\n", durable=False)
     return found
 
@@ -65,14 +84,15 @@ def front_csv(found: Iterable[FrontEntry]) -> str:
 
 
 def trials_csv(trials: Iterable[Trial]) -> str:
-    """Return every trial as CSV, in the order of asking."""
+    """Return trials as CSV, in the order given."""
 
     def cells(trial: Trial) -> list[str]:
         row = front_entry([trial])
         shared = [_cell(getattr(row, key)) for key in COLUMNS]
         same_as = "" if trial.same_as is None else str(trial.same_as)
         balanced = _cell(row.balanced_accuracy)
-        return [*shared, str(trial.asked_after), same_as, trial.result.error, balanced]
+        platform = [trial.computed.get(key, "") for key in _PLATFORM]
+        return [*shared, str(trial.asked_after), same_as, trial.result.error, balanced, *platform]
 
     return _csv(_TRIAL_COLUMNS, map(cells, trials))
 
@@ -80,9 +100,9 @@ def trials_csv(trials: Iterable[Trial]) -> str:
 def front_content(
     name: str, info: StudyInfo, trials: int, found: Sequence[FrontEntry], confirmed: bool = False
 ) -> dict[str, Any]:
-    """Return what `front.json` says: the facts of the study, the front, and its hypervolume.
+    """Return the content of `front.json`: the study's info, its front and the hypervolume.
 
-    `found` and `confirmed` are what `Study.front` says of so many `trials`.
+    `found` and `confirmed` are what `Study.front` returned; `trials` is their number.
     """
     points = [(row.multiplies, row.accuracy) for row in found]
     area = hypervolume(points, low=info.cheapest, high=info.high, chance=info.chance)
@@ -98,10 +118,10 @@ def front_content(
 
 
 def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
-    """Read a front from a study, or where only the tables were kept, from its `front.json`.
+    """Read a front from a study or, where only the tables were kept, from its `front.json`.
 
-    Returns the info as in `front.json` (without members) and the members, cheapest first. Raises
-    `UserError` when the folder holds neither.
+    Returns the content of `front.json`, and its members, cheapest first. Raises `UserError` when
+    the folder holds neither, or what it holds is damaged.
     """
     path = folder / "front.json"
     if path.exists() and not (folder / "study.db").exists():
@@ -113,17 +133,18 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
 
 
 def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
-    try:
-        content = json.loads(path.read_text())
-        if content["format"] != FRONT_FORMAT:
-            raise UserError(
-                f"{path} has format {content['format']!r}; this version reads {FRONT_FORMAT!r}"
-            )
-        return content, [_member(row) for row in content["members"]]
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path} is no front ({error}); name a study's folder") from None
+    with reading(path, "name a study's folder, or export the front again"):
+        content = mapping(parsed(path.read_bytes().decode(), "the file"), "the file")
+        if content.get("format") != FRONT_FORMAT:
+            found = f"{content.get('format')!r:.60}"
+            raise UserError(f"{path} has format {found}; this version reads {FRONT_FORMAT!r}")
+        string(member(content, "study", "the file"), "study")
+        integer(member(content, "trials", "the file"), "trials")
+        boolean(content.get("confirmed", False), "confirmed")
+        number(member(content, "hypervolume", "the file"), "hypervolume", 0, 1)
+        StudyInfo.from_json(member(content, "facts", "the file"))
+        members = sequence(member(content, "members", "the file"), "members")
+        return content, [_member(row, f"members[{at}]") for at, row in enumerate(members)]
 
 
 def _object(row: FrontEntry) -> dict[str, Any]:
@@ -131,15 +152,35 @@ def _object(row: FrontEntry) -> dict[str, Any]:
     return {**plain, "options": list(row.options), "value": json.loads(row.value)}
 
 
-def _member(row: dict[str, Any]) -> FrontEntry:
-    # A column that came later is not in every file.
-    row = {"search_accuracy": row["accuracy"], "balanced_accuracy": None, **row}
-    numbers = {
-        key: math.nan if row[key] is None else row[key]
-        for key in ("accuracy", "accuracy_std", "loss", "balanced_accuracy")
-    }
-    rest = {"options": tuple(row["options"]), "value": canonical_json(row["value"])}
-    return FrontEntry(**{**{key: row[key] for key in FRONT_COLUMNS}, **numbers, **rest})
+def _member(values: object, where: str) -> FrontEntry:
+    row = mapping(values, where)
+    # Columns that came later are not in every file.
+    row = {"search_accuracy": row.get("accuracy"), "balanced_accuracy": None, **row}
+
+    def cell(key: str) -> tuple[Any, str]:
+        return member(row, key, where), f"{where}.{key}"
+
+    value, params = cell("value")[0], cell("params")
+    check_value(value)
+    return FrontEntry(
+        arch_id=identifier(*cell("arch_id")),
+        multiplies=integer(*cell("multiplies")),
+        params=None if params[0] is None else integer(*params),
+        accuracy=number(*cell("accuracy")),
+        accuracy_std=number_or_nan(*cell("accuracy_std")),
+        seeds=integer(*cell("seeds"), 1),
+        epochs=integer(*cell("epochs"), 1),
+        seed=integer(*cell("seed"), -LARGEST),
+        status=cast(Status, choice(*cell("status"), get_args(Status))),
+        loss=number_or_nan(*cell("loss")),
+        seconds=number(*cell("seconds"), 0),
+        trial=integer(*cell("trial")),
+        ops=string(*cell("ops")),
+        search_accuracy=number(*cell("search_accuracy")),
+        balanced_accuracy=number_or_nan(*cell("balanced_accuracy")),
+        options=tuple(option_of(one) for one in sequence(*cell("options"))),
+        value=canonical_json(value),
+    )
 
 
 def _finite(value: Any) -> Any:

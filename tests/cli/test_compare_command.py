@@ -84,7 +84,7 @@ def test_json_is_one_object_and_writes_nothing(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere"], "nowhere is no folder"),
+        (["nowhere"], "nowhere is not the folder"),
         (["STUDY", "--at", "5x"], "at=5x is not a number"),
         (["STUDY", "--out", "page.pdf"], "ends in .html"),
         (["STUDY", "--seed", "-1"], "is no seed"),

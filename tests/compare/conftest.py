@@ -43,7 +43,9 @@ def make(tmp_path: Path) -> Maker:
             "fingerprints": {"train": fingerprint or f"t{seed}", "validation": f"v{seed}"},
             **(settings or {}),
         }
-        info = StudyInfo(cheapest, 10**6, 0, high, 50, True, chance, 4, {"classes": ["a", "b"]})
+        info = StudyInfo(
+            cheapest, 10**6, 0, high, 50, True, chance, 4, {"name": "two", "classes": ["a", "b"]}
+        )
         rng = np.random.default_rng(seed)
         with Study.open(tmp_path / name, described, info) as study:
             rows = (

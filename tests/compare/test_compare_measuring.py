@@ -312,7 +312,7 @@ def test_an_arch_is_counted_again(make: Maker, trial: MakeTrial) -> None:
 
 
 def test_what_is_no_study_is_refused(make: Maker, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no study"):
+    with pytest.raises(UserError, match="is not a study"):
         read([make("a"), tmp_path])
     with pytest.raises(UserError, match="no finished trial"):
         read([make("empty", trials=[])])

@@ -6,43 +6,30 @@ import json
 import math
 import os
 import sqlite3
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from samples import FACTS, SETTINGS, trial
+
 from search.errors import UserError
 from search.files import write
 from search.jobs import Job, Result, failed
 from search.study.database import FORMAT
-from search.study.study import Study, StudyInfo, check_name, locate
+from search.study.study import Study, check_name, locate
 from search.study.tables import FRONT_COLUMNS, export, read_front
-from search.study.trials import Trial, front_entries, op_mix
-
-FACTS = StudyInfo(100, 10**25, 0, 10_000, 7 * 10**25, True, 0.1, 8, {"name": "digits"})
-SETTINGS = {"seed": 0, "data": {"name": "digits", "sizes": [1, 2]}}
-
-
-def trial(number: int, accuracy: float = 0.5, **changes: object) -> Trial:
-    made = Trial(
-        number=number,
-        job=Job(("conv", number), 8, 0),
-        value=json.dumps({"n": number}),
-        arch_id=f"{number:012x}",
-        multiplies=1000 + number,
-        params=None,
-        asked_after=number,
-        result=Result(accuracy, 0.25, 1.5, details={"compile": 0.5}),
-    )
-    return replace(made, **changes)  # type: ignore[arg-type]
+from search.study.trials import front_entries, op_mix
 
 
 def test_trials_come_back_as_they_were(tmp_path: Path) -> None:
     trials = [
         trial(0),
         trial(1, result=failed("loss is NaN")),
-        trial(2, params=42, same_as=0, value='"é"'),
+        trial(2, params=42, same_as=0, value='"\\u00e9"'),
     ]
     with Study.open(tmp_path / "s", SETTINGS, FACTS) as study:
         for one in trials:
@@ -82,24 +69,24 @@ def test_two_writers_are_refused_and_readers_are_not(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(UserError, match=r"is no study: it holds 'thesis.tex'"):
+    with pytest.raises(UserError, match=r"is not a study: it holds 'thesis.tex'"):
         Study.open(tmp_path, SETTINGS, FACTS)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    with pytest.raises(UserError, match="is no study"):
+    with pytest.raises(UserError, match="is not a study"):
         Study.read(tmp_path)
     with pytest.raises(UserError, match="is a file"):
         Study.open(tmp_path / "thesis.tex", SETTINGS, FACTS)
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not the folder"):
         locate(tmp_path / "nowhere")
 
 
 def test_a_start_killed_early_is_no_hindrance(tmp_path: Path) -> None:
-    for name in (".lock", "study.db", "run.log"):
+    for name in (".lock", "study.db", "run.log", ".writing-0123"):
         (tmp_path / name).touch()
     Study.open(tmp_path, SETTINGS, FACTS).close()
     (tmp_path / "study.db").unlink()
     sqlite3.connect(tmp_path / "study.db").close()
-    with pytest.raises(UserError, match=r"no study|never started"):
+    with pytest.raises(UserError, match=r"not a study|never started"):
         Study.read(tmp_path)
 
 
@@ -219,7 +206,9 @@ def test_balanced_accuracy_is_in_every_table_where_it_was_measured(tmp_path: Pat
     results = [Result(0.9, details={"balanced_accuracy": 0.8}), Result(0.7)]
     with Study.open(tmp_path / "study", {}, FACTS) as study:
         for number, result in enumerate(results):
-            study.add(trial(number, result=result, arch_id=str(number), multiplies=2000 - number))
+            study.add(
+                trial(number, result=result, arch_id=f"{number:012x}", multiplies=2000 - number)
+            )
         export(study, study.trials())
         folder = tmp_path / "study"
         for name, said in (("trials.csv", ["0.8", ""]), ("front.csv", ["", "0.8"])):

@@ -1,0 +1,99 @@
+"""What every reader of a study must know beside its trials, and checks of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search.study.checks import (
+    Damaged,
+    boolean,
+    integer,
+    mapping,
+    member,
+    number,
+    sequence,
+    string,
+)
+
+# Costs of a user's own chain may be beyond any machine's integers, but are shown as floats.
+_LARGEST_COST = 10**300
+
+
+@dataclass(frozen=True)
+class StudyInfo:
+    """What every reader of a study must know beside its trials.
+
+    `cheapest`, `most_expensive`: costs of the space in multiplies; `low`, `high`: the budget;
+    `within`: number of encodings inside it; `exact`: whether costs were not binned; `chance`:
+    accuracy of guessing, in [0, 1); `epochs`: length of a full training; `data`: what prediction
+    needs (`name`, `classes`, `shape`, `mean`, `std`), empty for a user's own evaluator.
+    """
+
+    cheapest: int
+    most_expensive: int
+    low: int
+    high: int
+    within: int
+    exact: bool
+    chance: float
+    epochs: int
+    data: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON object that files keep; the most expensive cost is `dearest` there."""
+        values = dict(vars(self))
+        return {"dearest" if key == "most_expensive" else key: values[key] for key in values}
+
+    @classmethod
+    def from_json(cls, values: object) -> "StudyInfo":
+        """Undo `as_json`; keys that a later version added are left out.
+
+        Raises `Damaged` for a missing key, a wrong type, or a value out of range.
+        """
+        given = mapping(values, "facts")
+        found = {key: member(given, key, "facts") for key in ("exact", "chance", "data", "epochs")}
+        costs = {
+            key: integer(member(given, name, "facts"), name, 0, _LARGEST_COST)
+            for key, name in (
+                ("cheapest", "cheapest"),
+                ("most_expensive", "dearest"),
+                ("low", "low"),
+                ("high", "high"),
+            )
+        }
+        if not (costs["low"] <= costs["high"] and costs["cheapest"] <= costs["most_expensive"]):
+            raise Damaged("facts: a lower bound is above the upper one")
+        chance = number(found["chance"], "chance", 0, 1)
+        if chance == 1:
+            raise Damaged("chance is 1; it must be below 1, or no accuracy would be above it")
+        return cls(
+            **costs,
+            within=integer(member(given, "within", "facts"), "within", 0, 10**4000),
+            exact=boolean(found["exact"], "exact"),
+            chance=chance,
+            epochs=integer(found["epochs"], "epochs", 1),
+            data=_checked_data(found["data"]),
+        )
+
+
+def _checked_data(values: object) -> dict[str, Any]:
+    data = mapping(values, "data")
+    if data:
+        string(member(data, "name", "data"), "data.name")
+        for name in sequence(data.get("classes", []), "data.classes"):
+            string(name, "data.classes")
+    return data
+
+
+def checked_settings(values: object) -> dict[str, Any]:
+    """Check those settings that readers of a study compute with."""
+    settings = mapping(values, "settings")
+    for key in ("budget", "budget_low"):
+        if key in settings:
+            integer(settings[key], key, 0, _LARGEST_COST)
+    if "seed" in settings:
+        integer(settings["seed"], "seed", -(2**63))
+    for key in ("data", "train", "fingerprints"):
+        mapping(settings.get(key, {}), key)
+    number(settings.get("train", {}).get("decay", 0.0), "train.decay", 0, 1)
+    return settings

@@ -1,0 +1,190 @@
+"""One trial as a row of the study's file, and back: every cell is checked, in both directions."""
+
+import hashlib
+import json
+import math
+import zlib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, cast, get_args
+
+from search.files import canonical_json
+from search.jobs import Candidate, Option, Result, Status
+from search.networks.arch import FORMAT as ARCH
+from search.study.checks import (
+    LARGEST,
+    Damaged,
+    choice,
+    identifier,
+    integer,
+    mapping,
+    number,
+    number_or_nan,
+    parsed,
+    refusal,
+    sequence,
+    string,
+)
+from search.study.trials import FORMAT, Trial
+
+# Columns of format 1; SQL that makes them stands in old files and must not change.
+FIRST_SCHEMA = """
+    number INTEGER PRIMARY KEY,
+    options TEXT NOT NULL,
+    epochs INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    arch_id TEXT NOT NULL,
+    multiplies INTEGER NOT NULL,
+    params INTEGER,
+    asked_after INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    accuracy REAL,
+    loss REAL,
+    seconds REAL NOT NULL,
+    error TEXT NOT NULL,
+    details TEXT NOT NULL,
+    same_as INTEGER
+"""
+# `computed`: what the result was computed on; `format`: that of the study when the row was first
+# written; `checksum`: CRC-32 of all other cells.
+SCHEMA = f"""{FIRST_SCHEMA.rstrip()},
+    computed TEXT NOT NULL,
+    format INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+"""
+FIRST_COLUMNS = (
+    "number, options, epochs, seed, value, arch_id, multiplies, params, asked_after, status,"
+    " accuracy, loss, seconds, error, details, same_as"
+)
+COLUMNS = f"{FIRST_COLUMNS}, computed, format"
+_STATUSES = get_args(Status)
+
+Row = tuple[Any, ...]
+
+
+def checksum(row: Row) -> int:
+    """Return the CRC-32 of a row's cells, which finds any flipped bit."""
+    try:
+        return zlib.crc32(canonical_json(row).encode())
+    except (TypeError, ValueError, RecursionError):
+        raise Damaged("a cell is neither a number nor text") from None
+
+
+def to_row(trial: Trial) -> Row:
+    """Return the cells of a trial in the order of `COLUMNS`.
+
+    Raises `Damaged` for a trial that `from_row` would refuse: nothing unreadable is stored.
+    """
+    job, result = trial.job, trial.result
+    try:
+        row = (
+            int(trial.number),
+            canonical_json(job.options),
+            int(job.epochs),
+            int(job.seed),
+            trial.value,
+            trial.arch_id,
+            int(trial.multiplies),
+            None if trial.params is None else int(trial.params),
+            int(trial.asked_after),
+            result.status,
+            _finite(result.accuracy),
+            _finite(result.loss),
+            float(result.seconds),
+            # File names in it need not be UTF-8.
+            result.error.encode(errors="backslashreplace").decode(),
+            canonical_json({key: _finite(value) for key, value in result.details.items()}),
+            trial.same_as,
+            canonical_json(trial.computed),
+            trial.format,
+        )
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise Damaged(" ".join(str(error).split())) from None
+    from_row(row)
+    return row
+
+
+def from_row(row: Row) -> Trial:
+    """Return the trial of a row with the cells `COLUMNS`; raises `Damaged` for any that is wrong.
+
+    The text of a value is returned in canonical JSON, which format 1 did not store for values
+    with letters beyond ASCII, though its ids were made from it.
+    """
+    (at, options, epochs, seed, value, arch_id, multiplies, params, asked_after) = row[:9]
+    (status, accuracy, loss, seconds, error, details, same_as, computed, version) = row[9:]
+    succeeded = choice(status, "status", _STATUSES) == "ok"
+    text = value_text(value)
+    # Rows of format 1 came without a checksum, but an id is a checksum of the value.
+    if version == 1 and hashlib.sha256(text.encode()).hexdigest()[:12] != arch_id:
+        raise refusal(arch_id, "arch_id", "must be the id of its value")
+    result = Result(
+        number(accuracy, "accuracy") if succeeded else number_or_nan(accuracy, "accuracy"),
+        number_or_nan(loss, "loss"),
+        number(seconds, "seconds", 0),
+        cast(Status, status),
+        string(error, "error"),
+        {
+            key: number_or_nan(one, f"details.{key:.40}")
+            for key, one in mapping(parsed(details, "details"), "details").items()
+        },
+    )
+    found = Candidate(
+        tuple(option_of(one) for one in sequence(parsed(options, "options"), "options")),
+        identifier(arch_id, "arch_id"),
+        integer(multiplies, "multiplies"),
+        None if params is None else integer(params, "params"),
+        text,
+    )
+    return Trial(
+        integer(at, "number"),
+        found.job(integer(epochs, "epochs", 1), integer(seed, "seed", -LARGEST)),
+        found.text,
+        found.id,
+        found.multiplies,
+        found.params,
+        integer(asked_after, "asked_after"),
+        result,
+        None if same_as is None else integer(same_as, "same_as"),
+        _computed(computed),
+        integer(version, "format", 1, FORMAT),
+    )
+
+
+def option_of(value: object) -> Option:
+    """Return `value` if it is one decision of an encoding."""
+    if type(value) is not str and type(value) is not int:
+        raise refusal(value, "options", "may hold text and integers only")
+    return value
+
+
+def value_text(text: object) -> str:
+    """Return the canonical JSON of what an encoding stands for, from stored JSON."""
+    value = parsed(text, "value")
+    check_value(value)
+    text = string(text, "value")
+    # Not sorted again: the keys of a user's mapping may have been numbers, sorted as such.
+    return text if text.isascii() and "\x7f" not in text else _plain(value)
+
+
+def check_value(value: object) -> None:
+    """Refuse what calls itself an architecture and has no blocks that could be counted."""
+    if type(value) is dict and value.get("format") == ARCH:
+        blocks = sequence(value.get("blocks"), "value.blocks")
+        if not all(type(block) is dict and type(block.get("op")) is str for block in blocks):
+            raise refusal(blocks, "value.blocks", "must be a list of blocks, each with its op")
+
+
+def _plain(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+@lru_cache(maxsize=64)
+def _computed(text: object) -> Mapping[str, str]:
+    found = mapping(parsed(text, "computed"), "computed")
+    return {key: string(value, f"computed.{key:.40}") for key, value in found.items()}
+
+
+def _finite(value: float) -> float | None:
+    # JSON has no infinity, and SQLite turns NaN into NULL by itself.
+    return float(value) if math.isfinite(value) else None

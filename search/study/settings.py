@@ -1,0 +1,55 @@
+"""The settings of a study: what may not change when it goes on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from search.config.run import RunConfig
+from search.errors import UserError
+
+_SHOWN = 80
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as one level with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def refuse_changes(
+    folder: Path | None, stored: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    """Raise `UserError` that shows how the `given` settings differ from those `stored`.
+
+    A key that the study was made without counts as having had its default: a new setting must
+    default to what was done before it came.
+    """
+    before, now = flatten(stored), flatten(given)
+    defaults = flatten(RunConfig().settings())
+    before |= {
+        key: now[key]
+        for key in now.keys() - before.keys()
+        if key in defaults and now[key] == defaults[key]
+    }
+    changed = [
+        f"{key} {_shown(before, key)} -> {_shown(now, key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
+    if changed:
+        raise UserError(
+            f"{folder} was made with other settings: {', '.join(changed)}; go on with those, or"
+            " choose another study="
+        )
+
+
+def _shown(settings: Mapping[str, Any], key: str) -> str:
+    if key not in settings:
+        return "(absent)"
+    text = str(settings[key])
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
