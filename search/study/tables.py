@@ -28,7 +28,7 @@ from search.study.checks import (
     string,
 )
 from search.study.rows import check_value, option_of
-from search.study.study import Study, StudyInfo
+from search.study.study import Study, StudyInfo, locate
 from search.study.trials import FrontEntry, Trial, front_entry
 
 FRONT_FORMAT = "convbudget-front/1"
@@ -115,6 +115,14 @@ def front_content(
         "facts": info.as_json(),
         "members": [_object(row) for row in found],
     }
+
+
+def front(study: str | Path) -> list[FrontEntry]:
+    """Return the front of a study, cheapest first; confirmed figures where it has been confirmed.
+
+    `study` is a folder or a name, as in `search.load`. Raises `UserError` where there is none.
+    """
+    return read_front(locate(study))[1]
 
 
 def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
