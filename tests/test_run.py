@@ -63,6 +63,7 @@ def test_every_trial_lies_within_the_budget(studies: Path) -> None:
     trials = rows(studies / NAME / "trials.csv")
     assert len(trials) == 3
     for row in trials:
+        assert (row["platform"], row["precision"]) == ("cpu", "float32")
         path = studies / NAME / "archs" / f"{row['arch_id']}.json"
         arch = from_json(path.read_text(), str(path))
         assert arch.id == row["arch_id"]

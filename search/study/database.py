@@ -15,15 +15,15 @@ from typing import Any
 from search.errors import UserError
 from search.files import canonical_json
 from search.study.checks import Damaged, parsed, string
-from search.study.rows import (
+from search.study.rows import Row, checksum, from_row, to_row
+from search.study.schema import (
     COLUMNS,
+    CONFIRMATIONS,
     FIRST_COLUMNS,
-    FIRST_SCHEMA,
-    SCHEMA,
-    Row,
-    checksum,
-    from_row,
-    to_row,
+    FIRST_TABLES,
+    TABLES,
+    TRIALS,
+    check_schema,
 )
 from search.study.trials import FORMAT, Trial
 
@@ -31,23 +31,8 @@ NAME = "study.db"
 # Marks the file as ours for `file` and for us: the letters "cvbg".
 _APPLICATION = 0x63766267
 _HEADER = b"SQLite format 3\0"
-# The tables of trials; `confirmations` holds trainings with fresh seeds, numbered on their own.
-_TRIALS, _CONFIRMATIONS = "trials", "confirmations"
-_META_1 = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
-_META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL)"
-_TOTALS = (
-    "CREATE TABLE totals (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, checksum INTEGER NOT NULL)"
-)
-_TABLES_1 = {
-    "meta": _META_1,
-    **{name: f"CREATE TABLE {name} ({FIRST_SCHEMA})" for name in (_TRIALS, _CONFIRMATIONS)},
-}
-_TABLES = {
-    "meta": _META,
-    "totals": _TOTALS,
-    **{name: f"CREATE TABLE {name} ({SCHEMA})" for name in (_TRIALS, _CONFIRMATIONS)},
-}
-_SUM = 2**32
+# Sums of checksums are kept in 32 bits.
+_MODULUS = 2**32
 
 
 class Database:
@@ -87,19 +72,19 @@ class Database:
 
     def add(self, trial: Trial) -> None:
         """Write a trial; once this returns it survives a kill and a loss of power."""
-        self._add(_TRIALS, trial)
+        self._add(TRIALS, trial)
 
     def trials(self) -> list[Trial]:
         """Return all trials by number."""
-        return self._read(_TRIALS)
+        return self._read(TRIALS)
 
     def add_confirmation(self, trial: Trial) -> None:
         """Write a training with a fresh seed, as durably as a trial; numbers count from 0 anew."""
-        self._add(_CONFIRMATIONS, trial)
+        self._add(CONFIRMATIONS, trial)
 
     def confirmations(self) -> list[Trial]:
         """Return all trainings with fresh seeds by number."""
-        return self._read(_CONFIRMATIONS)
+        return self._read(CONFIRMATIONS)
 
     def migrate(self) -> None:
         """Bring a file of format 1 to the present one, in one transaction; rows stay as they are.
@@ -108,10 +93,10 @@ class Database:
         """
         if self.format == FORMAT:
             return
-        meta, tables = self.meta(), (_TRIALS, _CONFIRMATIONS)
+        meta, tables = self.meta(), (TRIALS, CONFIRMATIONS)
         trials = {name: self._read(name) for name in tables}
         with self._reported(), self._transaction():
-            for name in _TABLES_1:
+            for name in FIRST_TABLES:
                 self._connection.execute(f"DROP TABLE IF EXISTS {name}")
             self._create_tables()
             self._write_meta(meta)
@@ -142,7 +127,7 @@ class Database:
         self._connection.execute(query, (*row, check))
         self._connection.execute(
             "INSERT INTO totals VALUES (?, 1, ?) ON CONFLICT (name) DO UPDATE SET"
-            f" rows = rows + 1, checksum = (checksum + excluded.checksum) % {_SUM}",
+            f" rows = rows + 1, checksum = (checksum + excluded.checksum) % {_MODULUS}",
             (table, check),
         )
 
@@ -153,7 +138,7 @@ class Database:
             self._connection.execute(query, (*pair, checksum(pair)))
         self._connection.execute(
             "INSERT OR REPLACE INTO totals"
-            f" SELECT 'meta', count(*), coalesce(sum(checksum), 0) % {_SUM} FROM meta"
+            f" SELECT 'meta', count(*), coalesce(sum(checksum), 0) % {_MODULUS} FROM meta"
         )
 
     def _read(self, table: str) -> list[Trial]:
@@ -182,7 +167,7 @@ class Database:
             total += found
             if found != row[-1]:
                 raise Damaged(f"row {row[0]!r:.40} of {table} was changed: its checksum is wrong")
-        if (len(rows), total % _SUM) != expected:
+        if (len(rows), total % _MODULUS) != expected:
             raise Damaged(
                 f"{table} holds {len(rows)} rows where {expected[0]!r:.40} were written, or others"
             )
@@ -236,7 +221,7 @@ class Database:
             self._create_tables()
 
     def _create_tables(self) -> None:
-        for statement in _TABLES.values():
+        for statement in TABLES.values():
             self._connection.execute(statement)
         self._connection.execute(f"PRAGMA application_id={_APPLICATION}")
         self._connection.execute(f"PRAGMA user_version={FORMAT}")
@@ -251,23 +236,12 @@ class Database:
                 f"{self._shown} has the study format {version}; this version reads up to {FORMAT},"
                 " update convbudget"
             )
-        self._check_tables(version)
+        query = "SELECT type, name, sql FROM sqlite_master"
+        check_schema(version, self._connection.execute(query).fetchall())
         state = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if state != ("ok",):
             raise sqlite3.DatabaseError(str(state[0]) if state else "no answer to quick_check")
         return version
-
-    def _check_tables(self, version: int) -> None:
-        """Refuse tables of another definition, and triggers, which would run inside our writes."""
-        query = "SELECT type, name, sql FROM sqlite_master"
-        found = {(kind, name): sql for kind, name, sql in self._connection.execute(query)}
-        tables = _TABLES_1 if version == 1 else _TABLES
-        for name, statement in tables.items():
-            absent = version == 1 and name == _CONFIRMATIONS and ("table", name) not in found
-            if not absent and found.get(("table", name)) != statement:
-                raise Damaged(f"its table {name} is not that of study format {version}")
-        if any(kind == "trigger" for kind, _ in found):
-            raise Damaged("it holds a trigger, which no study does")
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:

@@ -27,37 +27,6 @@ from search.study.checks import (
 )
 from search.study.trials import FORMAT, Trial
 
-# Columns of format 1; SQL that makes them stands in old files and must not change.
-FIRST_SCHEMA = """
-    number INTEGER PRIMARY KEY,
-    options TEXT NOT NULL,
-    epochs INTEGER NOT NULL,
-    seed INTEGER NOT NULL,
-    value TEXT NOT NULL,
-    arch_id TEXT NOT NULL,
-    multiplies INTEGER NOT NULL,
-    params INTEGER,
-    asked_after INTEGER NOT NULL,
-    status TEXT NOT NULL,
-    accuracy REAL,
-    loss REAL,
-    seconds REAL NOT NULL,
-    error TEXT NOT NULL,
-    details TEXT NOT NULL,
-    same_as INTEGER
-"""
-# `computed`: what the result was computed on; `format`: that of the study when the row was first
-# written; `checksum`: CRC-32 of all other cells.
-SCHEMA = f"""{FIRST_SCHEMA.rstrip()},
-    computed TEXT NOT NULL,
-    format INTEGER NOT NULL,
-    checksum INTEGER NOT NULL
-"""
-FIRST_COLUMNS = (
-    "number, options, epochs, seed, value, arch_id, multiplies, params, asked_after, status,"
-    " accuracy, loss, seconds, error, details, same_as"
-)
-COLUMNS = f"{FIRST_COLUMNS}, computed, format"
 _STATUSES = get_args(Status)
 
 Row = tuple[Any, ...]
@@ -72,7 +41,7 @@ def checksum(row: Row) -> int:
 
 
 def to_row(trial: Trial) -> Row:
-    """Return the cells of a trial in the order of `COLUMNS`.
+    """Return the cells of a trial in the order of `schema.COLUMNS`.
 
     Raises `Damaged` for a trial that `from_row` would refuse: nothing unreadable is stored.
     """
@@ -106,7 +75,7 @@ def to_row(trial: Trial) -> Row:
 
 
 def from_row(row: Row) -> Trial:
-    """Return the trial of a row with the cells `COLUMNS`; raises `Damaged` for any that is wrong.
+    """Return the trial of a row of `schema.COLUMNS`; raises `Damaged` for a cell that is wrong.
 
     The text of a value is returned in canonical JSON, which format 1 did not store for values
     with letters beyond ASCII, though its ids were made from it.

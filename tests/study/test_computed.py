@@ -107,6 +107,17 @@ def test_what_is_unknown_differs_in_nothing(tmp_path: Path) -> None:
     assert differences([replace(trial(0), computed=CPU)], {}) == ({}, {})
 
 
+def test_the_device_may_become_known_later(tmp_path: Path) -> None:
+    start(tmp_path / "s")
+    with Study.open(tmp_path / "s", {"seed": 0}, INFO) as study:
+        study.compute_on(CPU)
+        study.add(trial(1))
+        with pytest.raises(UserError, match="platform cpu -> gpu"):
+            study.compute_on(GPU)
+    with Study.read(tmp_path / "s") as study:
+        assert [one.computed for one in study.trials()] == [CPU, CPU]
+
+
 def test_a_platform_has_a_short_name() -> None:
     assert platform_of(CPU) == "cpu, float32"
     assert platform_of(GPU) == "gpu, NVIDIA H200, bfloat16"
