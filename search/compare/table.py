@@ -23,7 +23,7 @@ def names(comparison: Comparison) -> dict[str, str]:
 
 def tables(comparison: Comparison) -> list[tuple[str, Rows]]:
     """Return the tables that have rows, each with its title."""
-    kind = "means over fresh seeds" if comparison.confirmed else "the search's own"
+    kind = "confirmed with fresh seeds" if comparison.confirmed else "the search's own"
     words = comparison.objective.replace("_", " ")
     found = [
         ("Fronts", _group_rows(comparison)),

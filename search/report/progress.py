@@ -42,9 +42,9 @@ class ProgressEstimate:
         if new:
             self._new += 1
             self._spent += trial.result.seconds
-        if trial.result.status != "ok":
+        if trial.result.status == "failed":
             self.failed += 1
-        elif not trial.result.accuracy <= self.best:
+        elif trial.result.status == "ok" and not trial.result.accuracy <= self.best:
             self.best = trial.result.accuracy
 
     def seconds_left(self) -> float | None:
@@ -125,7 +125,7 @@ def describe(trial: Trial, done: int, total: int | None, estimate: ProgressEstim
     outcome = (
         f"accuracy {result.accuracy:.4f}"
         if result.status == "ok"
-        else f"failed: {shown(result.error, _ERROR)}"
+        else f"{result.status}: {shown(result.error, _ERROR)}"
     )
     return (
         f"{count}  {trial.arch_id}  {format_multiplies(trial.multiplies)} multiplies  {outcome} "

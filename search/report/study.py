@@ -1,4 +1,4 @@
-"""What a search says at its beginning and end, and the files that it leaves for people."""
+"""The first and last lines of a search, and the files it leaves for people."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from search.errors import shown
 from search.report.page import page
 from search.report.picture import draw, plot
 from search.report.progress import Watch
@@ -15,12 +16,9 @@ from search.study.tables import export, front_content
 from search.study.trials import FrontEntry, Trial
 from search.units import format_multiplies
 
-# The fewest seeds whose spread says something.
-_SEEDS = 3
-
 
 def introduction(study: Study, info: StudyInfo) -> list[str]:
-    """Return the lines that say where the study is and how large its space."""
+    """Describe where the study is and how large its space."""
     within = f"{info.within:,}" if info.within < 10**15 else f"{info.within:.3g}"
     lines = [f"study: {study.folder}"] if study.folder else []
     return [
@@ -47,14 +45,14 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
 
 
 def confirming(watch: Watch) -> Callable[[Trial, int, int], None]:
-    """Return what tells of each training with a fresh seed."""
+    """Return a function that reports each training with a fresh seed."""
 
     def tell(trial: Trial, done: int, total: int) -> None:
         result = trial.result
         outcome = (
             f"accuracy {result.accuracy:.4f}"
             if result.status == "ok"
-            else f"{result.status}: {result.error}"
+            else f"{result.status}: {shown(result.error)}"
         )
         watch.tell(
             f"confirming {done}/{total}  {trial.arch_id}  seed {trial.job.seed}  {outcome}"
@@ -67,17 +65,12 @@ def confirming(watch: Watch) -> Callable[[Trial, int, int], None]:
 def show_end(
     console: Console, content: dict[str, Any], found: Sequence[FrontEntry], folder: Path | None
 ) -> None:
-    """Print the front and what to do with it."""
+    """Print the front and name the files of the study."""
     show(console, content, found)
-    if not content["confirmed"]:
-        console.print(
-            "Each accuracy is of one training, chosen among many, and so too high on average; the"
-            f" same command with confirm.seeds={_SEEDS} trains the front again with fresh seeds.",
-            highlight=False,
-        )
     if folder is not None:
         console.print(
             f"In {folder}: front.csv, front.json, front.html, front.png, archs/, weights/",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )

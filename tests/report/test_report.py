@@ -15,7 +15,7 @@ from search.networks.decisions import short_form
 from search.report.notes import classes_unequal, selection_note
 from search.report.page import page
 from search.report.picture import draw, plot, short_mix
-from search.report.progress import ProgressEstimate, Watch, spell
+from search.report.progress import ProgressEstimate, Watch, describe, spell
 from search.report.table import explanation, front_rows, show
 from search.study.study import StudyInfo
 from search.study.tables import front_content
@@ -151,6 +151,15 @@ def test_the_estimate_counts_what_ran_now() -> None:
     limited.count(TRIALS[0], new=True)
     assert limited.seconds_left() == pytest.approx(1.6)
     assert math.isnan(ProgressEstimate(None, None).best)
+
+
+def test_an_infeasible_candidate_is_not_a_failure() -> None:
+    estimate = ProgressEstimate(5, None)
+    infeasible = Result(math.nan, status="infeasible", error="too slow")
+    estimate.count(trial(0, 100, infeasible), new=True)
+    assert estimate.failed == 0
+    assert math.isnan(estimate.best)
+    assert "infeasible: too slow" in describe(trial(0, 100, infeasible), 1, 5, estimate)
 
 
 @pytest.mark.parametrize(
