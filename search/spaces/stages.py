@@ -16,6 +16,7 @@ from search.config.space import SpaceConfig
 from search.errors import UserError
 from search.jobs import Option, Options
 from search.networks.arch import Activation, Arch, Block, Head, Input, Op, Stem
+from search.networks.decisions import decisions
 from search.spaces import chain as protocol
 
 
@@ -213,18 +214,7 @@ def arch_options(chain: StageChain, arch: Arch) -> Options:
 
     Raises `UserError` if the network is not one of the space's.
     """
-    found, rest, channels = [f"s{arch.stem.channels}"], list(arch.blocks), arch.stem.channels
-    while rest:
-        width = rest[0].channels
-        # A stage ends where the map shrinks or the width changes; see `StageChain.options`.
-        ends = (i for i, b in enumerate(rest) if i and (b.stride > 1 or b.channels != width))
-        depth = next(ends, len(rest))
-        stage = [
-            _decisions(block, channels if not i else width) for i, block in enumerate(rest[:depth])
-        ]
-        found += [f"w{width}", *stage[0], f"d{depth}", *(o for block in stage[1:] for o in block)]
-        rest, channels = rest[depth:], width
-    options = tuple(found)
+    options = decisions(arch)
     wrong = UserError(
         f"the network {arch.id} is not in the space {chain.config.name}; it reads"
         f" {' '.join(options)} there"
@@ -236,13 +226,3 @@ def arch_options(chain: StageChain, arch: Arch) -> Options:
     if value != arch:
         raise wrong
     return options
-
-
-def _decisions(block: Block, channels: int) -> list[str]:
-    """Decisions of one block that reads `channels`."""
-    found = [block.op, f"k{block.kernel}"]
-    if block.op == "inverted":
-        found.append(f"e{block.expansion}")
-    if block.stride == 1 and block.channels == channels:
-        found.append("skip" if block.skip else "plain")
-    return found
