@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 from search.errors import UserError, nearest
 from search.networks.arch import ACTIVATIONS
+from search.networks.blocks import SEARCHABLE_OPS, uses
 
-# `basic` blocks belong to the ResNets of the zoo: two convolutions are not one decision.
-FAMILIES = ("conv", "separable", "inverted")
 _LARGEST = 1_000_000
 
 
@@ -28,7 +27,7 @@ class SpaceConfig:
     """
 
     name: str = "small"
-    ops: list[str] = field(default_factory=lambda: list(FAMILIES))
+    ops: list[str] = field(default_factory=lambda: ["conv", "separable", "inverted"])
     kernels: list[int] = field(default_factory=lambda: [3])
     expansions: list[int] = field(default_factory=lambda: [2, 4])
     stem: list[int] = field(default_factory=lambda: [4, 8, 16])
@@ -48,11 +47,13 @@ class SpaceConfig:
             raise UserError("space.name is empty; give the space a name, such as mine")
         _distinct("ops", self.ops)
         for op in self.ops:
-            if op not in FAMILIES:
-                raise UserError(f"space.ops: {op!r} is no family; {nearest(str(op), FAMILIES)}")
+            if op not in SEARCHABLE_OPS:
+                raise UserError(
+                    f"space.ops: {op!r} is no family; {nearest(str(op), SEARCHABLE_OPS)}"
+                )
         for key in ("kernels", "stem", "depths"):
             _positive(key, getattr(self, key))
-        if "inverted" in self.ops:
+        if any(uses(op, "expansion") for op in self.ops):
             _positive("expansions", self.expansions)
         for key in ("stem_kernel", "stem_stride"):
             _positive(key, [getattr(self, key)])

@@ -10,12 +10,12 @@ from jax import Array
 
 from search.engine import ops
 from search.engine.augment import normalised, training_batch
-from search.engine.forward import Totals, convolve, loss_of, running, scored
+from search.engine.forward import Totals, add_scores, convolve, loss_of, update_running
 from search.engine.optimiser import Parameters, update
 from search.engine.programs.cache import ProgramSpec
 from search.engine.recipe import Recipe
 from search.engine.state import opt_state_shapes
-from search.networks.layers import Shape
+from search.networks.shapes import Shape
 
 MapShape = tuple[int, int, int]
 """Height, width and channels of a map, or of an image."""
@@ -57,7 +57,7 @@ def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
         mean, variance = ops.moments(y)
         used = (jnp.where(training, mean, s["mean"]), jnp.where(training, variance, s["var"]))
         out = ops.scaled(y, p["scale"], p["bias"], *used, add, shape.act)
-        return out, y, mean, variance, running(s, mean, variance)
+        return out, y, mean, variance, update_running(s, mean, variance)
 
     x, add, _ = _maps(recipe, shape)
     p, s = _weights(shape)
@@ -132,7 +132,7 @@ def score(recipe: Recipe, size: MapShape) -> ProgramSpec:
     p, x = _classifier(recipe, size)
     labels = Spec((recipe.batch,), np.int32)
     arguments = (p, x, labels, _floats(recipe.batch), totals_like(recipe))
-    return ProgramSpec(("score", recipe, size), scored, arguments)
+    return ProgramSpec(("score", recipe, size), add_scores, arguments)
 
 
 def total(recipe: Recipe, size: MapShape) -> ProgramSpec:

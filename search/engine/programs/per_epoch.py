@@ -17,7 +17,7 @@ from jax import Array, lax
 from numpy.typing import NDArray
 
 from search.engine.batches import Feed, Resident, Steps, padded
-from search.engine.forward import Totals, counted, no_totals, stepped
+from search.engine.forward import Totals, evaluation_step, no_totals, train_step
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec
 from search.engine.recipe import Recipe
@@ -99,7 +99,7 @@ class PerEpochProgram:
             def one(state: State, index: Array, seed: Array) -> tuple[State, Array]:
                 step = first + k.astype(first.dtype)
                 batch = (images, labels, index)
-                return stepped(self._layers, self.recipe, state, batch, seed, step, rates[k])
+                return train_step(self._layers, self.recipe, state, batch, seed, step, rates[k])
 
             states, loss = self._each(one)(states, chosen[:, k], seeds)
             return states, losses.at[:, k].set(loss)
@@ -118,7 +118,7 @@ class PerEpochProgram:
             def add(totals: Totals, part: tuple[Array, Array]) -> tuple[Totals, None]:
                 index, mask = part
                 batch = (images, labels, index)
-                return counted(self._layers, self.recipe, state, batch, mask, totals), None
+                return evaluation_step(self._layers, self.recipe, state, batch, mask, totals), None
 
             none = jax.tree.map(jnp.asarray, no_totals(self.recipe.classes))
             totals, _ = lax.scan(add, none, (indices, masks))

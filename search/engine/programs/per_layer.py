@@ -19,13 +19,13 @@ from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape
 from search.engine.recipe import Recipe
 from search.engine.state import CLASSIFIER, State, shaped
-from search.networks.layers import IMAGE, Layer, widened
+from search.networks.layers import IMAGE, Layer, propagate, with_channels
 
 _WIDTHS = (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
 def rounded(channels: int) -> int:
-    """The width at which a layer of so many channels is run."""
+    """Return the number of channels at which a layer of `channels` is run."""
     for width in _WIDTHS:
         if channels <= width:
             return width
@@ -33,9 +33,9 @@ def rounded(channels: int) -> int:
 
 
 def rounded_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    """The layers at the widths at which they are run."""
+    """Return the layers with the numbers of channels at which they are run."""
     counts = {c for layer in layers for c in (layer.shape.inputs, layer.shape.outputs)}
-    return widened(layers, {count: rounded(count) for count in counts})
+    return with_channels(layers, {count: rounded(count) for count in counts})
 
 
 class PerLayerPrograms(Stepwise):
@@ -50,8 +50,8 @@ class PerLayerPrograms(Stepwise):
         self._lengths = tuple(dict.fromkeys(lengths))
         self._found: dict[Any, Program] = {}
 
-    def _size(self, position: int) -> MapShape:
-        shape = self.layers[position].shape
+    def _size(self, index: int) -> MapShape:
+        shape = self.layers[index].shape
         return (*shape.out_size, shape.outputs)
 
     def program_specs(self) -> list[ProgramSpec]:
@@ -96,43 +96,42 @@ class PerLayerPrograms(Stepwise):
         x, targets = make(images, labels, index, seed, step)
         parameters, opt_state = dict(state.parameters), dict(state.opt_state)
         statistics = dict(state.statistics)
-        values: list[Any] = []
-        kept: list[Any] = []
-        for layer in self.layers:
-            source, add = self._inputs(layer, values, x)
+        # Of each layer, what its backward pass needs: its input, and what `forward` returned.
+        saved: list[Any] = []
+
+        def apply(layer: Layer, x: Any, add: Any) -> Any:
             if layer.shape.kind == "pool":
-                values.append(self._program("pool", layer.shape)(source))
-                kept.append(None)
-                continue
+                saved.append((x,))
+                return self._program("pool", layer.shape)(x)
             path = layer.path
             out, y, mean, variance, statistics[path] = self._program("forward", layer.shape)(
-                parameters[path], statistics[path], source, add, _TRAINING
+                parameters[path], statistics[path], x, add, _TRAINING
             )
-            values.append(out)
-            kept.append((y, add, mean, variance))
+            saved.append((x, y, add, mean, variance))
+            return out
+
+        features = propagate(self.layers, x, apply)[-1]
         last = self._size(-1)
         loss, gradient, parameters[CLASSIFIER], opt_state[CLASSIFIER] = self._program("loss", last)(
-            parameters[CLASSIFIER], opt_state[CLASSIFIER], rate, values[-1], targets
+            parameters[CLASSIFIER], opt_state[CLASSIFIER], rate, features, targets
         )
-        arriving: dict[int, Any] = {len(self.layers) - 1: gradient}
-        for position in range(len(self.layers) - 1, -1, -1):
+        # Gradients to the values whose layer has not been passed yet, by the value's index.
+        pending: dict[int, Any] = {len(self.layers) - 1: gradient}
+        for position in reversed(range(len(self.layers))):
             layer = self.layers[position]
             shape, path = layer.shape, layer.path
-            source, _ = self._inputs(layer, values, x)
-            gradient = arriving.pop(position)
+            gradient = pending.pop(position)
             if shape.kind == "pool":
-                self._arrive(
-                    arriving, layer.source, self._program("unpool", shape)(source, gradient)
-                )
+                to_x = self._program("unpool", shape)(*saved[position], gradient)
+                self._accumulate(pending, layer.source, to_x)
                 continue
-            y, add, mean, variance = kept[position]
             backward = self._program("backward", shape, layer.source == IMAGE)
             to_x, to_add, parameters[path], opt_state[path] = backward(
-                parameters[path], opt_state[path], rate, source, y, add, mean, variance, gradient
+                parameters[path], opt_state[path], rate, *saved[position], gradient
             )
-            self._arrive(arriving, layer.source, to_x)
+            self._accumulate(pending, layer.source, to_x)
             if layer.added is not None:
-                self._arrive(arriving, layer.added, to_add)
+                self._accumulate(pending, layer.added, to_add)
         return State(parameters, statistics, opt_state), loss
 
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
@@ -140,30 +139,26 @@ class PerLayerPrograms(Stepwise):
         images, labels, index = batch
         plain = self._program("plain", self._image, images.shape[0])
         x, known = plain(images, labels, index)
-        values: list[Any] = []
-        for layer in self.layers:
-            source, add = self._inputs(layer, values, x)
+
+        def apply(layer: Layer, x: Any, add: Any) -> Any:
             if layer.shape.kind == "pool":
-                values.append(self._program("pool", layer.shape)(source))
-                continue
-            forward = self._program("forward", layer.shape)
+                return self._program("pool", layer.shape)(x)
             p, s = state.parameters[layer.path], state.statistics[layer.path]
-            values.append(forward(p, s, source, add, _EVALUATION)[0])
+            return self._program("forward", layer.shape)(p, s, x, add, _EVALUATION)[0]
+
+        features = propagate(self.layers, x, apply)[-1]
         score = self._program("score", self._size(-1))
-        after: Totals = score(state.parameters[CLASSIFIER], values[-1], known, mask, totals)
+        after: Totals = score(state.parameters[CLASSIFIER], features, known, mask, totals)
         return after
 
-    def _inputs(self, layer: Layer, values: list[Any], x: Array) -> tuple[Any, Any]:
-        source = x if layer.source == IMAGE else values[layer.source]
-        return source, None if layer.added is None else values[layer.added]
-
-    def _arrive(self, arriving: dict[int, Any], position: int, gradient: Any) -> None:
-        if position == IMAGE:
+    def _accumulate(self, pending: dict[int, Any], index: int, gradient: Any) -> None:
+        """Add a gradient to those that have reached the value at `index`."""
+        if index == IMAGE:
             return
-        if position in arriving:
-            add = self._program("total", self._size(position))
-            gradient = add(arriving[position], gradient)
-        arriving[position] = gradient
+        if index in pending:
+            add = self._program("total", self._size(index))
+            gradient = add(pending[index], gradient)
+        pending[index] = gradient
 
 
 _TRAINING, _EVALUATION = np.bool_(True), np.bool_(False)

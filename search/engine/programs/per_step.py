@@ -4,7 +4,7 @@ import numpy as np
 from jax import Array
 
 from search.engine.batches import Batch
-from search.engine.forward import Totals, counted, stepped
+from search.engine.forward import Totals, evaluation_step, train_step
 from search.engine.programs.base import Stepwise
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec, totals_like
@@ -61,12 +61,14 @@ class PerStepProgram(Stepwise):
         rate: Array,
     ) -> tuple[State, Array]:
         batch = (images, labels, index)
-        return stepped(self.layers, self.recipe, state, batch, seed, step, rate)
+        return train_step(self.layers, self.recipe, state, batch, seed, step, rate)
 
     def _evaluate(
         self, state: State, images: Array, labels: Array, index: Array, mask: Array, totals: Totals
     ) -> Totals:
-        return counted(self.layers, self.recipe, state, (images, labels, index), mask, totals)
+        return evaluation_step(
+            self.layers, self.recipe, state, (images, labels, index), mask, totals
+        )
 
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
