@@ -98,6 +98,25 @@ def _inverted(block: Block, inputs: int) -> Sequence[LayerSpec]:
     ]
 
 
+def _blueprint(block: Block, _inputs: int) -> Sequence[LayerSpec]:
+    """1×1 pointwise, then k×k depthwise over the output channels (BSConv-U, arXiv:2003.13549).
+
+    Both have BatchNorm, as every convolution here; the activation follows the depthwise one alone,
+    because the two are the factors of one convolution and the original has none between them.
+    """
+    return [
+        LayerSpec("pointwise", "pointwise", block.channels, linear=True),
+        LayerSpec(
+            "depthwise",
+            "depthwise",
+            block.channels,
+            block.kernel,
+            block.stride,
+            added=_skipped(block),
+        ),
+    ]
+
+
 def _basic(block: Block, inputs: int) -> Sequence[LayerSpec]:
     """Two k×k convolutions around a shortcut (ResNet, arXiv:1512.03385).
 
@@ -121,6 +140,7 @@ BLOCKS: dict[str, BlockType] = {
     "conv": BlockType(_conv, ("kernel", "skip"), "c"),
     "separable": BlockType(_separable, ("kernel", "skip"), "s"),
     "inverted": BlockType(_inverted, ("kernel", "expansion", "skip"), "i"),
+    "blueprint": BlockType(_blueprint, ("kernel", "skip"), "p"),
     # For the ResNets of the zoo: its two convolutions are not one decision of a space.
     "basic": BlockType(_basic, ("kernel",), "b", searchable=False),
 }
