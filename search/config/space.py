@@ -1,4 +1,4 @@
-"""What can be said about the space of networks: which blocks, how wide, how deep, how strided."""
+"""Settings of a stage-wise space: its blocks, widths, depths and strides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,13 +14,14 @@ _LARGEST = 1_000_000
 class SpaceConfig:
     """Networks in stages: a stem, stages of blocks of equal width, a head.
 
-    `ops`: the families of blocks to mix: `conv`, `separable`, `inverted`; one alone is fine.
-    `kernels`: sides of the blocks' kernels in pixels; `expansions`: of inverted blocks.
-    `stem`: channels that the first convolution may have, `stem_kernel` and `stem_stride` its form.
-    `strides`: one a stage, of its first block; a stage shrinks the map only where two pixels or
-    more are left, otherwise it keeps its size. `widths`: for each stage the channels that it may
-    have; `depths`: numbers of blocks that a stage may have. A stage that keeps the map's size
-    changes the width, or it would be one with the stage before it.
+    `ops`: the families of blocks to mix, one or more of the searchable ones of
+    `search.networks.blocks`. `kernels`: sides of the blocks' kernels in pixels; `expansions`: of
+    blocks that expand. `stem`: choices of channels for the first convolution, of kernel
+    `stem_kernel` and stride `stem_stride`. `strides`: for each stage, that of its first block; a
+    stage shrinks the map only where at least two pixels are left each way, and otherwise keeps its
+    size. `widths`: for each stage, the choices of channels; `depths`: the choices of numbers of
+    blocks. A stage that keeps the map's size must change the width, or the two stages could not be
+    told apart.
     `head`: channels of the 1×1 convolution before pooling, 0 for none.
 
     The default is the space `small`.

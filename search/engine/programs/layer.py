@@ -1,4 +1,4 @@
-"""The programs of one layer each: what they compute, and the shapes they are compiled for."""
+"""The programs of a single layer: what each computes, and the shapes it is compiled for."""
 
 from functools import partial
 from typing import Any
@@ -46,10 +46,10 @@ def plain(recipe: Recipe, image: MapShape, length: int) -> ProgramSpec:
 
 
 def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
-    """(parameters, statistics, x, add, training) to output and what `backward` wants.
+    """(parameters, statistics, x, add, training) to the output and what `backward` needs.
 
-    Training and evaluation share it, so that half as many programs are compiled: the statistics
-    are chosen by a flag.
+    Training and evaluation share it, so that half as many programs are compiled: the flag
+    `training` chooses between the batch's statistics and the running ones.
     """
 
     def run(p: Parameters, s: Parameters, x: Array, add: Array | None, training: Array) -> Any:
@@ -65,7 +65,7 @@ def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
 
 
 def backward(recipe: Recipe, shape: Shape, *, first: bool) -> ProgramSpec:
-    """Gradients to the layer's input (not of the first) and addition; parameters updated."""
+    """Gradients to the input (not of the first layer) and the addition, and updated parameters."""
 
     def run(
         p: Parameters,
@@ -136,7 +136,7 @@ def score(recipe: Recipe, size: MapShape) -> ProgramSpec:
 
 
 def total(recipe: Recipe, size: MapShape) -> ProgramSpec:
-    """Sum of two gradients that reach one value."""
+    """Sum of two gradients to the same value."""
 
     def run(first: Array, second: Array) -> Array:
         return first + second
@@ -146,7 +146,7 @@ def total(recipe: Recipe, size: MapShape) -> ProgramSpec:
 
 
 def totals_like(recipe: Recipe) -> Totals:
-    """Shapes of an evaluation's totals."""
+    """Return the shapes of an evaluation's totals."""
     return Totals(_floats(), _floats(recipe.classes), _floats(recipe.classes))
 
 

@@ -1,8 +1,8 @@
 """Training by programs of one layer each, shared by all candidates of a search.
 
 A short training of a small network takes less time than compiling it. Here a step is some twenty
-calls instead of one, but after a few candidates nothing is left to compile. Channels are rounded up
-to a few widths with zeros, which stay zeros, so that the programs are few.
+calls instead of one, but after a few candidates nothing is left to compile. Channels are padded
+with zeros, which stay zero, to a few widths, so that few programs are needed.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ def rounded_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
 
 
 class PerLayerPrograms(Stepwise):
-    """Steps and evaluations of one network through the shared programs."""
+    """Train and evaluate one network through the shared programs."""
 
     def __init__(
         self, layers: tuple[Layer, ...], recipe: Recipe, image: MapShape, lengths: tuple[int, ...]
@@ -55,7 +55,7 @@ class PerLayerPrograms(Stepwise):
         return (*shape.out_size, shape.outputs)
 
     def program_specs(self) -> list[ProgramSpec]:
-        """Every program that a training needs."""
+        """Return every program that a training needs."""
         recipe = self.recipe
         found: list[ProgramSpec] = []
         for length in self._lengths:
@@ -77,7 +77,7 @@ class PerLayerPrograms(Stepwise):
         return list({b.key: b for b in found}.values())
 
     def ready(self, programs: ProgramCache) -> float:
-        """Wait for the programs; returns the seconds that took."""
+        """Wait until the programs are compiled; returns the seconds waited."""
         program_specs = self.program_specs()
         found, seconds = programs.get(program_specs)
         self._found = {b.key: p for b, p in zip(program_specs, found, strict=True)}
@@ -90,7 +90,7 @@ class PerLayerPrograms(Stepwise):
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
     ) -> tuple[State, Array]:
-        """One step of training: the new state, and the loss before it."""
+        """Take one step of training; returns the new state, and the loss before the step."""
         images, labels, index = batch
         make = self._program("batch", self._image, images.shape[0])
         x, targets = make(images, labels, index, seed, step)
@@ -135,7 +135,7 @@ class PerLayerPrograms(Stepwise):
         return State(parameters, statistics, opt_state), loss
 
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
-        """Totals after one more batch of evaluation."""
+        """Return the totals after one more batch of evaluation."""
         images, labels, index = batch
         plain = self._program("plain", self._image, images.shape[0])
         x, known = plain(images, labels, index)
