@@ -20,11 +20,12 @@ from omegaconf import OmegaConf
 
 from search.config.space import SpaceConfig
 from search.engine import model
-from search.engine.model import Unit
+from search.engine.model import ConvNormAct
 from search.networks import zoo
-from search.networks.arch import ACTIVATIONS, OPS, Arch, Block, Head, Input, Stem
+from search.networks.arch import ACTIVATIONS, Arch, Block, Head, Input, Stem
+from search.networks.blocks import OPS
 from search.networks.cost import cost_of
-from search.networks.layers import Kind, Shape
+from search.networks.shapes import Kind, Shape
 from search.spaces import chain as protocol
 from search.spaces import stages as space
 
@@ -62,20 +63,20 @@ def multiplies_in(jaxpr: Any) -> int:
     return total
 
 
-CALL = Unit.__call__
+CALL = ConvNormAct.__call__
 
 
 @functools.cache
 def parts(kind: Kind, inputs: int, outputs: int, kernel: int) -> Any:
-    """Split a real unit, with shapes for values."""
+    """Split a real layer, with shapes for values."""
     shape = Shape(kind, inputs, outputs, 1, 1, kernel, 1, "relu")
-    return nnx.split(nnx.eval_shape(lambda: Unit(shape, "xla", rngs=nnx.Rngs(0))))
+    return nnx.split(nnx.eval_shape(lambda: ConvNormAct(shape, "xla", rngs=nnx.Rngs(0))))
 
 
-def copied(shape: Shape, convolutions: str, *, rngs: nnx.Rngs) -> Unit:
+def copied(shape: Shape, convolutions: str, *, rngs: nnx.Rngs) -> ConvNormAct:
     del rngs
     built = parts(shape.kind, shape.inputs, shape.outputs, shape.kernel)
-    unit: Unit = nnx.merge(*built, copy=True)
+    unit: ConvNormAct = nnx.merge(*built, copy=True)
     unit.stride, unit.convolutions = shape.stride, convolutions
     return unit
 
@@ -85,7 +86,7 @@ def run(
     kind: Kind, convolutions: str, kernel: tuple[int, ...], stride: int, x: Any, add: Any
 ) -> Any:
     graph, state = parts(kind, x.shape[3], kernel[3], kernel[0])
-    unit: Unit = nnx.merge(graph, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), state))
+    unit: ConvNormAct = nnx.merge(graph, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), state))
     unit.stride, unit.convolutions = stride, convolutions
     assert unit.kernel.shape == kernel
     return CALL(unit, x, add)
@@ -93,18 +94,18 @@ def run(
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Build units of equal shape once and trace each once: flax takes ten milliseconds for each.
+    """Build layers of equal shape once and trace each once: flax takes ten milliseconds for each.
 
     The networks are put together by the model's own code. Initial values have no bearing on the
     count, nor has BatchNorm, which `test_nothing_replaced` leaves in.
     """
 
-    def call(self: Unit, x: jax.Array, add: jax.Array | None = None) -> Any:
+    def call(self: ConvNormAct, x: jax.Array, add: jax.Array | None = None) -> Any:
         return run(self.kind, self.convolutions, self.kernel.shape, self.stride, x, add)
 
     monkeypatch.setattr(model, "scaled_normal", lambda _, shape, *__, **___: jnp.zeros(shape))
-    monkeypatch.setattr(model, "Unit", copied)
-    monkeypatch.setattr(Unit, "__call__", call)
+    monkeypatch.setattr(model, "ConvNormAct", copied)
+    monkeypatch.setattr(ConvNormAct, "__call__", call)
     monkeypatch.setattr(nnx.BatchNorm, "__call__", lambda _, x: x)
 
 

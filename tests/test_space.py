@@ -12,8 +12,9 @@ import yaml
 from search.cli.space import show
 from search.config.space import SpaceConfig
 from search.errors import UserError
-from search.networks.arch import Arch, Block, Input, spatial_sizes
+from search.networks.arch import Arch, Block, Input
 from search.networks.cost import multiplies_of
+from search.networks.layers import layers_of
 from search.spaces import stages as space
 from search.spaces import tabulate
 
@@ -55,7 +56,7 @@ def test_prices_are_costs_and_decisions_come_back(name, shape, classes, budget):
         arch = chain.value(options)
         assert multiplies_of(arch) == table.cost(options)
         assert space.arch_options(chain, arch) == options
-        assert min(min(size) for size in spatial_sizes(arch)) >= 2
+        assert min(min(layer.shape.out_size) for layer in layers_of(arch)) >= 2
         assert table.cost(options) <= budget or options == table.most_expensive()[1]
 
 

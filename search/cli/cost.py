@@ -12,22 +12,23 @@ from search.cli.text import layer_json, table
 from search.errors import UserError, nearest
 from search.networks import zoo
 from search.networks.arch import Arch, Input, from_json
+from search.networks.blocks import SEARCHABLE_OPS
 from search.networks.cost import Cost, LayerCost, cost_of
 from search.units import format_multiplies
 
 _EPILOG = f"""NAME is one of {", ".join(zoo.names())}.
 
-`convbudget cost block conv|separable|inverted` puts the ways of saying one block side by side;
+`convbudget cost block {"|".join(SEARCHABLE_OPS)}` compares blocks of the same shape;
 see `convbudget cost block --help`."""
 
 
 def main(argv: list[str]) -> int:
-    """Print the cost of a network, or of one block said in several ways; return the exit code.
+    """Print the cost of a network, or of blocks of one shape; return the exit code.
 
     Raises `UserError` for every mistake in `argv` and in a file that it names.
     """
     if argv[:1] == ["block"]:
-        # Here, because it is a command of its own and nothing else needs it.
+        # A command of its own, imported when it is called.
         from search.cli import cost_block
 
         return cost_block.main(argv[1:])

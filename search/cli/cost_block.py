@@ -1,7 +1,7 @@
-"""`convbudget cost block`: one block said as a standard, a separable and an inverted convolution.
+"""`convbudget cost block`: every searchable block at the same shape, side by side.
 
-The question behind the project, in a terminal: a separable convolution costs 1/out + 1/k² of the
-standard one's multiplies (MobileNets, arXiv:1704.04861, section 3.1).
+A separable convolution costs 1/out + 1/k² of the standard one's multiplies (MobileNets,
+arXiv:1704.04861, section 3.1).
 """
 
 import argparse
@@ -12,17 +12,16 @@ from typing import Any
 from search.cli.arguments import Parser, positive, reads, sizes
 from search.cli.text import layer_json, table
 from search.errors import UserError
-from search.networks.arch import Block, Op
-from search.networks.cost import ConvolutionStyle, LayerCost, Size, block_layers
-
-_WAYS: tuple[Op, ...] = ("conv", "separable", "inverted")
+from search.networks.blocks import SEARCHABLE_OPS, Block, uses
+from search.networks.cost import ConvolutionStyle, LayerCost, block_layers
+from search.networks.shapes import Size
 
 
 @dataclass(frozen=True)
-class _Way:
-    """One way of saying the block: its layers, with their totals."""
+class _BlockCost:
+    """The cost of one block: its layers, with their totals."""
 
-    op: Op
+    op: str
     layers: tuple[LayerCost, ...]
 
     @property
@@ -35,13 +34,13 @@ class _Way:
 
 
 def main(argv: list[str]) -> int:
-    """Print the ways of saying the block side by side; return the exit code.
+    """Print the cost of the block beside those of the others; return the exit code.
 
     Raises `UserError` for every mistake in `argv`.
     """
     options = _parser().parse_args(argv)
     _check(options)
-    ways = {op: _Way(op, _layers(op, options)) for op in _WAYS}
+    ways = {op: _BlockCost(op, _layers(op, options)) for op in SEARCHABLE_OPS}
     if options.json:
         print(json.dumps(_as_json(options, ways), indent=2))
     else:
@@ -52,20 +51,28 @@ def main(argv: list[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="convbudget cost block",
-        description="Multiplies and parameters of one block, said in three ways.",
+        description="Multiplies and parameters of a block, beside other blocks of its shape.",
     )
-    parser.add_argument("op", metavar="conv|separable|inverted", choices=_WAYS)
+    parser.add_argument("op", metavar="|".join(SEARCHABLE_OPS), choices=SEARCHABLE_OPS)
     whole = reads(positive)
-    needed: dict[str, Any] = {"type": whole, "required": True}
-    parser.add_argument("--in", dest="inward", metavar="3", help="channels of the input", **needed)
-    parser.add_argument("--out", metavar="128", help="channels of the output", **needed)
+    # The question's own example: one convolution of an RGB image to 128 channels.
+    parser.add_argument(
+        "--in", dest="inputs", metavar="3", type=whole, default=3, help="channels of the input"
+    )
+    parser.add_argument(
+        "--out", metavar="128", type=whole, default=128, help="channels of the output"
+    )
     parser.add_argument("--kernel", metavar="3", type=whole, default=3, help="side of the kernel")
     parser.add_argument(
         "--input", metavar="32x32", type=reads(_size), default=(32, 32), help="height and width"
     )
     parser.add_argument("--stride", metavar="1", type=whole, default=1)
     parser.add_argument(
-        "--expansion", metavar="6", type=whole, default=6, help="of the inverted block"
+        "--expansion",
+        metavar="6",
+        type=whole,
+        default=6,
+        help="where a block has one, such as inverted",
     )
     parser.add_argument("--padding", choices=("same", "valid"), default="same")
     parser.add_argument("--bias", action="store_true", help="a bias on every convolution")
@@ -95,19 +102,19 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
-def _layers(op: Op, options: argparse.Namespace) -> tuple[LayerCost, ...]:
-    expansion = options.expansion if op == "inverted" else 1
+def _layers(op: str, options: argparse.Namespace) -> tuple[LayerCost, ...]:
+    expansion = options.expansion if uses(op, "expansion") else 1
     block = Block(op, options.out, options.kernel, options.stride, expansion)
     style = ConvolutionStyle(options.padding, options.bias, options.batch_norm)
-    return tuple(block_layers(block, options.inward, options.input, style=style))
+    return tuple(block_layers(block, options.inputs, options.input, style=style))
 
 
-def _ratios(way: _Way, standard: _Way) -> tuple[float, float]:
+def _ratios(way: _BlockCost, standard: _BlockCost) -> tuple[float, float]:
     return way.multiplies / standard.multiplies, way.params / standard.params
 
 
-def _as_json(options: argparse.Namespace, ways: dict[Op, _Way]) -> dict[str, Any]:
-    def described(way: _Way) -> dict[str, Any]:
+def _as_json(options: argparse.Namespace, ways: dict[str, _BlockCost]) -> dict[str, Any]:
+    def described(way: _BlockCost) -> dict[str, Any]:
         multiplies, params = _ratios(way, ways["conv"])
         return {
             "multiplies": way.multiplies,
@@ -118,7 +125,7 @@ def _as_json(options: argparse.Namespace, ways: dict[Op, _Way]) -> dict[str, Any
 
     return {
         "op": options.op,
-        "in": options.inward,
+        "in": options.inputs,
         "out": options.out,
         "kernel": options.kernel,
         "stride": options.stride,
@@ -133,9 +140,9 @@ def _as_json(options: argparse.Namespace, ways: dict[Op, _Way]) -> dict[str, Any
     }
 
 
-def _as_text(options: argparse.Namespace, ways: dict[Op, _Way]) -> list[str]:
+def _as_text(options: argparse.Namespace, ways: dict[str, _BlockCost]) -> list[str]:
     standard = ways["conv"]
-    before = "x".join(map(str, (*options.input, options.inward)))
+    before = "x".join(map(str, (*options.input, options.inputs)))
     after = "x".join(map(str, (*standard.layers[0].out_size, options.out)))
     extras = [name for name in ("bias", "batch_norm") if getattr(options, name)]
     counted = " + ".join(["weights", *extras]).replace("_", " ")
@@ -144,7 +151,8 @@ def _as_text(options: argparse.Namespace, ways: dict[Op, _Way]) -> list[str]:
     for way in ways.values():
         multiplies, params = (f"{ratio:.2f}" for ratio in _ratios(way, standard))
         sign = ">" if way.op == options.op else " "
-        label = f"{way.op}, expansion {options.expansion}" if way.op == "inverted" else way.op
+        expands = uses(way.op, "expansion")
+        label = f"{way.op}, expansion {options.expansion}" if expands else way.op
         rows.append((f"{sign} {label}", str(way.multiplies), multiplies, str(way.params), params))
         if len(way.layers) > 1:
             rows += [
@@ -167,7 +175,7 @@ def _as_text(options: argparse.Namespace, ways: dict[Op, _Way]) -> list[str]:
     ]
 
 
-def _law(options: argparse.Namespace, ways: dict[Op, _Way]) -> str:
+def _law(options: argparse.Namespace, ways: dict[str, _BlockCost]) -> str:
     ratio, _ = _ratios(ways["separable"], ways["conv"])
     return (
         f"separable / conv = {ratio:.2f} = 1/{options.out} + 1/{options.kernel**2} of the"

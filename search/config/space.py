@@ -1,13 +1,12 @@
-"""What can be said about the space of networks: which blocks, how wide, how deep, how strided."""
+"""Settings of a stage-wise space: its blocks, widths, depths and strides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from search.errors import UserError, nearest
 from search.networks.arch import ACTIVATIONS
+from search.networks.blocks import SEARCHABLE_OPS, uses
 
-# `basic` blocks belong to the ResNets of the zoo: two convolutions are not one decision.
-FAMILIES = ("conv", "separable", "inverted")
 _LARGEST = 1_000_000
 
 
@@ -15,20 +14,21 @@ _LARGEST = 1_000_000
 class SpaceConfig:
     """Networks in stages: a stem, stages of blocks of equal width, a head.
 
-    `ops`: the families of blocks to mix: `conv`, `separable`, `inverted`; one alone is fine.
-    `kernels`: sides of the blocks' kernels in pixels; `expansions`: of inverted blocks.
-    `stem`: channels that the first convolution may have, `stem_kernel` and `stem_stride` its form.
-    `strides`: one a stage, of its first block; a stage shrinks the map only where two pixels or
-    more are left, otherwise it keeps its size. `widths`: for each stage the channels that it may
-    have; `depths`: numbers of blocks that a stage may have. A stage that keeps the map's size
-    changes the width, or it would be one with the stage before it.
+    `ops`: the families of blocks to mix, one or more of the searchable ones of
+    `search.networks.blocks`. `kernels`: sides of the blocks' kernels in pixels; `expansions`: of
+    blocks that expand. `stem`: choices of channels for the first convolution, of kernel
+    `stem_kernel` and stride `stem_stride`. `strides`: for each stage, that of its first block; a
+    stage shrinks the map only where at least two pixels are left each way, and otherwise keeps its
+    size. `widths`: for each stage, the choices of channels; `depths`: the choices of numbers of
+    blocks. A stage that keeps the map's size must change the width, or the two stages could not be
+    told apart.
     `head`: channels of the 1×1 convolution before pooling, 0 for none.
 
     The default is the space `small`.
     """
 
     name: str = "small"
-    ops: list[str] = field(default_factory=lambda: list(FAMILIES))
+    ops: list[str] = field(default_factory=lambda: ["conv", "separable", "inverted"])
     kernels: list[int] = field(default_factory=lambda: [3])
     expansions: list[int] = field(default_factory=lambda: [2, 4])
     stem: list[int] = field(default_factory=lambda: [4, 8, 16])
@@ -48,11 +48,13 @@ class SpaceConfig:
             raise UserError("space.name is empty; give the space a name, such as mine")
         _distinct("ops", self.ops)
         for op in self.ops:
-            if op not in FAMILIES:
-                raise UserError(f"space.ops: {op!r} is no family; {nearest(str(op), FAMILIES)}")
+            if op not in SEARCHABLE_OPS:
+                raise UserError(
+                    f"space.ops: {op!r} is no family; {nearest(str(op), SEARCHABLE_OPS)}"
+                )
         for key in ("kernels", "stem", "depths"):
             _positive(key, getattr(self, key))
-        if "inverted" in self.ops:
+        if any(uses(op, "expansion") for op in self.ops):
             _positive("expansions", self.expansions)
         for key in ("stem_kernel", "stem_stride"):
             _positive(key, [getattr(self, key)])

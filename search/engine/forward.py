@@ -1,4 +1,4 @@
-"""A network's layers as functions of plain arrays: the same ones for both forms of programs."""
+"""Training and evaluation as functions of plain arrays, shared by all kinds of programs."""
 
 from typing import Any, NamedTuple
 
@@ -14,9 +14,13 @@ from search.engine.batches import Batch
 from search.engine.optimiser import Parameters, update
 from search.engine.recipe import Recipe
 from search.engine.state import CLASSIFIER, State, Tree
-from search.networks.layers import IMAGE, Layer, Shape
+from search.networks.layers import Layer, propagate
+from search.networks.shapes import Shape
 
-# Share of the old running statistics that a step keeps; the default of `nnx.BatchNorm` is for
+BatchStatistics = dict[str, tuple[Array, Array]]
+"""Mean and variance [channels] of one batch behind each convolution, by the layer's path."""
+
+# Share of the old running statistics that a step keeps. The default of `nnx.BatchNorm`, 0.99, suits
 # trainings of many thousands of steps.
 MOMENTUM = 0.9
 
@@ -30,24 +34,19 @@ class Totals(NamedTuple):
 
 
 def no_totals(classes: int) -> Totals:
-    """Totals before the first batch."""
+    """Return the totals before the first batch."""
     none = np.zeros(classes, np.float32)
     return Totals(np.float32(0), none, none)
 
 
 def convolve(shape: Shape, recipe: Recipe, x: Array, kernel: Array) -> Array:
     """Apply the layer's convolution in the recipe's precision."""
-    forms = ops.convolutions(recipe.convolutions, recipe.platform)
-    form = {
-        "conv": forms.standard,
-        "depthwise": forms.depthwise,
-        "pointwise": forms.pointwise,
-    }[shape.kind]
-    return form(x, kernel.astype(x.dtype), shape.stride)
+    convolution = ops.convolutions(recipe.convolutions, recipe.platform).of(shape.kind)
+    return convolution(x, kernel.astype(x.dtype), shape.stride)
 
 
-def running(statistics: Parameters, mean: Array, variance: Array) -> Parameters:
-    """Running statistics after one more batch."""
+def update_running(statistics: Parameters, mean: Array, variance: Array) -> Parameters:
+    """Return the running statistics after one more batch."""
     return {
         "mean": MOMENTUM * statistics["mean"] + (1 - MOMENTUM) * mean,
         "var": MOMENTUM * statistics["var"] + (1 - MOMENTUM) * variance,
@@ -55,23 +54,25 @@ def running(statistics: Parameters, mean: Array, variance: Array) -> Parameters:
 
 
 def logits_of(parameters: Parameters, x: Array) -> Array:
-    """Global average pooling and the dense layer, in float32: [n, h, w, c] to [n, classes]."""
+    """Apply global average pooling and the dense layer, in float32: [n, h, w, c] → [n, classes]."""
     pooled = x.astype(jnp.float32).mean((1, 2))
     return pooled @ parameters["kernel"] + parameters["bias"]
 
 
 def loss_of(parameters: Parameters, x: Array, targets: Array) -> Array:
-    """Mean cross-entropy against targets [n, classes]."""
+    """Return the mean cross-entropy against targets [n, classes]."""
     losses: Array = optax.softmax_cross_entropy(logits_of(parameters, x), targets)
     return losses.mean()
 
 
-def scored(parameters: Parameters, x: Array, labels: Array, mask: Array, totals: Totals) -> Totals:
-    """Totals after one more batch of evaluation; images whose mask is 0 are padding."""
+def add_scores(
+    parameters: Parameters, x: Array, labels: Array, mask: Array, totals: Totals
+) -> Totals:
+    """Return the totals after one more batch; images whose mask is 0 are padding."""
     logits = logits_of(parameters, x)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     classes = jax.nn.one_hot(labels, logits.shape[-1]) * mask[:, None]
-    # A NaN is no class: argmax would call it the first.
+    # argmax of NaN logits is class 0, which must not count as a hit.
     right = (logits.argmax(-1) == labels) & jnp.isfinite(losses)
     return Totals(
         totals.loss + jnp.where(mask > 0, losses, 0).sum(),
@@ -80,57 +81,48 @@ def scored(parameters: Parameters, x: Array, labels: Array, mask: Array, totals:
     )
 
 
-def trained_logits_input(
+def training_features(
     layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, x: Array
-) -> tuple[Array, dict[str, tuple[Array, Array]]]:
-    """The last layer's output by the batch's own statistics, and those of every layer."""
-    values: list[Array] = []
-    seen: dict[str, tuple[Array, Array]] = {}
-    for layer in layers:
-        source, add = _inputs(layer, values, x)
+) -> tuple[Array, BatchStatistics]:
+    """Return the last layer's output by the batch's own statistics, and those statistics."""
+    statistics: BatchStatistics = {}
+
+    def apply(layer: Layer, x: Array, add: Array | None) -> Array:
         if layer.shape.kind == "pool":
-            values.append(ops.pool(source))
-            continue
+            return ops.pool(x)
         p = parameters[layer.path]
-        y = convolve(layer.shape, recipe, source, p["kernel"])
+        y = convolve(layer.shape, recipe, x, p["kernel"])
         result = ops.normalise(y, p["scale"], p["bias"], add, layer.shape.act)
-        values.append(result.out)
-        seen[layer.path] = (result.mean, result.variance)
-    return values[-1], seen
+        statistics[layer.path] = (result.mean, result.variance)
+        return result.out
+
+    return propagate(layers, x, apply)[-1], statistics
 
 
-def evaluated(
+def evaluation_features(
     layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, statistics: Tree, x: Array
 ) -> Array:
-    """The last layer's output by the running statistics."""
-    values: list[Array] = []
-    for layer in layers:
-        source, add = _inputs(layer, values, x)
+    """Return the last layer's output by the running statistics."""
+
+    def apply(layer: Layer, x: Array, add: Array | None) -> Array:
         if layer.shape.kind == "pool":
-            values.append(ops.pool(source))
-            continue
+            return ops.pool(x)
         p, s = parameters[layer.path], statistics[layer.path]
-        y = convolve(layer.shape, recipe, source, p["kernel"])
-        values.append(
-            ops.scaled(y, p["scale"], p["bias"], s["mean"], s["var"], add, layer.shape.act)
-        )
-    return values[-1]
+        y = convolve(layer.shape, recipe, x, p["kernel"])
+        return ops.scaled(y, p["scale"], p["bias"], s["mean"], s["var"], add, layer.shape.act)
+
+    return propagate(layers, x, apply)[-1]
 
 
-def _inputs(layer: Layer, values: list[Array], x: Array) -> tuple[Array, Array | None]:
-    source = x if layer.source == IMAGE else values[layer.source]
-    return source, None if layer.added is None else values[layer.added]
-
-
-def whole_loss(
+def network_loss(
     layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, x: Array, targets: Array
-) -> tuple[Array, dict[str, tuple[Array, Array]]]:
-    """Training loss of the whole network, and the batch's statistics of every layer."""
-    last, seen = trained_logits_input(layers, recipe, parameters, x)
-    return loss_of(parameters[CLASSIFIER], last, targets), seen
+) -> tuple[Array, BatchStatistics]:
+    """Return the training loss of the whole network, and the batch's statistics of every layer."""
+    features, statistics = training_features(layers, recipe, parameters, x)
+    return loss_of(parameters[CLASSIFIER], features, targets), statistics
 
 
-def stepped(
+def train_step(
     layers: tuple[Layer, ...],
     recipe: Recipe,
     state: State,
@@ -139,28 +131,29 @@ def stepped(
     step: Array,
     rate: Array,
 ) -> tuple[State, Array]:
-    """One step of training: the new state, and the loss before it."""
+    """Take one step of training; returns the new state, and the loss before the step."""
     images, labels, index = batch
     key = jax.random.fold_in(jax.random.key(seed), step)
     x, targets = training_batch(images[index], labels[index], key, recipe)
-    # Fused into the first convolution, the making of a batch would be done once for each tap.
+    # Without the barrier XLA fuses augmentation into the first convolution and repeats it for each
+    # element of the kernel.
     x, targets = lax.optimization_barrier((x, targets))
 
-    def loss_of_network(parameters: Any) -> Any:
-        return whole_loss(layers, recipe, parameters, x, targets)
+    def loss_of_parameters(parameters: Any) -> Any:
+        return network_loss(layers, recipe, parameters, x, targets)
 
-    differentiated = jax.value_and_grad(loss_of_network, has_aux=True)
+    differentiated = jax.value_and_grad(loss_of_parameters, has_aux=True)
     (loss, seen), gradients = differentiated(state.parameters)
     parameters, opt_state = {}, {}
     for path, gradient in gradients.items():
         parameters[path], opt_state[path] = update(
             recipe, gradient, state.opt_state[path], state.parameters[path], rate
         )
-    statistics = {p: running(s, *seen[p]) for p, s in state.statistics.items()}
+    statistics = {p: update_running(s, *seen[p]) for p, s in state.statistics.items()}
     return State(parameters, statistics, opt_state), loss
 
 
-def counted(
+def evaluation_step(
     layers: tuple[Layer, ...],
     recipe: Recipe,
     state: State,
@@ -168,8 +161,8 @@ def counted(
     mask: Array,
     totals: Totals,
 ) -> Totals:
-    """Totals after one more batch of evaluation."""
+    """Return the totals after one more batch of evaluation."""
     images, labels, index = batch
     x = lax.optimization_barrier(normalised(images[index], recipe))
-    last = evaluated(layers, recipe, state.parameters, state.statistics, x)
-    return scored(state.parameters[CLASSIFIER], last, labels[index], mask, totals)
+    features = evaluation_features(layers, recipe, state.parameters, state.statistics, x)
+    return add_scores(state.parameters[CLASSIFIER], features, labels[index], mask, totals)

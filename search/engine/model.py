@@ -1,4 +1,4 @@
-"""An Arch as an ordinary `flax.nnx` module: to print, train in one's own loop, save, fine-tune."""
+"""An Arch as a `flax.nnx` module, to print, train in a loop of your own, save or fine-tune."""
 
 from functools import partial
 from typing import Any
@@ -11,15 +11,16 @@ from jax import Array
 
 from search.engine import ops
 from search.networks.arch import Arch
-from search.networks.layers import Layer, Shape, layers_of
+from search.networks.layers import Layer, layers_of, propagate
+from search.networks.shapes import Kind, Shape
 
-# Normal numbers are drawn so many at a time: one program for every shape there is.
-_DRAWN = 4096
+# Normal numbers are drawn in chunks of this size, by one program for all shapes.
+_CHUNK = 4096
 
 
 @jax.jit
 def _normal(key: Array, index: Array) -> Array:
-    return jax.random.normal(jax.random.fold_in(key, index), (_DRAWN,))
+    return jax.random.normal(jax.random.fold_in(key, index), (_CHUNK,))
 
 
 def scaled_normal(
@@ -27,11 +28,11 @@ def scaled_normal(
 ) -> Array:
     """Initialise a kernel [..., in, out] with variance gain / fan-in (arXiv:1502.01852).
 
-    jax.random's own initialisers compile one program for each shape, which for a search's many
-    shapes takes longer than a short training.
+    jax.random's own initialisers compile one program for each shape, which takes longer than a
+    short training for the many shapes of a search.
     """
     size = int(np.prod(shape))
-    parts = [_normal(key, np.uint32(index)) for index in range(-(-size // _DRAWN))]
+    parts = [_normal(key, np.uint32(index)) for index in range(-(-size // _CHUNK))]
     deviation = np.float32((gain * shape[-1] / size) ** 0.5)
     if isinstance(parts[0], jax.core.Tracer):
         return (jnp.concatenate(parts)[:size].reshape(shape) * deviation).astype(dtype)
@@ -39,39 +40,34 @@ def scaled_normal(
     return jnp.asarray(drawn * deviation, dtype)
 
 
-class Unit(nnx.Module):
+class ConvNormAct(nnx.Module):
     """One convolution without bias, its BatchNorm, an optional addition, the activation."""
 
     def __init__(self, shape: Shape, convolutions: str, *, rngs: nnx.Rngs) -> None:
         self.kernel = nnx.Param(scaled_normal(rngs.params(), shape.kernel_shape))
         self.norm = nnx.BatchNorm(shape.outputs, momentum=0.9, epsilon=ops.EPSILON, rngs=rngs)
-        self.kind = shape.kind
+        self.kind: Kind = shape.kind
         self.stride = shape.stride
         self.act = shape.act
         self.convolutions = convolutions
 
     def __call__(self, x: Array, add: Array | None = None) -> Array:
         """Map [n, h, w, in] to [n, ⌈h/stride⌉, ⌈w/stride⌉, out]."""
-        forms = ops.convolutions(self.convolutions)
-        convolve = {
-            "conv": forms.standard,
-            "depthwise": forms.depthwise,
-            "pointwise": forms.pointwise,
-        }[self.kind]
+        convolve = ops.convolutions(self.convolutions).of(self.kind)
         z = self.norm(convolve(x, self.kernel[...], self.stride))
         return ops.ACTIVATE[self.act](z if add is None else z + add)
 
 
 class BlockModule(nnx.Module):
-    """The units of one block, under their names."""
+    """The layers of one block, under their roles."""
 
-    def __init__(self, units: dict[str, Unit]) -> None:
-        for name, unit in units.items():
-            setattr(self, name, unit)
+    def __init__(self, layers: dict[str, ConvNormAct]) -> None:
+        for role, layer in layers.items():
+            setattr(self, role, layer)
 
 
 class Network(nnx.Module):
-    """The network of an Arch; `blocks[i]` holds the units of its i-th block.
+    """The network of an Arch; `blocks[i]` holds the layers of its i-th block.
 
     Call it with normalised images float [n, height, width, channels]; it returns logits
     [n, classes]. `train()` and `eval()` switch BatchNorm, as for every nnx module.
@@ -81,23 +77,22 @@ class Network(nnx.Module):
         ops.convolutions(convolutions)  # refuses an unknown one before anything is built
         layers = layers_of(arch)
         self.arch = arch
-        make = partial(Unit, convolutions=convolutions, rngs=rngs)
-        units = {layer.path: make(layer.shape) for layer in layers if layer.shape.kind != "pool"}
-        self.stem = units["stem"]
+        # Initial weights are drawn in the order of the layers.
+        built = [
+            (layer, ConvNormAct(layer.shape, convolutions, rngs=rngs))
+            for layer in layers
+            if layer.shape.kind != "pool"
+        ]
+        outside = {layer.role: module for layer, module in built if layer.block is None}
+        self.stem = outside["stem"]
         self.blocks = nnx.List(
             [
-                BlockModule(
-                    {
-                        path.rsplit(".", 1)[1]: unit
-                        for path, unit in units.items()
-                        if path.startswith(f"blocks.{index}.")
-                    }
-                )
+                BlockModule({layer.role: m for layer, m in built if layer.block == index})
                 for index in range(len(arch.blocks))
             ]
         )
         if arch.head.channels:
-            self.head = units["head"]
+            self.head = outside["head"]
         channels = layers[-1].shape.outputs
         self.classifier = nnx.Linear(
             channels, arch.classes, kernel_init=partial(scaled_normal, gain=1.0), rngs=rngs
@@ -105,21 +100,16 @@ class Network(nnx.Module):
 
     def __call__(self, images: Array) -> Array:
         """Map normalised images [n, height, width, channels] to logits [n, classes]."""
-        values: list[Array] = []
-        for layer in layers_of(self.arch):
-            x = images if layer.source < 0 else values[layer.source]
-            if layer.shape.kind == "pool":
-                values.append(ops.pool(x))
-                continue
-            add = None if layer.added is None else values[layer.added]
-            values.append(self._unit(layer)(x, add))
-        return self.classifier(values[-1].mean((1, 2)))
 
-    def _unit(self, layer: Layer) -> Any:
-        owner: Any = self
-        for name in layer.path.split("."):
-            owner = owner[int(name)] if name.isdigit() else getattr(owner, name)
-        return owner
+        def apply(layer: Layer, x: Array, add: Array | None) -> Array:
+            return ops.pool(x) if layer.shape.kind == "pool" else self._module(layer)(x, add)
+
+        features = propagate(layers_of(self.arch), images, apply)[-1]
+        return self.classifier(features.mean((1, 2)))
+
+    def _module(self, layer: Layer) -> Any:
+        owner = self if layer.block is None else self.blocks[layer.block]
+        return getattr(owner, layer.role)
 
 
 def build(arch: Arch, *, rngs: nnx.Rngs, convolutions: str = "fast") -> Network:

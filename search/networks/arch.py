@@ -1,22 +1,34 @@
-"""The noun of the project: one small convolutional network, described layer block by layer block.
+"""`Arch`: the description of one small convolutional network, a frozen and hashable value.
 
-An `Arch` is a frozen, hashable value. Its canonical JSON (`convbudget-arch/1`) is its identity:
-the id is the first 12 hexadecimal digits of that text's SHA-256.
+Its canonical JSON (`convbudget-arch/1`) is its identity: the id is the first 12 hexadecimal digits
+of that text's SHA-256.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from search.errors import UserError
 from search.files import canonical_json
+from search.networks.blocks import BLOCKS, OPS, Block, uses
+from search.networks.shapes import Size, output_size
 
+__all__ = [
+    "ACTIVATIONS",
+    "FORMAT",
+    "Activation",
+    "Arch",
+    "Block",
+    "Head",
+    "Input",
+    "Stem",
+    "from_json",
+    "to_json",
+]
 FORMAT = "convbudget-arch/1"
-Op = Literal["conv", "separable", "inverted", "basic"]
 Activation = Literal["relu", "relu6", "swish"]
-OPS: tuple[str, ...] = get_args(Op)
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 # Far above any network on images; keeps a typing error from asking for terabytes.
 _LARGEST = 1_000_000
@@ -39,26 +51,6 @@ class Stem:
     kernel: int = 3
     stride: int = 1
     pool: int = 1
-
-
-@dataclass(frozen=True)
-class Block:
-    """One block; `channels` are its output's, `kernel` and `stride` in pixels.
-
-    `conv`: k×k standard convolution. `separable`: k×k depthwise, then 1×1 pointwise (MobileNetV1,
-    arXiv:1704.04861). `inverted`: 1×1 expansion to `expansion` times the input's channels (left
-    out at 1), k×k depthwise, 1×1 linear projection (MobileNetV2, arXiv:1801.04381). `basic`: two
-    k×k convolutions around a shortcut, projected by 1×1 where the shape changes (ResNet,
-    arXiv:1512.03385). BatchNorm follows each convolution. `skip` adds the block's input, before
-    the last activation if there is one; it needs stride 1 and equal channels.
-    """
-
-    op: Op
-    channels: int
-    kernel: int = 3
-    stride: int = 1
-    expansion: int = 1
-    skip: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,17 +82,6 @@ class Arch:
     def id(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
         return hashlib.sha256(to_json(self).encode()).hexdigest()[:12]
-
-
-def spatial_sizes(arch: Arch) -> Iterator[tuple[int, int]]:
-    """Yield (height, width) before each block, and last after the final one."""
-    height, width = arch.input.height, arch.input.width
-    height, width = _strided(height, arch.stem.stride), _strided(width, arch.stem.stride)
-    height, width = _strided(height, arch.stem.pool), _strided(width, arch.stem.pool)
-    yield height, width
-    for block in arch.blocks:
-        height, width = _strided(height, block.stride), _strided(width, block.stride)
-        yield height, width
 
 
 def to_json(arch: Arch) -> str:
@@ -156,10 +137,6 @@ def _read(kind: type[Any], data: Any, where: str) -> Any:
         raise UserError(f"{where} lacks a key; absent are {', '.join(missing)}") from None
 
 
-def _strided(size: int, stride: int) -> int:
-    return -(-size // stride)
-
-
 def _integer(value: object, where: str, low: int, high: int = _LARGEST) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise UserError(f"{where} is {value!r:.60}; it must be an integer from {low} to {high}")
@@ -180,39 +157,43 @@ def _validate(arch: Arch) -> None:
     _integer(arch.head.channels, "head.channels", 0)
     _integer(arch.classes, "classes", 1)
     _choice(arch.activation, "activation", ACTIVATIONS)
-    height, width = arch.input.height, arch.input.width
-    for where, stride in (("stem.stride", arch.stem.stride), ("stem.pool", arch.stem.pool)):
-        height, width = _shrink(height, width, stride, where)
+    size = arch.input.height, arch.input.width
+    size = _strided(size, arch.stem.stride, "stem.stride")
+    size = _strided(size, arch.stem.pool, "stem.pool")
     channels = arch.stem.channels
     for index, block in enumerate(arch.blocks):
-        where = f"blocks[{index}]"
-        _choice(block.op, f"{where}.op", OPS)
-        for name in ("channels", "kernel", "stride", "expansion"):
-            _integer(getattr(block, name), f"{where}.{name}", 1)
-        if not isinstance(block.skip, bool):
-            raise UserError(f"{where}.skip is {block.skip!r:.60}; it must be true or false")
-        if block.expansion != 1 and block.op != "inverted":
-            raise UserError(
-                f"{where}.expansion is {block.expansion} on a {block.op} block; only inverted"
-                " blocks expand, elsewhere it must be 1"
-            )
-        if block.skip and block.op == "basic":
-            raise UserError(
-                f"{where}.skip is true; a basic block has its own shortcut, leave it false"
-            )
-        if block.skip and (block.stride != 1 or block.channels != channels):
-            raise UserError(
-                f"{where}.skip needs stride 1 and equal channels; here stride {block.stride},"
-                f" {channels} to {block.channels} channels"
-            )
-        height, width = _shrink(height, width, block.stride, f"{where}.stride")
+        _validate_block(block, channels, f"blocks[{index}]")
+        size = _strided(size, block.stride, f"blocks[{index}].stride")
         channels = block.channels
 
 
-def _shrink(height: int, width: int, stride: int, where: str) -> tuple[int, int]:
-    if stride > min(height, width):
+def _validate_block(block: Block, channels: int, where: str) -> None:
+    _choice(block.op, f"{where}.op", OPS)
+    for name in ("channels", "kernel", "stride", "expansion"):
+        _integer(getattr(block, name), f"{where}.{name}", 1)
+    if not isinstance(block.skip, bool):
+        raise UserError(f"{where}.skip is {block.skip!r:.60}; it must be true or false")
+    if block.expansion != 1 and not uses(block.op, "expansion"):
+        expanding = " and ".join(op for op in BLOCKS if uses(op, "expansion"))
         raise UserError(
-            f"{where} is {stride} on a map of {height}x{width}; that leaves no pixel,"
-            f" a stride must be at most {min(height, width)} here"
+            f"{where}.expansion is {block.expansion} on a {block.op} block; only {expanding}"
+            " blocks expand, elsewhere it must be 1"
         )
-    return _strided(height, stride), _strided(width, stride)
+    if block.skip and not uses(block.op, "skip"):
+        raise UserError(
+            f"{where}.skip is true; a {block.op} block has its own shortcut, leave it false"
+        )
+    if block.skip and (block.stride != 1 or block.channels != channels):
+        raise UserError(
+            f"{where}.skip needs stride 1 and equal channels; here stride {block.stride},"
+            f" {channels} to {block.channels} channels"
+        )
+
+
+def _strided(size: Size, stride: int, where: str) -> Size:
+    if stride > min(size):
+        raise UserError(
+            f"{where} is {stride} on a map of {size[0]}x{size[1]}; that leaves no pixel,"
+            f" a stride must be at most {min(size)} here"
+        )
+    return output_size(size, 1, stride)

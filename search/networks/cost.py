@@ -5,17 +5,17 @@ counts as if full, BatchNorm is folded away, biases, activations and pooling are
 are the trainable scalars. Everything is an integer; nothing is estimated.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal, assert_never, get_args
+from itertools import groupby
 
-from search.networks.arch import Arch, Block
+from search.networks.arch import Arch
+from search.networks.blocks import BLOCKS, Block
+from search.networks.layers import IMAGE, Layer, classifier_shape, connect, layers_of
+from search.networks.shapes import KINDS, Kind, Padding, Size
 
-Kind = Literal["standard", "depthwise", "pointwise", "dense"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-Padding = Literal["same", "valid"]
-Size = tuple[int, int]
+COUNTED_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "pool")
+"""Kinds of layer that have weights and multiplies."""
 _FLOAT32 = 4
 
 
@@ -33,30 +33,31 @@ class ConvolutionStyle:
 
 
 _IN_ARCH = ConvolutionStyle()
+_CLASSIFIER = ConvolutionStyle(bias=True, batch_norm=False)
 
 
 @dataclass(frozen=True)
 class LayerCost:
     """One convolution or dense layer with its exact figures.
 
-    `role` is its part in the block (`depthwise`, `project`, …), `block` the block's index, None
-    outside of blocks; sizes are (height, width) in pixels, (1, 1) for a dense layer; `held` is the
-    number of elements kept beside its input and output for a pending shortcut. An ungrouped 1×1
-    convolution is `pointwise`, whatever its role.
+    `held` is the number of elements kept beside its input and output for a pending shortcut.
+    Sizes are (height, width) in pixels, (1, 1) for a dense layer.
     """
 
-    role: str
-    kind: Kind
-    kernel: int
-    stride: int
-    in_channels: int
-    out_channels: int
-    in_size: Size
-    out_size: Size
+    layer: Layer
     bias: bool
     batch_norm: bool
-    block: int | None = None
     held: int = 0
+
+    @property
+    def role(self) -> str:
+        """Its part in the block: `depthwise`, `project`, …."""
+        return self.layer.role
+
+    @property
+    def block(self) -> int | None:
+        """Index of its block; None for stem, head and classifier."""
+        return self.layer.block
 
     @property
     def name(self) -> str:
@@ -64,10 +65,44 @@ class LayerCost:
         return self.role if self.block is None else f"blocks[{self.block}].{self.role}"
 
     @property
+    def kind(self) -> Kind:
+        """Kind of layer; an ungrouped 1×1 convolution is `pointwise`, whatever its role."""
+        return self.layer.shape.kind
+
+    @property
+    def kernel(self) -> int:
+        """Side of the kernel in pixels."""
+        return self.layer.shape.kernel
+
+    @property
+    def stride(self) -> int:
+        """Stride in pixels."""
+        return self.layer.shape.stride
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the input."""
+        return self.layer.shape.inputs
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the output."""
+        return self.layer.shape.outputs
+
+    @property
+    def in_size(self) -> Size:
+        """Size of the input."""
+        return self.layer.shape.in_size
+
+    @property
+    def out_size(self) -> Size:
+        """Size of the output."""
+        return self.layer.shape.out_size
+
+    @property
     def weights(self) -> int:
         """Scalars of the kernel."""
-        fan_in = 1 if self.kind == "depthwise" else self.in_channels
-        return self.kernel * self.kernel * fan_in * self.out_channels
+        return self.layer.shape.weights
 
     @property
     def biases(self) -> int:
@@ -76,7 +111,7 @@ class LayerCost:
 
     @property
     def batch_norms(self) -> int:
-        """Trainable scalars of the BatchNorm behind it: scale and shift a channel, or none."""
+        """Trainable scalars of its BatchNorm: scale and shift a channel, or none."""
         return 2 * self.out_channels if self.batch_norm else 0
 
     @property
@@ -86,24 +121,25 @@ class LayerCost:
 
     @property
     def multiplies(self) -> int:
-        """Multiplications for one image: each weight is used once at every output position."""
-        return self.out_size[0] * self.out_size[1] * self.weights
+        """Multiplications for one image."""
+        return self.layer.shape.multiplies
 
     @property
     def activation(self) -> int:
         """Elements alive while it runs: its input, its output, and what is held."""
-        before = self.in_size[0] * self.in_size[1] * self.in_channels
-        return before + self.out_size[0] * self.out_size[1] * self.out_channels + self.held
+        return self.layer.shape.in_elements + self.layer.shape.out_elements + self.held
 
 
 @dataclass(frozen=True)
 class Cost:
     """The exact cost of one network for one image.
 
-    `peak_activation` is the largest number of elements alive at any one time of a forward pass
-    that keeps nothing it doesn't need: over all layers and poolings, the input and the output of
-    the step, plus the block's input while a shortcut waits for it (and the main path's output
-    while the shortcut itself is projected). BatchNorm, activation and addition work in place.
+    `layers` come in the order of the data, a projected shortcut after the path that it bridges,
+    the classifier last. `peak_activation` is the largest number of elements alive at any one time
+    of a forward pass in this order that keeps nothing it doesn't need: over all layers and
+    poolings, the input and the output of the step, plus the block's input while a shortcut waits
+    for it (and the main path's output while the shortcut itself is projected). BatchNorm,
+    activation and addition work in place.
     """
 
     layers: tuple[LayerCost, ...]
@@ -142,92 +178,40 @@ class Cost:
     @property
     def multiplies_by_kind(self) -> dict[Kind, int]:
         """Multiplications split by kind; every kind is present, and they add up to the total."""
-        return {kind: sum(a.multiplies for a in self.layers if a.kind == kind) for kind in KINDS}
+        return {
+            kind: sum(a.multiplies for a in self.layers if a.kind == kind) for kind in COUNTED_KINDS
+        }
 
     @property
     def params_by_kind(self) -> dict[Kind, int]:
         """Trainable scalars split by the kind of layer that they belong to."""
-        return {kind: sum(a.params for a in self.layers if a.kind == kind) for kind in KINDS}
+        return {
+            kind: sum(a.params for a in self.layers if a.kind == kind) for kind in COUNTED_KINDS
+        }
 
 
 def cost_of(arch: Arch) -> Cost:
     """Return the exact cost of `arch` for one image of its input shape."""
-    layers = tuple(_layers(arch))
-    stem, last = layers[0], layers[-2]
-    peak = max(layer.activation for layer in layers)
-    if arch.stem.pool > 1:
-        stem_map = stem.out_size[0] * stem.out_size[1]
-        pooled = _shrunk(stem.out_size, 1, arch.stem.pool, "same")
-        peak = max(peak, (stem_map + pooled[0] * pooled[1]) * arch.stem.channels)
-    averaged = (last.out_size[0] * last.out_size[1] + 1) * layers[-1].in_channels
-    return Cost(layers, max(peak, averaged))
+    layers = layers_of(arch)
+    steps = list(_costs(layers, _IN_ARCH))
+    classifier = LayerCost(
+        Layer(
+            "classifier", classifier_shape(layers[-1].shape.outputs, arch.classes), len(layers) - 1
+        ),
+        _CLASSIFIER.bias,
+        _CLASSIFIER.batch_norm,
+    )
+    # Global average pooling reads the last map and writes one element a channel.
+    averaged = layers[-1].shape.out_elements + layers[-1].shape.outputs
+    peak = max(averaged, classifier.activation, *(step.activation for step in steps))
+    return Cost((*(step for step in steps if step.kind != "pool"), classifier), peak)
 
 
 def multiplies_of(arch: Arch) -> int:
     """Return the multiplications of `arch` for one image: what a budget is compared with."""
-    return sum(layer.multiplies for layer in _layers(arch))
-
-
-def convolution(
-    in_channels: int,
-    out_channels: int,
-    kernel: int,
-    size: Size,
-    *,
-    stride: int = 1,
-    style: ConvolutionStyle = _IN_ARCH,
-    role: str = "conv",
-    block: int | None = None,
-    held: int = 0,
-) -> LayerCost:
-    """Cost of a k×k convolution over all channels; `size` is (height, width) of its input."""
-    return LayerCost(
-        role,
-        "pointwise" if kernel == 1 else "standard",
-        kernel,
-        stride,
-        in_channels,
-        out_channels,
-        size,
-        _shrunk(size, kernel, stride, style.padding),
-        style.bias,
-        style.batch_norm,
-        block,
-        held,
-    )
-
-
-def depthwise(
-    channels: int,
-    kernel: int,
-    size: Size,
-    *,
-    stride: int = 1,
-    style: ConvolutionStyle = _IN_ARCH,
-    block: int | None = None,
-    held: int = 0,
-) -> LayerCost:
-    """Cost of a k×k convolution of each channel by itself; `size` is (height, width) before it."""
-    return LayerCost(
-        "depthwise",
-        "depthwise",
-        kernel,
-        stride,
-        channels,
-        channels,
-        size,
-        _shrunk(size, kernel, stride, style.padding),
-        style.bias,
-        style.batch_norm,
-        block,
-        held,
-    )
-
-
-def dense(in_features: int, out_features: int) -> LayerCost:
-    """Cost of the classifier: a matrix product and a bias."""
-    one = (1, 1)
-    return LayerCost("classifier", "dense", 1, 1, in_features, out_features, one, one, True, False)
+    layers = layers_of(arch)
+    body = sum(layer.shape.multiplies for layer in layers)
+    return body + classifier_shape(layers[-1].shape.outputs, arch.classes).multiplies
 
 
 def block_layers(
@@ -242,57 +226,47 @@ def block_layers(
 
     The main path in order, then a projecting shortcut. `index` is the block's place in its Arch.
     """
-    full = partial(convolution, style=style, block=index)
-    grouped = partial(depthwise, style=style, block=index)
-    out, kernel, stride = block.channels, block.kernel, block.stride
-    before = size[0] * size[1] * channels
-    held = before if block.skip else 0
-    match block.op:
-        case "conv":
-            yield full(channels, out, kernel, size, stride=stride)
-        case "separable":
-            spatial = grouped(channels, kernel, size, stride=stride)
-            yield spatial
-            yield full(channels, out, 1, spatial.out_size, role="pointwise", held=held)
-        case "inverted":
-            width = channels * block.expansion
-            if block.expansion > 1:
-                yield full(channels, width, 1, size, role="expand")
-            # Without an expansion, what is held is the input that is counted already.
-            beside = held if block.expansion > 1 else 0
-            spatial = grouped(width, kernel, size, stride=stride, held=beside)
-            yield spatial
-            yield full(width, out, 1, spatial.out_size, role="project", held=held)
-        case "basic":
-            first = full(channels, out, kernel, size, stride=stride, role="first")
-            yield first
-            second = full(out, out, kernel, first.out_size, role="second", held=before)
-            yield second
-            if stride > 1 or out != channels:
-                main = second.out_size[0] * second.out_size[1] * out
-                yield full(channels, out, 1, size, stride=stride, role="shortcut", held=main)
-        case unknown:
-            assert_never(unknown)
+    specs = BLOCKS[block.op].layers(block, channels)
+    layers = connect(specs, size, channels, padding=style.padding, block=index)
+    yield from _costs(layers, style)
 
 
-def _layers(arch: Arch) -> Iterator[LayerCost]:
-    size = (arch.input.height, arch.input.width)
-    stem = arch.stem
-    first = convolution(
-        arch.input.channels, stem.channels, stem.kernel, size, stride=stem.stride, role="stem"
-    )
-    yield first
-    size = _shrunk(first.out_size, 1, stem.pool, "same")
-    channels = stem.channels
-    for index, block in enumerate(arch.blocks):
-        yield from block_layers(block, channels, size, index=index)
-        size, channels = _shrunk(size, block.kernel, block.stride, "same"), block.channels
-    if arch.head.channels:
-        yield convolution(channels, arch.head.channels, 1, size, role="head")
-        channels = arch.head.channels
-    yield dense(channels, arch.classes)
+def _costs(layers: Sequence[Layer], style: ConvolutionStyle) -> Iterator[LayerCost]:
+    """Yield the cost of each layer, in the order of `_listed`."""
+    order = _listed(layers)
+    last_use = _last_uses(layers, order)
+    elements = {IMAGE: layers[0].shape.in_elements}
+    for turn, index in enumerate(order):
+        layer = layers[index]
+        elements = {value: size for value, size in elements.items() if last_use[value] >= turn}
+        held = sum(size for value, size in elements.items() if value != layer.source)
+        yield LayerCost(layer, style.bias, style.batch_norm, held)
+        elements[index] = layer.shape.out_elements
 
 
-def _shrunk(size: Size, kernel: int, stride: int, padding: Padding) -> Size:
-    lost = kernel - 1 if padding == "valid" else 0
-    return -(-(size[0] - lost) // stride), -(-(size[1] - lost) // stride)
+def _listed(layers: Sequence[Layer]) -> list[int]:
+    """Indices of the layers, those off the main path moved to the end of their block.
+
+    The main path is what the last layer reads, what that one reads, and so on up to the image.
+    """
+    main, index = set[int](), len(layers) - 1
+    while index != IMAGE:
+        main.add(index)
+        index = layers[index].source
+    return [
+        index
+        for _, block in groupby(range(len(layers)), lambda i: layers[i].block)
+        for index in sorted(block, key=lambda i: i not in main)
+    ]
+
+
+def _last_uses(layers: Sequence[Layer], order: Sequence[int]) -> dict[int, int]:
+    """Map each value to the turn in `order` of its last use; an addition waits for both parts."""
+    turn = {IMAGE: -1, **{index: position for position, index in enumerate(order)}}
+    found = {IMAGE: -1, len(layers) - 1: len(layers)}
+    for index, layer in enumerate(layers):
+        found[layer.source] = max(found.get(layer.source, -1), turn[index])
+        if layer.added is not None:
+            added = max(turn[index], turn[layer.added])
+            found[layer.added] = max(found.get(layer.added, -1), added)
+    return found

@@ -3,7 +3,12 @@
 import json
 from collections.abc import Iterator, Mapping
 
-from search.networks.arch import FORMAT, Arch, Block, from_json
+from search.networks.arch import FORMAT, Arch, from_json
+from search.networks.blocks import BLOCKS, Block, uses
+
+PREFIXES = {"kernel": "k", "expansion": "e"}
+"""What a number decided for a field of a block begins with."""
+PLAIN, SKIP = "plain", "skip"
 
 
 def decisions(arch: Arch) -> tuple[str, ...]:
@@ -40,11 +45,16 @@ def short_form(value: str | Arch) -> str:
     return " ".join(decisions(value))
 
 
+def may_skip(block: Block, channels: int) -> bool:
+    """Whether a block whose input has `channels` could add that input to its output."""
+    return uses(block.op, "skip") and block.stride == 1 and block.channels == channels
+
+
 def _of_block(block: Block, channels: int) -> Iterator[str]:
     """Yield the decisions of one block whose input has `channels`."""
     yield block.op
-    yield f"k{block.kernel}"
-    if block.op == "inverted":
-        yield f"e{block.expansion}"
-    if block.op != "basic" and block.stride == 1 and block.channels == channels:
-        yield "skip" if block.skip else "plain"
+    for field in BLOCKS[block.op].fields:
+        if field != "skip":
+            yield f"{PREFIXES[field]}{getattr(block, field)}"
+        elif may_skip(block, channels):
+            yield SKIP if block.skip else PLAIN

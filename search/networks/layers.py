@@ -1,163 +1,164 @@
-"""An Arch as a flat list of layers with their wiring: what the engine walks through. No JAX."""
+"""An Arch as a flat list of layers with their wiring, and the walk over them. No JAX.
 
+Cost, model and training programs all read this list, so what is counted is what is built.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import cached_property, lru_cache
+from typing import TypeVar
 
-from search.networks.arch import Arch, Block
+from search.networks.arch import Arch, Head, Stem
+from search.networks.blocks import BLOCKS, INPUT, Block, LayerSpec
+from search.networks.shapes import Padding, Shape, Size
 
-Kind = Literal["conv", "depthwise", "pointwise", "pool"]
 IMAGE = -1
-
-
-@dataclass(frozen=True)
-class Shape:
-    """All that a compiled program of one layer depends on, apart from the batch.
-
-    `inputs`, `outputs` are channels; `height`, `width` the input's pixels; `act` the activation or
-    `linear`; `adds` whether another value is added before it.
-    """
-
-    kind: Kind
-    inputs: int
-    outputs: int
-    height: int
-    width: int
-    kernel: int
-    stride: int
-    act: str
-    adds: bool = False
-
-    @property
-    def kernel_shape(self) -> tuple[int, int, int, int]:
-        """Shape of the kernel, HWIO."""
-        inputs = 1 if self.kind == "depthwise" else self.inputs
-        return (self.kernel, self.kernel, inputs, self.outputs)
-
-    @property
-    def out_size(self) -> tuple[int, int]:
-        """Height and width of the output."""
-        return -(-self.height // self.stride), -(-self.width // self.stride)
+"""Index of the image, where a layer reads or adds it."""
 
 
 @dataclass(frozen=True)
 class Layer:
     """One convolution with its BatchNorm and activation, or the stem's pooling.
 
-    `path`: where `search.build` keeps its weights, such as `blocks.0.depthwise`; `source`, `added`:
-    index of the layer whose output is read, and of the one that is added (`IMAGE` for the image,
-    None for no addition).
+    `role` is its part in the block (`depthwise`, `project`, …), `block` the block's index, None
+    for stem, pooling and head. `source`: index of the layer whose output is read; `added`: of the
+    one whose output is added before the activation; `IMAGE` for the image, None for no addition.
     """
 
-    path: str
+    role: str
     shape: Shape
     source: int
     added: int | None = None
+    block: int | None = None
+
+    @cached_property
+    def path(self) -> str:
+        """Where `search.build` keeps its weights: `stem`, `blocks.0.depthwise`."""
+        return self.role if self.block is None else f"blocks.{self.block}.{self.role}"
 
 
 def layers_of(arch: Arch) -> tuple[Layer, ...]:
-    """List the layers in an order in which each comes after what it reads; the classifier not."""
-    walk = _Walk(arch)
-    stem = arch.stem
-    walk.add("stem", "conv", stem.channels, stem.kernel, stem.stride, arch.activation)
-    if stem.pool == 2:
-        walk.add("pool", "pool", stem.channels, 3, 2, "linear")
-    for index, block in enumerate(arch.blocks):
-        _BLOCKS[block.op](walk, f"blocks.{index}", block)
-    if arch.head.channels:
-        walk.add("head", "pointwise", arch.head.channels, 1, 1, arch.activation)
-    return tuple(walk.layers)
+    """Return the layers, each after those that it reads; all but the classifier."""
+    found: list[Layer] = []
 
-
-class _Walk:
-    """The list so far, and the position from which the next layer reads."""
-
-    def __init__(self, arch: Arch) -> None:
-        self.layers: list[Layer] = []
-        self.act = arch.activation
-        self._image = (arch.input.height, arch.input.width, arch.input.channels)
-
-    @property
-    def last(self) -> int:
-        return len(self.layers) - 1
-
-    def at(self, position: int) -> tuple[int, int, int]:
-        """Height, width and channels of the value at a position."""
-        if position == IMAGE:
-            return self._image
-        shape = self.layers[position].shape
-        return (*shape.out_size, shape.outputs)
-
-    def add(
-        self,
-        path: str,
-        kind: Kind,
-        channels: int,
-        kernel: int,
-        stride: int,
-        act: str,
-        *,
-        source: int | None = None,
-        added: int | None = None,
-    ) -> None:
-        source = self.last if source is None else source
-        height, width, inputs = self.at(source)
-        kind = "pointwise" if kind == "conv" and kernel == 1 else kind
-        shape = Shape(kind, inputs, channels, height, width, kernel, stride, act, added is not None)
-        self.layers.append(Layer(path, shape, source, added))
-
-
-def _conv(walk: _Walk, path: str, block: Block) -> None:
-    added = walk.last if block.skip else None
-    walk.add(
-        f"{path}.conv", "conv", block.channels, block.kernel, block.stride, walk.act, added=added
-    )
-
-
-def _separable(walk: _Walk, path: str, block: Block) -> None:
-    entry = walk.last
-    inputs = walk.at(entry)[2]
-    walk.add(f"{path}.depthwise", "depthwise", inputs, block.kernel, block.stride, walk.act)
-    added = entry if block.skip else None
-    walk.add(f"{path}.pointwise", "pointwise", block.channels, 1, 1, walk.act, added=added)
-
-
-def _inverted(walk: _Walk, path: str, block: Block) -> None:
-    entry = walk.last
-    wide = walk.at(entry)[2] * block.expansion
-    if block.expansion != 1:
-        walk.add(f"{path}.expand", "pointwise", wide, 1, 1, walk.act)
-    walk.add(f"{path}.depthwise", "depthwise", wide, block.kernel, block.stride, walk.act)
-    added = entry if block.skip else None
-    walk.add(f"{path}.project", "pointwise", block.channels, 1, 1, "linear", added=added)
-
-
-def _basic(walk: _Walk, path: str, block: Block) -> None:
-    entry = walk.last
-    shortcut = entry
-    if block.stride != 1 or walk.at(entry)[2] != block.channels:
-        walk.add(f"{path}.shortcut", "pointwise", block.channels, 1, block.stride, "linear")
-        shortcut = walk.last
-    walk.add(
-        f"{path}.first", "conv", block.channels, block.kernel, block.stride, walk.act, source=entry
-    )
-    walk.add(f"{path}.second", "conv", block.channels, block.kernel, 1, walk.act, added=shortcut)
-
-
-_BLOCKS = {"conv": _conv, "separable": _separable, "inverted": _inverted, "basic": _basic}
-
-
-def widened(layers: tuple[Layer, ...], width: "dict[int, int]") -> tuple[Layer, ...]:
-    """The same layers with channel counts replaced by `width[count]`; the image's stay."""
-    return tuple(
-        replace(
-            layer,
-            shape=replace(
-                layer.shape,
-                inputs=layer.shape.inputs
-                if layer.source == IMAGE
-                else width.get(layer.shape.inputs, layer.shape.inputs),
-                outputs=width.get(layer.shape.outputs, layer.shape.outputs),
-            ),
+    def add(specs: Iterable[LayerSpec], block: int | None = None) -> None:
+        size, channels = _output(found[-1].shape) if found else image
+        entry = len(found) - 1
+        found.extend(
+            connect(specs, size, channels, activation=arch.activation, entry=entry, block=block)
         )
-        for layer in layers
-    )
+
+    image = (arch.input.height, arch.input.width), arch.input.channels
+    add(stem_specs(arch.stem))
+    channels = arch.stem.channels
+    for index, block in enumerate(arch.blocks):
+        add(BLOCKS[block.op].layers(block, channels), index)
+        channels = block.channels
+    add(head_specs(arch.head))
+    return tuple(found)
+
+
+def stem_specs(stem: Stem) -> list[LayerSpec]:
+    """Return the layers of a stem: a convolution, and max pooling where it has one."""
+    first = LayerSpec("stem", "standard", stem.channels, stem.kernel, stem.stride)
+    pool = LayerSpec("pool", "pool", stem.channels, 3, 2, linear=True)
+    return [first, pool] if stem.pool == 2 else [first]
+
+
+def head_specs(head: Head) -> list[LayerSpec]:
+    """Return the layers between the blocks and global average pooling: one or none."""
+    return [LayerSpec("head", "pointwise", head.channels)] if head.channels else []
+
+
+def classifier_shape(features: int, classes: int) -> Shape:
+    """Return the shape of the dense layer from pooled features to logits."""
+    return Shape("dense", features, classes, 1, 1, 1, 1, "linear")
+
+
+def connect(
+    specs: Iterable[LayerSpec],
+    size: Size,
+    channels: int,
+    *,
+    activation: str = "relu",
+    padding: Padding = "same",
+    entry: int = IMAGE,
+    block: int | None = None,
+) -> list[Layer]:
+    """Return the layers of one block, whose input is value `entry` with `size` and `channels`."""
+    indices, outputs = {INPUT: entry}, {INPUT: (size, channels)}
+    previous, found = INPUT, list[Layer]()
+    for spec in specs:
+        source = spec.source or previous
+        (height, width), inputs = outputs[source]
+        shape = Shape(
+            "pointwise" if spec.kind == "standard" and spec.kernel == 1 else spec.kind,
+            inputs,
+            spec.channels,
+            height,
+            width,
+            spec.kernel,
+            spec.stride,
+            "linear" if spec.linear else activation,
+            spec.added is not None,
+            padding,
+        )
+        added = None if spec.added is None else indices[spec.added]
+        indices[spec.role] = entry + len(found) + 1
+        outputs[spec.role] = _output(shape)
+        found.append(Layer(spec.role, shape, indices[source], added, block))
+        previous = spec.role
+    return found
+
+
+@lru_cache(maxsize=1 << 16)
+def block_multiplies(block: Block, channels: int, size: Size) -> int:
+    """Return the multiplies of a block whose input has `channels` and `size`.
+
+    Remembered, because a space asks for the same block in many states and for every table.
+    """
+    return multiplies(BLOCKS[block.op].layers(block, channels), channels, size)
+
+
+def multiplies(specs: Iterable[LayerSpec], channels: int, size: Size) -> int:
+    """Return the multiplies of connected layers whose input has `channels` and `size`."""
+    return sum(layer.shape.multiplies for layer in connect(specs, size, channels))
+
+
+def _output(shape: Shape) -> tuple[Size, int]:
+    return shape.out_size, shape.outputs
+
+
+_Value = TypeVar("_Value")
+
+
+def propagate(
+    layers: Sequence[Layer],
+    image: _Value,
+    apply: Callable[[Layer, _Value, _Value | None], _Value],
+) -> list[_Value]:
+    """Return the output of every layer.
+
+    `apply` maps a layer, its input and the value that it adds (None for none) to its output.
+    """
+    values: list[_Value] = []
+
+    def value(index: int) -> _Value:
+        return image if index == IMAGE else values[index]
+
+    for layer in layers:
+        added = None if layer.added is None else value(layer.added)
+        values.append(apply(layer, value(layer.source), added))
+    return values
+
+
+def with_channels(layers: Iterable[Layer], channels: Mapping[int, int]) -> tuple[Layer, ...]:
+    """Return the layers with numbers of channels replaced by `channels`; the image's stay."""
+
+    def resized(layer: Layer) -> Layer:
+        shape = layer.shape
+        inputs = shape.inputs if layer.source == IMAGE else channels.get(shape.inputs, shape.inputs)
+        outputs = channels.get(shape.outputs, shape.outputs)
+        return replace(layer, shape=replace(shape, inputs=inputs, outputs=outputs))
+
+    return tuple(resized(layer) for layer in layers)

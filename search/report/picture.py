@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from search.errors import shown
-from search.networks.arch import OPS
+from search.networks.blocks import BLOCKS
 from search.pareto import Point
 from search.report.axes import as_png, drawing, logarithmic_multiplies, new_figure
 from search.study.trials import FrontEntry, Trial
@@ -48,8 +48,8 @@ def short_mix(value: str) -> str:
     """
     data = json.loads(value)
     blocks = data.get("blocks", []) if isinstance(data, Mapping) else []
-    counts = [(op, sum(block["op"] == op for block in blocks)) for op in OPS]
-    return " ".join(f"{count}{op[0]}" for op, count in counts if count)
+    counts = [(op, sum(block["op"] == op for block in blocks)) for op in BLOCKS]
+    return " ".join(f"{count}{BLOCKS[op].initial}" for op, count in counts if count)
 
 
 def draw(content: Mapping[str, Any], drawn: Plot) -> bytes:
@@ -112,5 +112,5 @@ def _labels_without_overlap(drawn: Plot) -> list[tuple[Point, str]]:
 
 def _legend(drawn: Plot) -> str:
     used = {part[-1] for label in drawn.labels for part in label.split()}
-    words = [f"{op[0]} {op}" for op in OPS if op[0] in used]
+    words = [f"{kind.initial} {op}" for op, kind in BLOCKS.items() if kind.initial in used]
     return f"\nblocks: {', '.join(words)}" if words else ""

@@ -1,9 +1,9 @@
-"""The shipped spaces as chains of decisions, and the way between an Arch and its decisions.
+"""The shipped spaces as chains of decisions, from decisions to an Arch and back.
 
 Networks in stages, as designed by hand (arXiv:1801.04381) and searched (arXiv:2003.13678), but
-with every block deciding for itself whether it is a standard, a separable or an inverted one. The
-list reads like the network: `s16 w24 separable k3 d2 inverted k3 e4 skip …` is a stem of 16
-channels, then a stage of width 24 whose first block is separable and which has 2 blocks, …
+with every block deciding for itself which of the searchable `BLOCKS` it is. An encoding reads like
+the network: `s16 w24 separable k3 d2 inverted k3 e4 skip …` is a stem of 16 channels, then a stage
+of width 24 with 2 blocks, of which the first is separable.
 """
 
 from collections.abc import Sequence
@@ -15,33 +15,42 @@ from typing import NamedTuple, cast
 from search.config.space import SpaceConfig
 from search.errors import UserError
 from search.jobs import Option, Options
-from search.networks.arch import Activation, Arch, Block, Head, Input, Op, Stem
-from search.networks.decisions import decisions
+from search.networks.arch import Activation, Arch, Block, Head, Input, Stem
+from search.networks.blocks import BLOCKS
+from search.networks.decisions import PLAIN, PREFIXES, SKIP, decisions, may_skip
+from search.networks.layers import (
+    block_multiplies,
+    classifier_shape,
+    head_specs,
+    multiplies,
+    stem_specs,
+)
+from search.networks.shapes import Size, output_size
 from search.spaces import chain as protocol
 
 
 class _State(NamedTuple):
-    """Where an encoding stands: all that later options and prices depend on.
+    """What later options and prices of an encoding depend on.
 
-    `what` is decided next, in stage `stage`, where `channels` come in and blocks have `width`.
+    `field` is decided next, in stage `stage`, where `channels` come in and blocks have `width`.
     `left` blocks follow this one in its stage; -1 in a first block, before the depth is decided.
+    `block` is the block so far, until all that its price depends on is decided.
     """
 
-    what: str
+    field: str
     stage: int = 0
     channels: int = 0
     width: int = 0
     left: int = 0
-    op: str = ""
-    kernel: int = 0
+    block: Block | None = None
 
 
 class _Step(NamedTuple):
-    """A first convolution of a stage, or the stem: its stride, the map before it and after."""
+    """The first layer of a stage, or the stem: its stride, and the map's size before and after."""
 
     stride: int
-    before: tuple[int, int]
-    after: tuple[int, int]
+    before: Size
+    after: Size
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,22 +77,21 @@ class StageChain:
     def options(self, _position: int, state: _State) -> Sequence[str]:
         """Return the decisions that are possible in `state`."""
         config = self.config
-        match state.what:
+        match state.field:
             case "stem":
                 return [f"s{channels}" for channels in config.stem]
             case "width":
-                # Without a change of size or width, nobody could tell where the stage begins.
+                # A stage that changes neither size nor width would be one with the stage before.
                 same = state.stage > 0 and self.steps[1 + state.stage].stride == 1
                 widths = config.widths[state.stage]
                 return [f"w{w}" for w in widths if not (same and w == state.channels)]
             case "op":
                 return config.ops
-            case "kernel":
-                return [f"k{kernel}" for kernel in config.kernels]
-            case "expansion":
-                return [f"e{expansion}" for expansion in config.expansions]
+            case "kernel" | "expansion" as field:
+                numbers = config.kernels if field == "kernel" else config.expansions
+                return [f"{PREFIXES[field]}{number}" for number in numbers]
             case "skip":
-                return ["plain", "skip"]
+                return [PLAIN, SKIP]
             case "depth":
                 return [f"d{depth}" for depth in config.depths]
         return []
@@ -91,57 +99,42 @@ class StageChain:
     def step(self, _position: int, state: _State, option: Option) -> tuple[_State, int]:
         """Return the state after `option`, and the multiplies that are settled by it."""
         said = str(option)
-        match state.what:
+        match state.field:
             case "stem":
-                channels = int(said[1:])
-                height, width = self.steps[0].after
-                fan_in = self.config.stem_kernel**2 * self.input.channels
-                return _State("width", 0, channels), height * width * fan_in * channels
+                stem = self._stem(said)
+                price = multiplies(stem_specs(stem), self.input.channels, self.steps[0].before)
+                return _State("width", 0, stem.channels), price
             case "width":
-                return state._replace(what="op", width=int(said[1:]), left=-1), 0
-            case "op":
-                return state._replace(what="kernel", op=said), 0
-            case "kernel":
-                decided = state._replace(kernel=int(said[1:]))
-                if state.op == "inverted":
-                    return decided._replace(what="expansion"), 0
-                return self._built(decided), self._price(decided, 1)
-            case "expansion":
-                return self._built(state), self._price(state, int(said[1:]))
+                return state._replace(field="op", width=int(said[1:]), left=-1), 0
+            case "op" | "kernel" | "expansion":
+                return self._decided(state, self._block(state, said))
             case "depth":
                 return self._next(state, int(said[1:]) - 1), 0
         return self._closed(state), 0
 
     def finish(self, state: _State) -> int:
         """Return the multiplies of head and classifier."""
-        head, classes = self.config.head, self.classes
-        height, width = self.steps[-1].after
-        if not head:
-            return state.channels * classes
-        return height * width * state.channels * head + head * classes
+        head = Head(self.config.head)
+        price = multiplies(head_specs(head), state.channels, self.steps[-1].after)
+        features = head.channels or state.channels
+        return price + classifier_shape(features, self.classes).multiplies
 
     def value(self, options: Options) -> Arch:
         """Return the network of an encoding; raises `UserError` for one of another space."""
         protocol.cost(self, options)
-        state, expansion, blocks = self.start(), 1, list[Block]()
-        stem = int(str(options[0])[1:])
+        state, blocks = self.start(), list[Block]()
         for position, option in enumerate(options):
-            said = str(option)
-            later = self.step(position, state, option)[0]
-            if state.what == "expansion":
-                expansion = int(said[1:])
-            if state.what in ("kernel", "expansion") and later.what != "expansion":
-                kernel = state.kernel or int(said[1:])
-                stride = self.steps[1 + state.stage].stride if state.left < 0 else 1
-                op = cast(Op, state.op)
-                blocks.append(Block(op, state.width, kernel, stride, expansion))
-                expansion = 1
-            if said == "skip":
-                blocks[-1] = replace(blocks[-1], skip=True)
-            state = later
+            match state.field:
+                case "op":
+                    blocks.append(self._block(state, str(option)))
+                case "kernel" | "expansion":
+                    blocks[-1] = self._block(state, str(option))
+                case "skip":
+                    blocks[-1] = replace(blocks[-1], skip=option == SKIP)
+            state = self.step(position, state, option)[0]
         return Arch(
             self.input,
-            Stem(stem, self.config.stem_kernel, self.steps[0].stride),
+            self._stem(str(options[0])),
             tuple(blocks),
             Head(self.config.head),
             self.classes,
@@ -153,31 +146,40 @@ class StageChain:
         """The stem's step and each stage's, with the strides that the input's size allows."""
         size, found = (self.input.height, self.input.width), []
         for wanted in (self.config.stem_stride, *self.config.strides):
-            after = (-(-size[0] // wanted), -(-size[1] // wanted))
+            after = output_size(size, 1, wanted)
             stride = wanted if min(after) >= 2 else 1
             found.append(_Step(stride, size, after if stride == wanted else size))
             size = found[-1].after
         return tuple(found)
 
-    def _price(self, state: _State, expansion: int) -> int:
-        """Multiplies of one block."""
+    def _stem(self, said: str) -> Stem:
+        return Stem(int(said[1:]), self.config.stem_kernel, self.steps[0].stride)
+
+    def _block(self, state: _State, said: str) -> Block:
+        """Return the block of `state` with its op, kernel or expansion decided."""
+        if state.block is None:
+            stride = self.steps[1 + state.stage].stride if state.left < 0 else 1
+            return Block(said, state.width, stride=stride)
+        number = int(said[1:])
+        if state.field == "kernel":
+            return replace(state.block, kernel=number)
+        return replace(state.block, expansion=number)
+
+    def _decided(self, state: _State, block: Block) -> tuple[_State, int]:
+        """Go on to the block's next field; its price is settled before its skip, which is free."""
+        fields = BLOCKS[block.op].fields
+        following = fields[fields.index(state.field) + 1 :] if state.field in fields else fields
+        if following and following[0] != "skip":
+            return state._replace(field=following[0], block=block), 0
         step = self.steps[1 + state.stage]
         before = step.before if state.left < 0 else step.after
-        wide, out = state.channels * expansion, step.after[0] * step.after[1]
-        kernel = state.kernel**2
-        if state.op == "conv":
-            return out * kernel * state.channels * state.width
-        expand = before[0] * before[1] * state.channels * wide if expansion > 1 else 0
-        return expand + out * wide * (kernel + state.width)
-
-    def _built(self, state: _State) -> _State:
-        """Go on behind a block's convolutions: to its skip, if the shape allows one."""
-        stride = self.steps[1 + state.stage].stride if state.left < 0 else 1
-        if stride == 1 and state.channels == state.width:
-            return state._replace(what="skip", op="", kernel=0)
-        return self._closed(state)
+        price = block_multiplies(block, state.channels, before)
+        if following and may_skip(block, state.channels):
+            return state._replace(field="skip", block=None), price
+        return self._closed(state), price
 
     def _closed(self, state: _State) -> _State:
+        """Go on behind a finished block: to the depth after a stage's first, else to the next."""
         if state.left < 0:
             return _State("depth", state.stage, state.width, state.width)
         return self._next(state, state.left)

@@ -87,6 +87,13 @@ def test_block_of_the_question(shown: Any) -> None:
         assert figure in text
 
 
+def test_a_block_has_sensible_defaults(shown: Any) -> None:
+    text = shown("block conv")
+    assert text == shown("block conv --in 3 --out 128 --kernel 3 --input 32x32 --stride 1")
+    assert text.startswith("32x32x3 -> 32x32x128, kernel 3x3")
+    assert "0.12 = 1/128 + 1/9" in text
+
+
 def test_block_of_the_lecture(shown: Any) -> None:
     line = "block conv --in 3 --out 5 --input 6x6 --padding valid"
     found = json.loads(shown(f"{line} --json"))
@@ -127,7 +134,7 @@ def test_inverted_block(shown: Any) -> None:
         ("resnet18 --width 0.5", ("width is 0.5", "leave it 1")),
         ("mobilenet_v1 --classes 0", ("'0'", "positive integer")),
         ("mobilenet_v1 --layer", ("--layer;", "--layers")),
-        ("block", ("conv|separable|inverted", "--in", "--out", "required")),
+        ("block", ("conv|separable|inverted", "required")),
         ("block cnv --in 3 --out 5", ("'cnv'", "did you mean conv")),
         ("block conv --in 3 --out 0", ("--out", "'0'", "positive integer")),
         ("block conv --in 3 --out 5 --kernel 7 --input 6x6 --padding valid", ("--kernel 7", "6x6")),

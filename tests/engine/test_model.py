@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small import ARCHS, EVERY_OP, SMALL, dataset, evaluator, job_of
 
 from search.engine.augment import normalised
-from search.engine.forward import evaluated, logits_of
+from search.engine.forward import evaluation_features, logits_of
 from search.engine.model import build
 from search.engine.programs.per_layer import rounded
 from search.engine.state import fresh, resized, shaped, split_weights, weights_of
@@ -79,7 +79,9 @@ def test_engine_starts_from_the_modules_weights_and_says_the_same() -> None:
     right = np.asarray(model(images)).argmax(1) == data.validation.labels
     assert right.mean() == pytest.approx(fitted.scores.accuracy)
     parameters, statistics = split_weights(named)
-    last = evaluated(layers_of(EVERY_OP), engine._trainer.recipe, parameters, statistics, images)
+    last = evaluation_features(
+        layers_of(EVERY_OP), engine._trainer.recipe, parameters, statistics, images
+    )
     np.testing.assert_allclose(
         logits_of(parameters["classifier"], last), model(images), rtol=1e-4, atol=1e-4
     )

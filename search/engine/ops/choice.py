@@ -1,4 +1,4 @@
-"""Which form of each convolution serves which platform; callers ask here and never decide."""
+"""The implementation of each kind of convolution on each platform, chosen here alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,17 +8,29 @@ from jax import Array
 
 from search.engine.ops import depthwise, pointwise, reference, standard
 from search.errors import UserError, nearest
+from search.networks.shapes import Kind
 
 Convolution = Callable[[Array, Array, int], Array]
 
 
 @dataclass(frozen=True)
 class Convolutions:
-    """Three functions (x, kernel, stride) → y; SAME padding, NHWC and HWIO."""
+    """One function (x, kernel, stride) → y for each kind; SAME padding, NHWC and HWIO."""
 
     standard: Convolution
     depthwise: Convolution
     pointwise: Convolution
+
+    def of(self, kind: Kind) -> Convolution:
+        """Return the convolution of a kind; raises `ValueError` for pooling and dense layers."""
+        match kind:
+            case "standard":
+                return self.standard
+            case "depthwise":
+                return self.depthwise
+            case "pointwise":
+                return self.pointwise
+        raise ValueError(f"a {kind} layer has no convolution")
 
 
 XLA = Convolutions(reference.standard, reference.depthwise, reference.standard)

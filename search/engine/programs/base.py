@@ -1,4 +1,4 @@
-"""What the forms that make one step in each call have in common: one network, one seed."""
+"""Base of the training programs that make one step in each call, for one network and one seed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from search.engine.state import State, resized
 
 
 class Stepwise(ABC):
-    """Trains one seed, a batch in each call. `like`: shapes of its state."""
+    """Trains one seed, one batch in each call. `like`: shapes of its state."""
 
     like: State
     recipe: Recipe
@@ -24,24 +24,24 @@ class Stepwise(ABC):
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
     ) -> tuple[State, Array]:
-        """One step of training: the new state, and the loss before it."""
+        """Take one step of training; returns the new state, and the loss before the step."""
 
     @abstractmethod
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
-        """Totals after one more batch of evaluation."""
+        """Return the totals after one more batch of evaluation."""
 
     def to_device(self, states: Sequence[State], device: jax.Device) -> State:
-        """Put the one state on the device, at the widths of this form."""
+        """Put the one state on the device, padded to the shapes of `like`."""
         (state,) = states
         placed: State = jax.device_put(resized(state, self.like), device)
         return placed
 
     def to_host(self, state: State, exact: State) -> list[State]:
-        """The state on the host, at the network's own widths."""
+        """Return the state on the host, at the network's own widths."""
         return [resized(jax.device_get(state), exact)]
 
     def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
-        """Train the one seed for these steps; losses [1, steps]."""
+        """Train the one seed for these steps; returns the state and the losses [1, steps]."""
         losses = []
         for k, batch in enumerate(feed.batches(steps.chosen[0])):
             number, rate = np.uint32(steps.first + k), steps.rates[k]

@@ -1,4 +1,4 @@
-"""The programs of one layer each: what they compute, and the shapes they are compiled for."""
+"""The programs of a single layer: what each computes, and the shapes it is compiled for."""
 
 from functools import partial
 from typing import Any
@@ -10,12 +10,12 @@ from jax import Array
 
 from search.engine import ops
 from search.engine.augment import normalised, training_batch
-from search.engine.forward import Totals, convolve, loss_of, running, scored
+from search.engine.forward import Totals, add_scores, convolve, loss_of, update_running
 from search.engine.optimiser import Parameters, update
 from search.engine.programs.cache import ProgramSpec
 from search.engine.recipe import Recipe
 from search.engine.state import opt_state_shapes
-from search.networks.layers import Shape
+from search.networks.shapes import Shape
 
 MapShape = tuple[int, int, int]
 """Height, width and channels of a map, or of an image."""
@@ -46,10 +46,10 @@ def plain(recipe: Recipe, image: MapShape, length: int) -> ProgramSpec:
 
 
 def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
-    """(parameters, statistics, x, add, training) to output and what `backward` wants.
+    """(parameters, statistics, x, add, training) to the output and what `backward` needs.
 
-    Training and evaluation share it, so that half as many programs are compiled: the statistics
-    are chosen by a flag.
+    Training and evaluation share it, so that half as many programs are compiled: the flag
+    `training` chooses between the batch's statistics and the running ones.
     """
 
     def run(p: Parameters, s: Parameters, x: Array, add: Array | None, training: Array) -> Any:
@@ -57,7 +57,7 @@ def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
         mean, variance = ops.moments(y)
         used = (jnp.where(training, mean, s["mean"]), jnp.where(training, variance, s["var"]))
         out = ops.scaled(y, p["scale"], p["bias"], *used, add, shape.act)
-        return out, y, mean, variance, running(s, mean, variance)
+        return out, y, mean, variance, update_running(s, mean, variance)
 
     x, add, _ = _maps(recipe, shape)
     p, s = _weights(shape)
@@ -65,7 +65,7 @@ def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
 
 
 def backward(recipe: Recipe, shape: Shape, *, first: bool) -> ProgramSpec:
-    """Gradients to the layer's input (not of the first) and addition; parameters updated."""
+    """Gradients to the input (not of the first layer) and the addition, and updated parameters."""
 
     def run(
         p: Parameters,
@@ -132,11 +132,11 @@ def score(recipe: Recipe, size: MapShape) -> ProgramSpec:
     p, x = _classifier(recipe, size)
     labels = Spec((recipe.batch,), np.int32)
     arguments = (p, x, labels, _floats(recipe.batch), totals_like(recipe))
-    return ProgramSpec(("score", recipe, size), scored, arguments)
+    return ProgramSpec(("score", recipe, size), add_scores, arguments)
 
 
 def total(recipe: Recipe, size: MapShape) -> ProgramSpec:
-    """Sum of two gradients that reach one value."""
+    """Sum of two gradients to the same value."""
 
     def run(first: Array, second: Array) -> Array:
         return first + second
@@ -146,7 +146,7 @@ def total(recipe: Recipe, size: MapShape) -> ProgramSpec:
 
 
 def totals_like(recipe: Recipe) -> Totals:
-    """Shapes of an evaluation's totals."""
+    """Return the shapes of an evaluation's totals."""
     return Totals(_floats(), _floats(recipe.classes), _floats(recipe.classes))
 
 

@@ -1,10 +1,10 @@
 """Several seeds of one network in one program, an epoch in each call: for accelerators.
 
-A small network leaves an accelerator idle twice over: its kernels are too small to fill the chip,
-and each step waits for Python to launch it. Here the steps of an epoch are a loop inside the
+A small network leaves an accelerator idle for two reasons: its kernels are too small to fill the
+chip, and each step waits for Python to launch it. Here the steps of an epoch are a loop inside the
 program, and the seeds are one more axis of every array. On the CPU neither helps: kernels of
-several seeds make grouped convolutions, and convolutions in a loop are not threaded, both of them
-XLA's slow cases there.
+several seeds make grouped convolutions, and convolutions in a loop run in one thread; XLA is slow
+at both there.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from jax import Array, lax
 from numpy.typing import NDArray
 
 from search.engine.batches import Feed, Resident, Steps, padded
-from search.engine.forward import Totals, counted, no_totals, stepped
+from search.engine.forward import Totals, evaluation_step, no_totals, train_step
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec
 from search.engine.recipe import Recipe
@@ -26,9 +26,9 @@ from search.networks.layers import Layer
 
 
 class PerEpochProgram:
-    """Steps and evaluations of `seeds` trainings side by side, of up to `steps` in a call.
+    """Train and evaluate `seeds` networks side by side, up to `steps` steps in each call.
 
-    `images`: of the training and of the validation part, both on the device.
+    `images`: numbers of training and validation images, all of them on the device.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class PerEpochProgram:
         self._score: Program | None = None
 
     def program_specs(self) -> list[ProgramSpec]:
-        """The two programs that the trainings need."""
+        """Return the two programs that the trainings need."""
         seeds, steps, batch = self._seeds, self._steps, self.recipe.batch
         states = jax.tree.map(lambda s: Spec((seeds, *s.shape), s.dtype), self._exact)
         number = Spec((), np.uint32)
@@ -78,7 +78,7 @@ class PerEpochProgram:
         return Spec((length, *self._image), np.uint8), Spec((length,), np.int32)
 
     def ready(self, programs: ProgramCache) -> float:
-        """Wait for the programs; returns the seconds that took."""
+        """Wait until the programs are compiled; returns the seconds waited."""
         (self._epoch, self._score), seconds = programs.get(self.program_specs())
         return seconds
 
@@ -99,13 +99,13 @@ class PerEpochProgram:
             def one(state: State, index: Array, seed: Array) -> tuple[State, Array]:
                 step = first + k.astype(first.dtype)
                 batch = (images, labels, index)
-                return stepped(self._layers, self.recipe, state, batch, seed, step, rates[k])
+                return train_step(self._layers, self.recipe, state, batch, seed, step, rates[k])
 
             states, loss = self._each(one)(states, chosen[:, k], seeds)
             return states, losses.at[:, k].set(loss)
 
         losses = jnp.zeros((self._seeds, self._steps), jnp.float32)
-        # An epoch may be left half way: the number of steps is an argument, not a new program.
+        # The number of steps is an argument, so that a part of an epoch needs no other program.
         after: tuple[State, Array] = lax.fori_loop(
             0, count.astype(jnp.int32), body, (states, losses)
         )
@@ -118,7 +118,7 @@ class PerEpochProgram:
             def add(totals: Totals, part: tuple[Array, Array]) -> tuple[Totals, None]:
                 index, mask = part
                 batch = (images, labels, index)
-                return counted(self._layers, self.recipe, state, batch, mask, totals), None
+                return evaluation_step(self._layers, self.recipe, state, batch, mask, totals), None
 
             none = jax.tree.map(jnp.asarray, no_totals(self.recipe.classes))
             totals, _ = lax.scan(add, none, (indices, masks))
@@ -128,7 +128,7 @@ class PerEpochProgram:
         return found
 
     def _each(self, function: Any) -> Any:
-        """`function` over the leading axis; one seed is spared the grouped convolutions."""
+        """Map `function` over the seeds; vmap over a single one would only group convolutions."""
         if self._seeds > 1:
             return jax.vmap(function)
 
@@ -145,12 +145,12 @@ class PerEpochProgram:
         return placed
 
     def to_host(self, state: State, exact: State) -> list[State]:  # noqa: ARG002
-        """The states on the host, apart."""
+        """Return the states on the host, one for each seed."""
         host = jax.device_get(state)
         return [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self._seeds)]
 
     def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
-        """Train all seeds for these steps; losses [seeds, steps]."""
+        """Train all seeds for these steps; returns the state and the losses [seeds, steps]."""
         assert self._epoch is not None, "ready() first"
         assert isinstance(feed, Resident)
         count = len(steps.rates)

@@ -1,8 +1,8 @@
 """Training by programs of one layer each, shared by all candidates of a search.
 
 A short training of a small network takes less time than compiling it. Here a step is some twenty
-calls instead of one, but after a few candidates nothing is left to compile. Channels are rounded up
-to a few widths with zeros, which stay zeros, so that the programs are few.
+calls instead of one, but after a few candidates nothing is left to compile. Channels are padded
+with zeros, which stay zero, to a few widths, so that few programs are needed.
 """
 
 from collections import Counter
@@ -19,13 +19,13 @@ from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape
 from search.engine.recipe import Recipe
 from search.engine.state import CLASSIFIER, State, shaped
-from search.networks.layers import IMAGE, Layer, widened
+from search.networks.layers import IMAGE, Layer, propagate, with_channels
 
 _WIDTHS = (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
 def rounded(channels: int) -> int:
-    """The width at which a layer of so many channels is run."""
+    """Return the number of channels at which a layer of `channels` is run."""
     for width in _WIDTHS:
         if channels <= width:
             return width
@@ -33,13 +33,13 @@ def rounded(channels: int) -> int:
 
 
 def rounded_layers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    """The layers at the widths at which they are run."""
+    """Return the layers with the numbers of channels at which they are run."""
     counts = {c for layer in layers for c in (layer.shape.inputs, layer.shape.outputs)}
-    return widened(layers, {count: rounded(count) for count in counts})
+    return with_channels(layers, {count: rounded(count) for count in counts})
 
 
 class PerLayerPrograms(Stepwise):
-    """Steps and evaluations of one network through the shared programs."""
+    """Train and evaluate one network through the shared programs."""
 
     def __init__(
         self, layers: tuple[Layer, ...], recipe: Recipe, image: MapShape, lengths: tuple[int, ...]
@@ -50,12 +50,12 @@ class PerLayerPrograms(Stepwise):
         self._lengths = tuple(dict.fromkeys(lengths))
         self._found: dict[Any, Program] = {}
 
-    def _size(self, position: int) -> MapShape:
-        shape = self.layers[position].shape
+    def _size(self, index: int) -> MapShape:
+        shape = self.layers[index].shape
         return (*shape.out_size, shape.outputs)
 
     def program_specs(self) -> list[ProgramSpec]:
-        """Every program that a training needs."""
+        """Return every program that a training needs."""
         recipe = self.recipe
         found: list[ProgramSpec] = []
         for length in self._lengths:
@@ -77,7 +77,7 @@ class PerLayerPrograms(Stepwise):
         return list({b.key: b for b in found}.values())
 
     def ready(self, programs: ProgramCache) -> float:
-        """Wait for the programs; returns the seconds that took."""
+        """Wait until the programs are compiled; returns the seconds waited."""
         program_specs = self.program_specs()
         found, seconds = programs.get(program_specs)
         self._found = {b.key: p for b, p in zip(program_specs, found, strict=True)}
@@ -90,80 +90,75 @@ class PerLayerPrograms(Stepwise):
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
     ) -> tuple[State, Array]:
-        """One step of training: the new state, and the loss before it."""
+        """Take one step of training; returns the new state, and the loss before the step."""
         images, labels, index = batch
         make = self._program("batch", self._image, images.shape[0])
         x, targets = make(images, labels, index, seed, step)
         parameters, opt_state = dict(state.parameters), dict(state.opt_state)
         statistics = dict(state.statistics)
-        values: list[Any] = []
-        kept: list[Any] = []
-        for layer in self.layers:
-            source, add = self._inputs(layer, values, x)
+        # Of each layer, what its backward pass needs: its input, and what `forward` returned.
+        saved: list[Any] = []
+
+        def apply(layer: Layer, x: Any, add: Any) -> Any:
             if layer.shape.kind == "pool":
-                values.append(self._program("pool", layer.shape)(source))
-                kept.append(None)
-                continue
+                saved.append((x,))
+                return self._program("pool", layer.shape)(x)
             path = layer.path
             out, y, mean, variance, statistics[path] = self._program("forward", layer.shape)(
-                parameters[path], statistics[path], source, add, _TRAINING
+                parameters[path], statistics[path], x, add, _TRAINING
             )
-            values.append(out)
-            kept.append((y, add, mean, variance))
+            saved.append((x, y, add, mean, variance))
+            return out
+
+        features = propagate(self.layers, x, apply)[-1]
         last = self._size(-1)
         loss, gradient, parameters[CLASSIFIER], opt_state[CLASSIFIER] = self._program("loss", last)(
-            parameters[CLASSIFIER], opt_state[CLASSIFIER], rate, values[-1], targets
+            parameters[CLASSIFIER], opt_state[CLASSIFIER], rate, features, targets
         )
-        arriving: dict[int, Any] = {len(self.layers) - 1: gradient}
-        for position in range(len(self.layers) - 1, -1, -1):
+        # Gradients to the values whose layer has not been passed yet, by the value's index.
+        pending: dict[int, Any] = {len(self.layers) - 1: gradient}
+        for position in reversed(range(len(self.layers))):
             layer = self.layers[position]
             shape, path = layer.shape, layer.path
-            source, _ = self._inputs(layer, values, x)
-            gradient = arriving.pop(position)
+            gradient = pending.pop(position)
             if shape.kind == "pool":
-                self._arrive(
-                    arriving, layer.source, self._program("unpool", shape)(source, gradient)
-                )
+                to_x = self._program("unpool", shape)(*saved[position], gradient)
+                self._accumulate(pending, layer.source, to_x)
                 continue
-            y, add, mean, variance = kept[position]
             backward = self._program("backward", shape, layer.source == IMAGE)
             to_x, to_add, parameters[path], opt_state[path] = backward(
-                parameters[path], opt_state[path], rate, source, y, add, mean, variance, gradient
+                parameters[path], opt_state[path], rate, *saved[position], gradient
             )
-            self._arrive(arriving, layer.source, to_x)
+            self._accumulate(pending, layer.source, to_x)
             if layer.added is not None:
-                self._arrive(arriving, layer.added, to_add)
+                self._accumulate(pending, layer.added, to_add)
         return State(parameters, statistics, opt_state), loss
 
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
-        """Totals after one more batch of evaluation."""
+        """Return the totals after one more batch of evaluation."""
         images, labels, index = batch
         plain = self._program("plain", self._image, images.shape[0])
         x, known = plain(images, labels, index)
-        values: list[Any] = []
-        for layer in self.layers:
-            source, add = self._inputs(layer, values, x)
+
+        def apply(layer: Layer, x: Any, add: Any) -> Any:
             if layer.shape.kind == "pool":
-                values.append(self._program("pool", layer.shape)(source))
-                continue
-            forward = self._program("forward", layer.shape)
+                return self._program("pool", layer.shape)(x)
             p, s = state.parameters[layer.path], state.statistics[layer.path]
-            values.append(forward(p, s, source, add, _EVALUATION)[0])
+            return self._program("forward", layer.shape)(p, s, x, add, _EVALUATION)[0]
+
+        features = propagate(self.layers, x, apply)[-1]
         score = self._program("score", self._size(-1))
-        after: Totals = score(state.parameters[CLASSIFIER], values[-1], known, mask, totals)
+        after: Totals = score(state.parameters[CLASSIFIER], features, known, mask, totals)
         return after
 
-    def _inputs(self, layer: Layer, values: list[Any], x: Array) -> tuple[Any, Any]:
-        source = x if layer.source == IMAGE else values[layer.source]
-        return source, None if layer.added is None else values[layer.added]
-
-    def _arrive(self, arriving: dict[int, Any], position: int, gradient: Any) -> None:
-        if position == IMAGE:
+    def _accumulate(self, pending: dict[int, Any], index: int, gradient: Any) -> None:
+        """Add a gradient to those that have reached the value at `index`."""
+        if index == IMAGE:
             return
-        if position in arriving:
-            add = self._program("total", self._size(position))
-            gradient = add(arriving[position], gradient)
-        arriving[position] = gradient
+        if index in pending:
+            add = self._program("total", self._size(index))
+            gradient = add(pending[index], gradient)
+        pending[index] = gradient
 
 
 _TRAINING, _EVALUATION = np.bool_(True), np.bool_(False)

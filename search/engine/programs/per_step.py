@@ -4,7 +4,7 @@ import numpy as np
 from jax import Array
 
 from search.engine.batches import Batch
-from search.engine.forward import Totals, counted, stepped
+from search.engine.forward import Totals, evaluation_step, train_step
 from search.engine.programs.base import Stepwise
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec, totals_like
@@ -14,7 +14,7 @@ from search.networks.layers import Layer
 
 
 class PerStepProgram(Stepwise):
-    """Steps and evaluations of one network, each a single call."""
+    """Train and evaluate one network, each step a single call."""
 
     def __init__(
         self, layers: tuple[Layer, ...], recipe: Recipe, image: MapShape, lengths: tuple[int, int]
@@ -26,7 +26,7 @@ class PerStepProgram(Stepwise):
         self._score: Program | None = None
 
     def program_specs(self) -> list[ProgramSpec]:
-        """The two programs that a training needs."""
+        """Return the two programs that a training needs."""
         recipe, (training, evaluation) = self.recipe, self._lengths
         number, rate = Spec((), np.uint32), Spec((), np.float32)
         key = (recipe, self._image, self.layers)
@@ -46,7 +46,7 @@ class PerStepProgram(Stepwise):
         )
 
     def ready(self, programs: ProgramCache) -> float:
-        """Wait for the programs; returns the seconds that took."""
+        """Wait until the programs are compiled; returns the seconds waited."""
         (self._step, self._score), seconds = programs.get(self.program_specs())
         return seconds
 
@@ -61,23 +61,25 @@ class PerStepProgram(Stepwise):
         rate: Array,
     ) -> tuple[State, Array]:
         batch = (images, labels, index)
-        return stepped(self.layers, self.recipe, state, batch, seed, step, rate)
+        return train_step(self.layers, self.recipe, state, batch, seed, step, rate)
 
     def _evaluate(
         self, state: State, images: Array, labels: Array, index: Array, mask: Array, totals: Totals
     ) -> Totals:
-        return counted(self.layers, self.recipe, state, (images, labels, index), mask, totals)
+        return evaluation_step(
+            self.layers, self.recipe, state, (images, labels, index), mask, totals
+        )
 
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
     ) -> tuple[State, Array]:
-        """One step of training: the new state, and the loss before it."""
+        """Take one step of training; returns the new state, and the loss before the step."""
         assert self._step is not None, "ready() first"
         after: tuple[State, Array] = self._step(state, *batch, seed, step, rate)
         return after
 
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
-        """Totals after one more batch of evaluation."""
+        """Return the totals after one more batch of evaluation."""
         assert self._score is not None, "ready() first"
         after: Totals = self._score(state, *batch, mask, totals)
         return after
