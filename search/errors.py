@@ -29,3 +29,20 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = list(known)
     close = get_close_matches(word, names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(names)}"
+
+
+def shown(value: object, limit: int = 80, *, quoted: bool = False) -> str:
+    """Return `value` as error messages show it: printable, on one line, at most `limit` long.
+
+    Strings stand as they were typed, or with quotes if `quoted`; a longer text ends in "…".
+    """
+    try:
+        text = str(value) if isinstance(value, str) and not quoted else repr(value)
+    except ValueError:
+        # Python refuses to print integers of more than 4300 digits, alone or inside a container.
+        text = f"<{type(value).__name__} with more digits than Python prints>"
+    text = text[: limit + 1]
+    text = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
