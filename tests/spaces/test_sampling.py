@@ -33,15 +33,15 @@ def biased(table: BudgetTable, rng: np.random.Generator, n: int, last: int) -> l
         options: list[Option] = []
         here, spent = table.graph.root, 0
         while table.graph.nodes[here].options:
-            node, shifts = table.graph.nodes[here], table.layout.shifts[here]
+            node, prices = table.graph.nodes[here], table.layout.prices[here]
             ways = [
                 i
                 for i, child in enumerate(node.children)
-                if table.feasible(child, 0, last - spent - shifts[i])
+                if table.filled.feasible(child, 0, last - spent - prices[i])
             ]
             pick = ways[int(rng.integers(len(ways)))]
             options.append(node.options[pick])
-            here, spent = node.children[pick], spent + shifts[pick]
+            here, spent = node.children[pick], spent + prices[pick]
         found.append(tuple(options))
     return found
 
