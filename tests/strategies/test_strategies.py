@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import search.strategies.grid as grid
-import search.strategies.surrogate.observations as training_set
+import search.strategies.surrogate.training_set as training_set
 from search.config.strategy import StrategyConfig
 from search.errors import UserError
 from search.jobs import Exhausted, Job, Option, Options, Result, Strategy, failed
