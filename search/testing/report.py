@@ -13,7 +13,7 @@ def named(job: Job) -> str:
 def described(result: Result) -> str:
     """Return a result as messages describe it."""
     if result.status != "ok":
-        return f"{result.status} ({shown(result.error)})"
+        return f"{result.status} ({shown(result.error, 300)})"
     return f"accuracy {result.accuracy!r}, loss {result.loss!r}"
 
 

@@ -1,4 +1,4 @@
-"""Mutation, crossover, neighbours: always inside, never in place, all encodings in reach."""
+"""Mutation, crossover, neighbours: always inside, never a parent, every encoding reachable."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ SETTINGS = settings(max_examples=40, deadline=None)
 
 
 def spread(start: Options, steps: dict[Options, set[Options]]) -> set[Options]:
-    """Everything that `steps` lead to from `start`, in any number of them."""
+    """Return everything that any number of `steps` leads to from `start`."""
     reached, edge = {start}, {start}
     while edge:
         edge = set().union(*(steps[options] for options in edge)) - reached
@@ -54,7 +54,7 @@ def test_moves_stay_inside_and_move(seed, data):
 
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(seed=SEEDS, data=st.data())
-def test_every_list_is_reached_by_mutations(seed, data):
+def test_every_encoding_is_reached_by_mutations(seed, data):
     chain = RandomChain(seed)
     costs = enumerate_chain(chain)
     low, high = sorted(data.draw(st.sampled_from(sorted(costs.values()))) for _ in range(2))
@@ -69,7 +69,7 @@ def test_every_list_is_reached_by_mutations(seed, data):
     assert all(spread(start, steps) == inside for start in inside)
 
 
-def test_any_list_may_come_from_any_other_in_one_step():
+def test_any_encoding_follows_from_any_other_in_one_step():
     prices = {"a": 0, "b": 3, "c": 4}
     table = tabulate(PriceList(prices, prices, prices), 8)
     inside = list(table.encodings())
@@ -93,7 +93,7 @@ def test_a_mutation_keeps_what_it_can():
 def test_neighbours_beside_a_tight_budget_give_way_by_the_nearest_price():
     prices = {"a": 0, "b": 2, "c": 5}
     table = tabulate(PriceList(prices, prices), 6)
-    # c c costs 10; what was c afterwards becomes the most expensive that still fits.
+    # c c costs 10, so a later c becomes the most expensive option that still fits.
     assert list(table.neighbours(("a", "c"))) == [("b", "b"), ("c", "a"), ("a", "a"), ("a", "b")]
 
 
@@ -108,7 +108,7 @@ def test_crossover_mixes_its_parents():
     assert set(table.crossover(rng, first, first)) != {0}
 
 
-def test_a_parent_from_outside_is_led_inside():
+def test_a_parent_may_lie_outside():
     table = tabulate(PriceList({"a": 1, "b": 50}, {"a": 1, "b": 50}))
     rng = np.random.default_rng(0)
     assert table.mutate(rng, ("b", "b"), 0, 10) == ("a", "a")

@@ -1,4 +1,4 @@
-"""Points of the unit cube: round trips, boxes, and what cannot be decoded."""
+"""Points of the unit cube: round trips, boxes, and points that are refused."""
 
 import numpy as np
 import pytest
@@ -28,8 +28,8 @@ def test_round_trip(seed, data):
                 table.encode(options, low, high)
 
 
-def test_the_rarest_list_has_points_of_its_own():
-    # One list among 2^200 costs nothing; without a least share no point would decode to it.
+def test_the_rarest_encoding_has_points_of_its_own():
+    # One encoding among 2^200 costs nothing; without a least share no point would decode to it.
     table = tabulate(PriceList(*[{"no": 0, "yes": 1}] * 200))
     for options in (("no",) * 200, ("yes",) * 200, ("yes", *["no"] * 199)):
         assert table.decode(table.encode(options)) == options
@@ -44,13 +44,13 @@ def test_corners_and_long_ranges():
             options = table.decode(point, low, high)
             assert low <= table.cost(options) <= high
             assert table.decode(table.encode(options, low, high), low, high) == options
-    # All costs are there once: the last point is the last list, the first the first.
+    # Every cost occurs once: the first point decodes to the first encoding, the last to the last.
     assert table.decode(np.zeros(6)) == (0,) * 6
     assert table.decode(np.full(6, np.nextafter(1, 0))) == (8,) * 6
 
 
 @pytest.mark.parametrize("point", [(0.5,), (0.5, 1.0), (0.5, -0.1), (0.5, float("nan"))])
-def test_what_is_no_point(point):
+def test_invalid_points_are_refused(point):
     table = tabulate(PriceList({"a": 1, "b": 2}, {"a": 1, "b": 2}))
     with pytest.raises(UserError, match="it must have 2, each from 0 to below 1"):
         table.decode(point)

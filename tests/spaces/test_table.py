@@ -47,7 +47,7 @@ def test_extremes_and_costs(seed):
 
 @SETTINGS
 @given(seed=SEEDS, data=st.data())
-def test_a_table_up_to_a_budget_says_the_same(seed, data):
+def test_a_table_up_to_a_budget_agrees_with_the_whole(seed, data):
     chain = RandomChain(seed)
     costs = enumerate_chain(chain)
     high = data.draw(st.integers(min(costs.values()), max(costs.values())))
@@ -76,7 +76,7 @@ def test_counts_beyond_machine_integers():
         assert table.count(low, high) == sum(comb(200, k) for k in range(low, high + 1))
 
 
-def test_more_lists_than_floating_point_holds():
+def test_more_encodings_than_a_double_holds():
     from math import comb
 
     table = tabulate(PriceList(*[{"no": 0, "yes": 1}] * 1100))
@@ -131,8 +131,8 @@ def test_broken_chains_are_refused(positions, fragment):
         tabulate(PriceList(*positions))
 
 
-def test_a_circle_is_refused():
-    class Circle(PriceList):
+def test_a_cycle_is_refused():
+    class Cycle(PriceList):
         position_free = True
 
         def options(self, _position, _state):
@@ -142,10 +142,10 @@ def test_a_circle_is_refused():
             return state, 1
 
     with pytest.raises(UserError, match="comes back after itself"):
-        tabulate(Circle())
+        tabulate(Cycle())
 
 
-def test_lists_that_are_not_the_chains():
+def test_encodings_of_another_chain_are_refused():
     chain = PriceList({"a": 1, "b": 2}, {"c": 0})
     for ask in (lambda o: cost(chain, o), tabulate(chain).cost):
         with pytest.raises(UserError, match="decides 'x'; allowed here are a, b"):
@@ -201,7 +201,7 @@ def test_binned_tables_stay_inside(seed, data):
     found = set(table.encodings(low, high)) if table.count(low, high) else set()
     assert len(found) == table.count(low, high)
     assert found <= inside
-    # Lost is only what lies within the blur of an end.
+    # Only encodings within `blur` of an end may be left out.
     far = {o for o in inside if costs[o] >= low + table.blur and costs[o] <= high - table.blur}
     assert far <= found or table.blur == 0
     if table.exact:
@@ -220,7 +220,7 @@ def test_binned_tables_stay_inside(seed, data):
 
 
 def test_a_table_of_costs_as_a_chain():
-    """Costs that are no sums, as in a tabular benchmark: the state is the encoding so far."""
+    """Listed costs, as in a tabular benchmark: the state is the encoding so far."""
 
     class Tabular:
         costs = np.random.default_rng(0).integers(10**6, 10**8, 3**7).reshape((3,) * 7)

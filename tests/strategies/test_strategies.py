@@ -1,4 +1,4 @@
-"""Every strategy through the contract, on chains of one length and of many."""
+"""Every strategy keeps the contract, on chains of one length and of many."""
 
 import math
 
@@ -41,7 +41,7 @@ CONFIGS = [
 ]
 
 
-# Optuna takes its time.
+# Optuna takes long for each proposal.
 SHORT = 10
 
 
@@ -122,7 +122,7 @@ def test_a_result_without_a_number_counts_as_a_failure(make: StrategyFactory) ->
 
 
 def test_a_result_never_asked_for(make: StrategyFactory) -> None:
-    """Such as one of another study."""
+    """A result of another study, for example, is not asked for again."""
     table = tabulate(Stages())
     strategy = make(table, 0, 400, 0)
     known = table.sample(np.random.default_rng(0), 5, 0, 400)
@@ -131,9 +131,8 @@ def test_a_result_never_asked_for(make: StrategyFactory) -> None:
     assert not {job.options for job in play(strategy, evaluate, limit=30)} & set(known)
 
 
-@pytest.mark.parametrize("name", ["surrogate", "evolution", "local"])
-def test_learns(name: str) -> None:
-    """After 30 of some 100 encodings the front is nearly the best there is; at random it is not."""
+def share_of_the_front(name: str) -> float:
+    """Return the share of the best front's members that 30 of some 100 encodings hold."""
     table = tabulate(Stages())
     everything = list(table.encodings(0, 400))
     strategy = factory(StrategyConfig(name))(table, 0, 400, 0)
@@ -142,7 +141,12 @@ def test_learns(name: str) -> None:
     level = {table.cost(everything[i]): accuracy_of(everything[i]) for i in best}
     reached = front([(table.cost(o), accuracy_of(o)) for o in found])
     exact = [i for i in reached if level.get(table.cost(found[i])) == accuracy_of(found[i])]
-    assert len(exact) >= 0.6 * len(best)
+    return len(exact) / len(best)
+
+
+@pytest.mark.parametrize("name", ["surrogate", "evolution", "local"])
+def test_learns(name: str) -> None:
+    assert share_of_the_front(name) >= 0.6 > share_of_the_front("random")
 
 
 def test_the_surrogate_keeps_its_training_set_small(monkeypatch: pytest.MonkeyPatch) -> None:

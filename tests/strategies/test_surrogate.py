@@ -69,9 +69,7 @@ def test_reservation_value_of_an_uninformative_step_is_that_of_the_whole() -> No
     np.testing.assert_allclose(found, 0.3)
 
 
-def test_a_short_result_says_less_the_shorter_it_was(
-    cache: KernelCache, table: BudgetTable
-) -> None:
+def test_shorter_results_leave_more_uncertainty(cache: KernelCache, table: BudgetTable) -> None:
     encodings = list(table.encodings())
     known, asked = cache.add(encodings[:40]), cache.add(encodings[100:101])
     rows, new = np.array(known), np.array(asked)
@@ -90,7 +88,7 @@ def test_a_short_result_says_less_the_shorter_it_was(
     assert deviations[0] < 0.9 * deviations[2]
 
 
-def test_what_is_known_is_predicted(cache: KernelCache, table: BudgetTable) -> None:
+def test_the_model_predicts_additive_effects(cache: KernelCache, table: BudgetTable) -> None:
     encodings = [list(table.encodings())[i] for i in RNG.permutation(256)]
     numbers = np.array(cache.add(encodings))
     values = negative_log_error(np.array([accuracy(options) for options in encodings]))
@@ -111,7 +109,7 @@ def test_what_is_known_is_predicted(cache: KernelCache, table: BudgetTable) -> N
 
 
 def test_short_results_are_brought_to_full_length(cache: KernelCache, problem: Problem) -> None:
-    """By the line through those that have both, however many of those there are."""
+    """By the line through the encodings that have both."""
     history = History(problem)
     held = training_set.TrainingSet(cache, history, problem.generator(9))
     encodings = [list(problem.table.encodings())[i] for i in RNG.permutation(256)[:60]]
@@ -129,7 +127,7 @@ def test_short_results_are_brought_to_full_length(cache: KernelCache, problem: P
     assert np.all((noise[40:] > 0) & (noise[40:] < 0.3 * np.std(full)))
 
 
-def test_short_results_are_forgotten_first(
+def test_short_results_are_dropped_first(
     cache: KernelCache, problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training_set, "FITTED", 20)
@@ -148,7 +146,7 @@ def test_short_results_are_forgotten_first(
 
 
 def halved(problem: Problem, full: dict[Options, float], short: dict[Options, float]) -> list[Job]:
-    """Return the jobs of a halved search up to 19 results at full length."""
+    """Return the jobs of a multi-fidelity search up to 19 results at full length."""
     config = StrategyConfig("halving", inner="surrogate", rungs=2, reduction=9)
     strategy = build(config, problem.table, 0, 355, seed=0, epochs=9, chance=0.1)
     jobs: list[Job] = []
@@ -159,8 +157,8 @@ def halved(problem: Problem, full: dict[Options, float], short: dict[Options, fl
     return jobs
 
 
-def test_short_trainings_are_cut_short_as_far_as_they_tell(problem: Problem) -> None:
-    """Accuracies that nothing but a short training foretells, or not even that."""
+def test_candidates_are_abandoned_where_short_results_predict_full_ones(problem: Problem) -> None:
+    """Random accuracies, which short trainings predict, or which nothing predicts."""
     rng = np.random.default_rng(3)
     full, other = (
         {o: 0.4 + 0.4 * rng.random() for o in problem.table.encodings()} for _ in range(2)
@@ -172,14 +170,14 @@ def test_short_trainings_are_cut_short_as_far_as_they_tell(problem: Problem) -> 
     telling = halved(problem, full, {options: value - 0.1 for options, value in full.items()})
     silent = halved(problem, full, other)
     assert cut(telling) > 2 * cut(silent)
-    # The first went on whatever they were; nobody begins anywhere but at the shortest.
+    # The first were continued whatever their results; every encoding begins at the shortest.
     begun = [job.options for job in telling if job.epochs == 1]
     assert begun[:8] == [job.options for job in telling if job.epochs == 9][:8]
     for i, job in enumerate(telling):
         assert job.epochs == 1 or replace(job, epochs=1) in telling[:i]
 
 
-def test_in_the_end_everything_goes_on_at_once(problem: Problem) -> None:
+def test_in_the_end_every_candidate_is_trained_in_full_at_once(problem: Problem) -> None:
     config = StrategyConfig("halving", inner="surrogate")
     strategy = build(config, problem.table, 0, 355, seed=0, epochs=9, chance=0.1)
     jobs: list[Job] = []
