@@ -34,15 +34,22 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def shown(value: object, limit: int = 80, *, quoted: bool = False) -> str:
     """Return `value` as error messages show it: printable, on one line, at most `limit` long.
 
-    Strings stand as they were typed, or with quotes if `quoted`; a longer text ends in "…".
+    Strings stand as they were typed, or with quotes if `quoted`; the middle of a longer text is
+    left out.
     """
     try:
         text = str(value) if isinstance(value, str) and not quoted else repr(value)
-    except ValueError:
-        # Python refuses to print integers of more than 4300 digits, alone or inside a container.
-        text = f"<{type(value).__name__} with more digits than Python prints>"
-    text = text[: limit + 1]
+    except (ValueError, RecursionError):
+        # Python prints no integers of more than 4300 digits, and no lists nested too deep.
+        text = f"<{type(value).__name__} too large to print>"
+    text = _shortened(text, limit)
     text = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return _shortened(text, limit)
+
+
+def _shortened(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit // 2]}…{text[len(text) + 1 - (limit - limit // 2) :]}"

@@ -5,8 +5,8 @@ from fractions import Fraction
 
 from search.errors import UserError, shown
 
-# SQLite and NumPy hold integers up to here; no network costs a millionth of it.
-MOST_MULTIPLIES = 2**63 - 1
+# SQLite and NumPy hold integers below 2^63; no network costs a millionth of this.
+MOST_MULTIPLIES = 10**18
 # Characters of a number, far above any that is allowed; int() refuses more than 4300 digits.
 _LONGEST = 100
 _SCALE = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -26,7 +26,7 @@ def parse_multiplies(text: str | int | float, name: str = "budget") -> int:
     given = f"{name}={shown(text)}"
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
         raise UserError(f"{given} is not a number of multiplies; {_RULE}")
-    too_many = UserError(f"{given} is more than {MOST_MULTIPLIES}, the most that is counted")
+    too_many = UserError(f"{given} is more than 10^18, the most that is counted")
     if isinstance(text, int) and text > MOST_MULTIPLIES:
         raise too_many
     if isinstance(text, int) and text < 0:

@@ -3,17 +3,18 @@
 import csv
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chains import PriceList
 
 from search.api import Outcome, run
 from search.errors import Interrupted, UserError
 from search.executors.local import LocalExecutor
-from search.jobs import Infeasible, Job, Option, Options, Result, failed
+from search.jobs import Infeasible, Job, Result, failed
 from search.pareto import front
 from search.runner.confirm import confirm
 from search.study.confirmation import confirmed, due, fresh_seeds
@@ -214,29 +215,10 @@ def test_each_training_is_told(tmp_path: Path) -> None:
     assert told == [(n + 1, count) for n in range(count)]
 
 
-class Sizes:
-    """One number of 1 to 60, which is its price."""
-
-    def start(self) -> int:
-        return 0
-
-    def options(self, position: int, state: int) -> Sequence[int]:
-        return range(1, 61) if position == 0 else ()
-
-    def step(self, position: int, state: int, option: Option) -> tuple[int, int]:
-        return int(option), 0
-
-    def finish(self, state: int) -> int:
-        return state
-
-    def value(self, options: Options) -> int:
-        return int(options[0])
-
-
 def test_ones_own_search_is_confirmed_too(tmp_path: Path) -> None:
     def search_it(confirm: int) -> Outcome:
         return run(
-            space=Sizes(),
+            space=PriceList({cost: cost for cost in range(1, 61)}),
             budget=60,
             evaluator=noisy,
             trials=30,

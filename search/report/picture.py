@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from search.errors import shown
+from search.networks.arch import FORMAT
 from search.networks.blocks import BLOCKS
 from search.pareto import Point
 from search.report.axes import as_png, drawing, logarithmic_multiplies, new_figure
@@ -47,7 +48,8 @@ def short_mix(value: str) -> str:
     `value` is the canonical JSON of the trial; the text is empty for anything but an Arch.
     """
     data = json.loads(value)
-    blocks = data.get("blocks", []) if isinstance(data, Mapping) else []
+    own = isinstance(data, Mapping) and data.get("format") == FORMAT
+    blocks = data["blocks"] if own else []
     counts = [(op, sum(block["op"] == op for block in blocks)) for op in BLOCKS]
     return " ".join(f"{count}{BLOCKS[op].initial}" for op, count in counts if count)
 

@@ -1,4 +1,4 @@
-"""Spaces as chains of decisions, and everything that can be done with them inside a budget."""
+"""Search spaces as chains of decisions; counting, sampling and mutation within a budget."""
 
 from typing import TYPE_CHECKING
 

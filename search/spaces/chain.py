@@ -1,4 +1,4 @@
-"""What a space has to say for itself: a chain of decisions with integer prices."""
+"""The protocol of a search space: a chain of decisions with integer prices."""
 
 import hashlib
 import operator
@@ -6,31 +6,34 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from search.errors import UserError
+from search.errors import UserError, shown
 from search.files import canonical_json
 from search.jobs import Candidate, Option, Options
 from search.networks.arch import Arch
 
 
 class Chain(Protocol):
-    """A space as a chain of decisions: at a position, in a state, an option leads on at a price.
+    """A search space as a chain of decisions: in each state, every option has a price.
 
-    A finished encoding of options is one architecture; its cost is the sum of the prices of its
-    steps and of finishing. Prices are integers from 0 on, states hashable, options distinct strings
-    or integers. Encodings may differ in length. A chain that sets `position_free = True` promises
-    that its answers depend on the state alone; states met at several positions are then looked at
-    once, which makes chains with encodings of many lengths much faster to tabulate.
+    A finished sequence of options is an encoding and stands for one architecture; its cost is the
+    sum of the prices of its steps and of finishing. Prices are integers from 0 on, states are
+    hashable, the options of a decision are distinct strings or integers. Encodings may differ in
+    length, and a chain must end.
 
-    Different encodings may stand for the same value in a user's chain. Then uniform means uniform
-    over encodings, counts are counts of encodings, and a value is known by `value_id`, so that a
-    study trains it once.
+    A chain that sets `position_free = True` promises that its answers depend on the state alone.
+    States that occur at several positions are then visited once, which makes chains with encodings
+    of many lengths much faster to tabulate.
+
+    Several encodings may stand for the same value. Counts and uniformity then refer to encodings,
+    while values are compared by `value_id`, so that a study trains each value once.
+    `search.testing.check_chain` checks a chain of your own.
     """
 
     def start(self) -> Hashable:
         """Return the state before the first decision."""
 
     def options(self, position: int, state: Any, /) -> Sequence[Option]:
-        """Return what can be decided here; empty where the encoding is finished."""
+        """Return the options of the decision at `position`; none where the encoding is finished."""
 
     def step(self, position: int, state: Any, option: Option, /) -> tuple[Hashable, int]:
         """Return the state that `option` leads to and its price."""
@@ -39,11 +42,11 @@ class Chain(Protocol):
         """Return the price of finishing in `state`."""
 
     def value(self, options: Options, /) -> Any:
-        """Return what a finished encoding stands for: an `Arch`, or any JSON value."""
+        """Return the value that an encoding stands for: an `Arch`, or any JSON value."""
 
 
 def cost(chain: Chain, options: Sequence[Option]) -> int:
-    """Return the price of a finished list, summed step by step.
+    """Return the cost of an encoding, summed step by step.
 
     Raises `UserError` if the encoding is not one of the chain's.
     """
@@ -61,7 +64,7 @@ def cost(chain: Chain, options: Sequence[Option]) -> int:
 
 
 def candidate(chain: Chain, options: Sequence[Option]) -> Candidate:
-    """Return what a finished encoding stands for, with its price, id and parameters.
+    """Return the candidate of a finished encoding: its value, priced and named.
 
     Raises `UserError` if the encoding is not one of the chain's.
     """
@@ -69,7 +72,7 @@ def candidate(chain: Chain, options: Sequence[Option]) -> Candidate:
 
 
 def describe(chain: Chain, options: Options, multiplies: int) -> Candidate:
-    """Return the candidate of an encoding whose price is known."""
+    """Return the candidate of an encoding whose cost is known."""
     value = chain.value(options)
     if isinstance(value, Arch):
         return replace(Candidate.of(value, options), multiplies=multiplies)
@@ -77,19 +80,19 @@ def describe(chain: Chain, options: Options, multiplies: int) -> Candidate:
 
 
 def value_id(value: Any) -> str:
-    """Return the identity of what an encoding stands for: 12 hexadecimal digits.
+    """Return the identity of an encoding's value: 12 hexadecimal digits.
 
-    An `Arch` has its own; a user's value that of its canonical JSON. Raises `UserError` where the
-    value is neither.
+    That of an `Arch` is its own; that of any other value is the hash of its canonical JSON. Raises
+    `UserError` for a value that is neither.
     """
     if isinstance(value, Arch):
         return value.id
     try:
         text = canonical_json(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise UserError(
-            f"the chain's value {value!r:.80} is not JSON ({error}); value() must return an Arch"
-            " or plain encodings, dictionaries, strings and finite numbers"
+            f"the chain's value {shown(value, quoted=True)} is not JSON ({shown(error)});"
+            " value() must return an Arch or plain lists, dictionaries, strings and finite numbers"
         ) from None
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -102,28 +105,27 @@ def checked_price(price: Any, position: int, option: object) -> int:
         value = -1
     if value < 0 or isinstance(price, bool):
         raise UserError(
-            f"position {position}, option {option!r}: the price is {price!r}; prices must be"
-            " integers from 0 on"
+            f"position {position}, option {shown(option, quoted=True)}: the price is"
+            f" {shown(price, quoted=True)}; prices must be integers from 0 on"
         )
     return value
 
 
 def not_of_chain(position: int, option: object, allowed: Sequence[Option]) -> UserError:
-    """Say that an encoding leaves the chain at `position`."""
+    """Return the error for an encoding that leaves the chain at `position`."""
+    said = f"position {position} decides {shown(option, quoted=True)}"
     if not allowed:
-        return UserError(
-            f"position {position} decides {option!r}, but the encoding is finished there; drop what"
-            " follows"
-        )
-    return UserError(
-        f"position {position} decides {option!r}; allowed here are"
-        f" {', '.join(str(known) for known in allowed)}"
-    )
+        return UserError(f"{said}, but the encoding is finished there; drop what follows")
+    return UserError(f"{said}; allowed here are {_listed(allowed)}")
 
 
 def unfinished(options: Sequence[Option], rest: Sequence[Option]) -> UserError:
-    """Say that an encoding ends too early."""
+    """Return the error for an encoding that ends too early."""
     return UserError(
         f"the encoding ends after {len(options)} decisions but is not finished; next comes one of"
-        f" {', '.join(str(known) for known in rest)}"
+        f" {_listed(rest)}"
     )
+
+
+def _listed(options: Sequence[Option]) -> str:
+    return shown(", ".join(shown(option) for option in options), 200)

@@ -1,4 +1,4 @@
-"""Number of encodings at each cost: the dynamic programme, in floating point and exactly."""
+"""Numbers of encodings as sums over edges, and the exact number as a Python integer."""
 
 import math
 from collections import Counter
@@ -9,108 +9,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.spaces.layout import TableLayout, Ways
+from search.spaces.layout import Edges, TableLayout
 
-Counts = NDArray[Any]
+Counts = NDArray[Any]  # float64, longdouble, or uint64 residues
 _WORD = 1 << 64
 
 
-def accumulate(ways: Ways, tables: Callable[[int], Counts], out: Counts, base: int = 0) -> None:
-    """Add up in `out` (zeros, one cell a unit) the tables of the points that `ways` lead to.
+def accumulate(edges: Edges, table: Callable[[int], Counts], out: Counts, modulus: int = 0) -> None:
+    """Add to `out` (zeros, a cell for each unit) the tables of the nodes that `edges` lead to.
 
-    Each way is one shifted addition. Modulo `base`, or as the type of `out` has it if 0.
+    Each edge is one addition of a shifted table. With a `modulus`, the sums are residues.
     """
     terms = 0
-    for child, shift, many in zip(
-        ways.child.tolist(), ways.shift.tolist(), ways.many.tolist(), strict=True
+    for child, price, paths in zip(
+        edges.child.tolist(), edges.units.tolist(), edges.paths.tolist(), strict=True
     ):
-        part = tables(child)[: len(out) - shift]
-        target = out[shift : shift + len(part)]
-        if base:
-            terms += many
+        part = table(child)[: len(out) - price]
+        target = out[price : price + len(part)]
+        if modulus:
+            terms += paths
             if terms >= 1 << 19:
-                out %= np.uint64(base)
-                terms = many + 1
-        if many == 1:
+                out %= np.uint64(modulus)
+                terms = paths + 1
+        if paths == 1:
             target += part
         else:
-            target += part * out.dtype.type(many)
-    if base:
-        out %= np.uint64(base)
-
-
-def tabulate_counts(
-    layout: TableLayout, root: int, dtype: np.dtype[Any]
-) -> tuple[Counts, dict[int, int]]:
-    """Fill the tables of all points but the root: (flat array, offset of each point).
-
-    Cell 0 stays zero. Floating point: sums of positive terms, so each count is right to a relative
-    1e-12 or so, and zero exactly where there is no encoding.
-    """
-    points = [point for point in sorted(layout.length) if point != root or point == 0]
-    offset: dict[int, int] = {}
-    here = 1
-    for point in points:
-        offset[point] = here
-        here += layout.length[point]
-    flat = np.zeros(here, dtype)
-
-    def table(point: int) -> Counts:
-        return flat[offset[point] : offset[point] + layout.length[point]]
-
-    for point in points:
-        if point == 0:
-            table(0)[0] = 1
-        else:
-            accumulate(layout.ways[point], table, table(point))
-    return flat, offset
-
-
-def root_counts(
-    layout: TableLayout, root: int, flat: Counts, offset: dict[int, int]
-) -> tuple[NDArray[np.int64], Counts]:
-    """Return the ascending costs that encodings have, in units, and the number at each."""
-    if root == 0:
-        return np.zeros(1, np.int64), np.ones(1, flat.dtype)
-
-    def table(point: int) -> Counts:
-        return flat[offset[point] : offset[point] + layout.length[point]]
-
-    ways = layout.ways[root]
-    if not layout.thin:
-        laid = np.zeros(layout.length[root], flat.dtype)
-        accumulate(ways, table, laid)
-        held = np.flatnonzero(laid)
-        return held, laid[held]
-    units, counts = [], []
-    for child, shift, many in zip(ways.child, ways.shift, ways.many, strict=True):
-        part = table(int(child))[: layout.length[root] - shift]
-        reached = np.flatnonzero(part)
-        units.append(reached + shift)
-        counts.append(part[reached] * flat.dtype.type(many))
-    held, place = np.unique(np.concatenate(units), return_inverse=True)
-    total = np.zeros(len(held), flat.dtype)
-    np.add.at(total, place, np.concatenate(counts))
-    return held, total
+            target += part * out.dtype.type(paths)
+    if modulus:
+        out %= np.uint64(modulus)
 
 
 class ExactCounts:
-    """Exact numbers of encodings at the root, as residues modulo 2^64 and as many more as needed.
+    """Exact numbers of encodings by the Chinese remainder theorem.
 
-    The floating-point sum says where the number lies, within a proven error; the residues say
-    which integer there it is. Each modulus costs about one more filling of the tables, of which
-    the root's alone is kept.
+    The floating-point sum bounds the number to an interval of proven width; residues modulo 2^64,
+    and modulo as many more bases as the width needs, say which integer of the interval it is. Each
+    modulus takes about as long as filling the tables once; only the root's residues are kept.
     """
 
     def __init__(self, layout: TableLayout, root: int, epsilon: float) -> None:
+        """`epsilon`: relative spacing of the floating-point numbers that estimates are sums of."""
         self._layout = layout
         self._root = root
-        self._error = _error(layout, root) * Fraction(epsilon)
+        self._error = _relative_error(layout, root) * Fraction(epsilon)
         self._moduli = _moduli()
         self._residues: list[tuple[int, Counts]] = []
 
     def within(self, first: int, last: int, estimate: int) -> int:
-        """Return the exact number of encodings from `first` to `last` units near `estimate`."""
+        """Return the exact number of encodings from `first` to `last` units, near `estimate`."""
         slack = 1 + math.ceil(estimate * self._error)
         modulus, residue, used = 1, 0, 0
         while modulus <= 2 * slack:
@@ -119,7 +65,7 @@ class ExactCounts:
                 self._residues.append((base, self._fill(base)))
             base, cells = self._residues[used]
             part = _sum(cells[first : last + 1], base)
-            # Chinese remainders: the one number below modulus · base with both residues.
+            # The one number below modulus · base that has both residues.
             step = (part - residue) * pow(modulus, -1, base) % base
             residue, modulus = residue + modulus * step, modulus * base
             used += 1
@@ -127,37 +73,38 @@ class ExactCounts:
         return estimate + (away if 2 * away <= modulus else away - modulus)
 
     def _fill(self, base: int) -> Counts:
+        """Return the root's counts modulo `base`, uint64 [length]."""
         layout = self._layout
-        readers = Counter(c for ways in layout.ways.values() for c in ways.child.tolist())
+        readers = Counter(c for edges in layout.edges.values() for c in edges.child.tolist())
         tables: dict[int, Counts] = {}
-        for point in sorted(layout.length):
-            tables[point] = np.zeros(layout.length[point], np.uint64)
-            if point == 0:
-                tables[point][0] = 1
+        for node in sorted(layout.length):
+            tables[node] = np.zeros(layout.length[node], np.uint64)
+            if node == 0:
+                tables[node][0] = 1
                 continue
-            accumulate(layout.ways[point], tables.__getitem__, tables[point], base % _WORD)
-            for child in layout.ways[point].child.tolist():
+            accumulate(layout.edges[node], tables.__getitem__, tables[node], base % _WORD)
+            for child in layout.edges[node].child.tolist():
                 readers[child] -= 1
                 if readers[child] == 0:
                     del tables[child]
         return tables[self._root]
 
 
-def _error(layout: TableLayout, root: int) -> int:
-    """Bound on the roundings in a count, one an addition: the factor of the relative error."""
+def _relative_error(layout: TableLayout, root: int) -> int:
+    """Return a bound on the relative error of a count, in units of epsilon: one per addition."""
     depth: dict[int, int] = {}
-    for point in sorted(layout.length):
-        ways = layout.ways[point]
-        below = max((depth[child] for child in ways.child.tolist()), default=0)
-        depth[point] = below + len(ways.child) + 1
-    # The sum over cells is pairwise: far fewer than 128 additions deep.
+    for node in sorted(layout.length):
+        edges = layout.edges[node]
+        below = max((depth[child] for child in edges.child.tolist()), default=0)
+        depth[node] = below + len(edges.child) + 1
+    # NumPy sums pairwise, so the sum over cells is far fewer than 128 additions deep.
     return 2 * (depth[root] + 128)
 
 
 def _moduli() -> Iterator[int]:
-    """Yield 2^64, whose arithmetic is free, then cobase odd numbers below 2^44.
+    """Yield 2^64, whose arithmetic is free, then odd numbers below 2^44 that are pairwise coprime.
 
-    Small enough that half a million residues add up without overflow.
+    Below 2^44, half a million residues add up without overflow.
     """
     yield _WORD
     product, candidate = 1, (1 << 44) - 1

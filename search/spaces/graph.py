@@ -1,24 +1,25 @@
-"""A chain read once into the smallest graph that says the same, with prices above the cheapest."""
+"""A chain as a minimal weighted automaton: decisions with the same future share a node."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from search.errors import UserError
+from search.errors import UserError, shown
 from search.jobs import Option, Options
 from search.spaces.chain import Chain, checked_price, not_of_chain, unfinished
+from search.units import MOST_MULTIPLIES
 
-# Beyond this a chain does not merge its states; a table over them would be of no use.
+# A chain with more states does not merge them, and a table over them would be of no use.
 MOST_STATES = 2_000_000
 
 
 @dataclass(frozen=True)
 class Node:
-    """One point of decision; `excess[i]` is what option i costs above the cheapest way on."""
+    """A decision; node 0, without options, is the end of every encoding."""
 
     options: tuple[Option, ...]
-    children: tuple[int, ...]
-    excess: tuple[int, ...]
+    children: tuple[int, ...]  # [options] the node that each option leads to
+    excess: tuple[int, ...]  # [options] multiplies above the cheapest way to finish from here
 
     @cached_property
     def index(self) -> dict[Option, int]:
@@ -28,10 +29,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """All encodings of a chain as paths from the last node to node 0, where each ends.
+    """All encodings of a chain as paths from the root, the last node, to node 0.
 
     Children come before their parents. An encoding costs `cheapest` plus the excesses along its
-    path. Points with the same future are one node, whatever state or position they had.
+    path. States with the same future are one node, whatever their position.
     """
 
     nodes: tuple[Node, ...]
@@ -39,7 +40,7 @@ class Graph:
 
     @property
     def root(self) -> int:
-        """Where every encoding starts."""
+        """The node where every encoding starts."""
         return len(self.nodes) - 1
 
     @cached_property
@@ -51,12 +52,12 @@ class Graph:
         return counts[-1]
 
     @cached_property
-    def largest(self) -> tuple[int, ...]:
-        """For each node the largest excess of a way to the end."""
+    def max_excess(self) -> tuple[int, ...]:
+        """Largest total excess of a path to the end, for each node [nodes]."""
         found: list[int] = []
         for node in self.nodes:
-            ways = zip(node.excess, node.children, strict=True)
-            found.append(max((excess + found[child] for excess, child in ways), default=0))
+            edges = zip(node.excess, node.children, strict=True)
+            found.append(max((excess + found[child] for excess, child in edges), default=0))
         return tuple(found)
 
     @cached_property
@@ -70,7 +71,7 @@ class Graph:
     @property
     def most_expensive(self) -> int:
         """Cost of the most expensive encoding."""
-        return self.cheapest + self.largest[self.root]
+        return self.cheapest + self.max_excess[self.root]
 
     def extreme(self, *, most_expensive: bool) -> Options:
         """Return the first cheapest encoding, or the first most expensive one."""
@@ -78,10 +79,10 @@ class Graph:
         here = self.root
         while self.nodes[here].options:
             node = self.nodes[here]
-            want = self.largest[here] if most_expensive else 0
-            rest = self.largest if most_expensive else (0,) * len(self.nodes)
-            ways = zip(node.excess, node.children, strict=True)
-            pick = next(i for i, (e, child) in enumerate(ways) if e + rest[child] == want)
+            want = self.max_excess[here] if most_expensive else 0
+            rest = self.max_excess if most_expensive else (0,) * len(self.nodes)
+            edges = zip(node.excess, node.children, strict=True)
+            pick = next(i for i, (e, child) in enumerate(edges) if e + rest[child] == want)
             options.append(node.options[pick])
             here = node.children[pick]
         return tuple(options)
@@ -107,15 +108,16 @@ class Graph:
         return self.cheapest + sum(self.nodes[node].excess[i] for node, i in self.walk(options))
 
 
+# Option, key of the state that follows, its position, the state, the option's price.
 _Edge = tuple[Option, Hashable, int, Hashable, int]
 
 
-def read(chain: Chain) -> Graph:
-    """Visit every state once and merge what has the same future (minimal weighted automaton).
+def minimal_graph(chain: Chain) -> Graph:
+    """Visit every state of a chain once and merge those with the same future.
 
-    Raises `UserError` where a chain breaks its rules: a price that is no integer from 0 on, equal
-    options at one point, an option that is neither string nor integer, a state that cannot be
-    hashed, a circle, or more than two million states.
+    Raises `UserError` where a chain breaks its rules: a price that is not an integer from 0 on,
+    equal options in one decision, an option that is neither string nor integer, a state that cannot
+    be hashed, a cycle, more than two million states, or costs beyond `MOST_MULTIPLIES`.
     """
     free = bool(getattr(chain, "position_free", False))
     nodes: list[Node] = [Node((), (), ())]
@@ -153,12 +155,18 @@ def read(chain: Chain) -> Graph:
             for _, child, place, later, _ in edges:
                 if child in pending:
                     raise UserError(
-                        f"position {position}: the state {later!r:.80} comes back after itself; a"
-                        " position_free chain must never return to a state"
+                        f"position {position}: the state {shown(later, quoted=True)} comes back"
+                        " after itself; a position_free chain must never return to a state"
                     )
                 if child not in known:
                     stack.append((child, place, later))
-    return Graph(tuple(nodes), known[first][1])
+    graph = Graph(tuple(nodes), known[first][1])
+    if graph.most_expensive > MOST_MULTIPLIES:
+        raise UserError(
+            f"the chain's most expensive encoding costs {shown(graph.most_expensive)}, more than"
+            " 10^18, the most that is counted; give prices in a larger unit"
+        )
+    return graph
 
 
 def _edges(chain: Chain, position: int, state: Hashable, free: bool) -> list[_Edge]:
@@ -166,11 +174,11 @@ def _edges(chain: Chain, position: int, state: Hashable, free: bool) -> list[_Ed
     for option in options:
         if isinstance(option, bool) or not isinstance(option, (str, int)):
             raise UserError(
-                f"position {position}: the option {option!r} is a {type(option).__name__}; options"
-                " must be strings or integers"
+                f"position {position}: the option {shown(option, quoted=True)} is a"
+                f" {type(option).__name__}; options must be strings or integers"
             )
     if len(set(options)) < len(options):
-        raise UserError(f"position {position}: options {options!r:.80} repeat; each must differ")
+        raise UserError(f"position {position}: options {shown(options)} repeat; each must differ")
     edges: list[_Edge] = []
     for option in options:
         later, price = chain.step(position, state, option)
@@ -178,8 +186,9 @@ def _edges(chain: Chain, position: int, state: Hashable, free: bool) -> list[_Ed
             hash(later)
         except TypeError:
             raise UserError(
-                f"position {position}, option {option!r}: the state {later!r:.80} cannot be"
-                " hashed; use tuples, strings, numbers or frozen dataclasses"
+                f"position {position}, option {shown(option, quoted=True)}: the state"
+                f" {shown(later, quoted=True)} cannot be hashed; use tuples, strings, numbers or"
+                " frozen dataclasses"
             ) from None
         key = later if free else (position + 1, later)
         edges.append((option, key, position + 1, later, checked_price(price, position, option)))

@@ -1,24 +1,21 @@
-"""Steps from one encoding to another that never leave the interval of costs.
+"""Mutation, crossover, neighbours and enumeration that never leave an interval of costs.
 
-All of them walk the graph from the start and take only options from which the end can still be
-reached inside; a decision is kept from a parent where it exists and fits. Cells `first` to `last`
-of the root's table are the interval.
+Each walks the graph from the root and takes only options from which an encoding inside the interval
+can still be finished. Decisions are inherited from a parent where they exist and are feasible. The
+interval is `first` to `last` units, see `FilledTable`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.errors import UserError
+from search.errors import UserError, shown
 from search.jobs import Option, Options
+from search.spaces.filled_table import FilledTable
 
-if TYPE_CHECKING:
-    from search.spaces.budget_table import BudgetTable
-
-# How far ahead in the parent's encoding a decision of the same kind is looked for.
+# How far ahead in the parent an option that is also offered here is looked for.
 _AHEAD = 8
 
 
@@ -27,73 +24,76 @@ class _Parent:
     """A parent's decisions, aligned with a walk that may be longer or shorter than it."""
 
     options: Options
-    seat: dict[int, int]
+    position: dict[int, int]  # by node on the parent's own walk
     next: int = 0
 
     @classmethod
-    def of(cls, table: "BudgetTable", options: Options) -> "_Parent":
+    def of(cls, table: FilledTable, options: Options) -> "_Parent":
         walked = table.graph.walk(options)
         return cls(options, {node: i for i, (node, _) in enumerate(walked)})
 
-    def advice(self, node: int, known: dict[Option, int]) -> int | None:
-        """Return the index of what the parent decided here, or would have; None for no opinion.
+    def inherited(self, node: int, index: dict[Option, int]) -> int | None:
+        """Return the index of the option to inherit at `node`, or None if there is none.
 
-        At a point that the parent passed, too, its decision there; else the next of its decisions
-        that is possible here.
+        At a node that the parent passed too, its decision there; elsewhere the next of its
+        decisions that is offered here.
         """
-        here = self.seat.get(node)
+        here = self.position.get(node)
         if here is None:
             ahead = range(self.next, min(self.next + _AHEAD, len(self.options)))
-            here = next((i for i in ahead if self.options[i] in known), None)
+            here = next((i for i in ahead if self.options[i] in index), None)
             if here is None:
                 return None
         self.next = here + 1
-        return known[self.options[here]]
+        return index[self.options[here]]
 
 
 _Choose = Callable[[int, list[int]], int]
 
 
 def _complete(
-    table: "BudgetTable",
-    found: list[Option],
+    table: FilledTable,
+    prefix: list[Option],
     node: int,
     spent: int,
     first: int,
     last: int,
     choose: _Choose,
 ) -> Options:
-    """Walk on from `node`, `spent` units in; `choose(node, possible indices)` decides."""
-    nodes, shifts = table.graph.nodes, table.layout.shifts
+    """Finish `prefix`, which ends at `node` with `spent` units.
+
+    `choose(node, feasible options)` returns the index of the option to take.
+    """
+    nodes, prices = table.graph.nodes, table.layout.prices
     while nodes[node].options:
-        possible = _possible(table, node, first - spent, last - spent)
-        pick = choose(node, possible)
-        found.append(nodes[node].options[pick])
-        spent += shifts[node][pick]
+        pick = choose(node, _feasible_options(table, node, first - spent, last - spent))
+        prefix.append(nodes[node].options[pick])
+        spent += prices[node][pick]
         node = nodes[node].children[pick]
-    return tuple(found)
+    return tuple(prefix)
 
 
-def _possible(table: "BudgetTable", node: int, first: int, last: int) -> list[int]:
-    ways = zip(table.graph.nodes[node].children, table.layout.shifts[node], strict=True)
-    return [i for i, (child, s) in enumerate(ways) if table.feasible(child, first - s, last - s)]
+def _feasible_options(table: FilledTable, node: int, first: int, last: int) -> list[int]:
+    edges = zip(table.graph.nodes[node].children, table.layout.prices[node], strict=True)
+    return [i for i, (child, p) in enumerate(edges) if table.feasible(child, first - p, last - p)]
 
 
-def _changes(
-    table: "BudgetTable", options: Options, first: int, last: int
+def _alternatives(
+    table: FilledTable, options: Options, first: int, last: int
 ) -> list[tuple[int, int, int, list[int]]]:
-    """List (position, node, units spent, other possible options) where one could decide anew."""
+    """Return (position, node, units spent, other feasible options) wherever there are others."""
     spent, found = 0, []
     for position, (node, pick) in enumerate(table.graph.walk(options)):
-        others = [i for i in _possible(table, node, first - spent, last - spent) if i != pick]
+        feasible = _feasible_options(table, node, first - spent, last - spent)
+        others = [i for i in feasible if i != pick]
         if others:
             found.append((position, node, spent, others))
-        spent += table.layout.shifts[node][pick]
+        spent += table.layout.prices[node][pick]
     return found
 
 
 def mutate(
-    table: "BudgetTable",
+    table: FilledTable,
     rng: np.random.Generator,
     options: Options,
     first: int,
@@ -101,30 +101,30 @@ def mutate(
     rate: float | None = None,
 ) -> Options:
     """See `BudgetTable.mutate`."""
-    changes = _changes(table, options, first, last)
-    if not changes:
-        raise _alone(table, options)
-    position, node, spent, others = changes[int(rng.integers(len(changes)))]
+    alternatives = _alternatives(table, options, first, last)
+    if not alternatives:
+        raise _no_other(table, options)
+    position, node, spent, others = alternatives[int(rng.integers(len(alternatives)))]
     pick = others[int(rng.integers(len(others)))]
     later = len(options) - position - 1
-    redo = 1 / max(later, 2) if rate is None else rate
+    redraw = 1 / max(later, 2) if rate is None else rate
     parent = _Parent.of(table, options)
     parent.next = position + 1
 
-    def choose(here: int, possible: list[int]) -> int:
-        advice = parent.advice(here, table.graph.nodes[here].index)
-        if len(possible) == 1 or (advice in possible and rng.random() >= redo):
-            return advice if advice in possible else possible[0]
-        return possible[int(rng.integers(len(possible)))]
+    def choose(here: int, feasible: list[int]) -> int:
+        wish = parent.inherited(here, table.graph.nodes[here].index)
+        if len(feasible) == 1 or (wish in feasible and rng.random() >= redraw):
+            return wish if wish in feasible else feasible[0]
+        return feasible[int(rng.integers(len(feasible)))]
 
-    found = [*options[:position], table.graph.nodes[node].options[pick]]
-    spent += table.layout.shifts[node][pick]
+    prefix = [*options[:position], table.graph.nodes[node].options[pick]]
+    spent += table.layout.prices[node][pick]
     child = table.graph.nodes[node].children[pick]
-    return _complete(table, found, child, spent, first, last, choose)
+    return _complete(table, prefix, child, spent, first, last, choose)
 
 
 def crossover(
-    table: "BudgetTable",
+    table: FilledTable,
     rng: np.random.Generator,
     one: Options,
     other: Options,
@@ -134,74 +134,77 @@ def crossover(
     """See `BudgetTable.crossover`."""
     parents = (_Parent.of(table, one), _Parent.of(table, other))
 
-    def choose(here: int, possible: list[int]) -> int:
+    def choose(here: int, feasible: list[int]) -> int:
         index = table.graph.nodes[here].index
-        advice = [parent.advice(here, index) for parent in parents]
+        wishes = [parent.inherited(here, index) for parent in parents]
         turn = int(rng.integers(2))
-        for wish in (advice[turn], advice[1 - turn]):
-            if wish in possible:
+        for wish in (wishes[turn], wishes[1 - turn]):
+            if wish in feasible:
                 return wish
-        return possible[int(rng.integers(len(possible)))]
+        return feasible[int(rng.integers(len(feasible)))]
 
     child = _complete(table, [], table.graph.root, 0, first, last, choose)
     if child in (one, other):
         child = mutate(table, rng, child, first, last)
     if child in (one, other):
-        # Only a space of next to nothing comes here: any third encoding will do.
+        # Only where hardly anything else is inside: any third encoding will do.
         thirds = [
             found for found in islice(encodings(table, first, last), 3) if found not in (one, other)
         ]
         if not thirds:
-            raise _alone(table, one)
+            raise _no_other(table, one)
         child = thirds[0]
     return child
 
 
-def neighbours(table: "BudgetTable", options: Options, first: int, last: int) -> Iterator[Options]:
+def neighbours(table: FilledTable, options: Options, first: int, last: int) -> Iterator[Options]:
     """See `BudgetTable.neighbours`."""
     seen = {options}
-    for position, node, spent, others in _changes(table, options, first, last):
+    for position, node, spent, others in _alternatives(table, options, first, last):
         for pick in others:
             parent = _Parent.of(table, options)
             parent.next = position + 1
-            found = [*options[:position], table.graph.nodes[node].options[pick]]
+            prefix = [*options[:position], table.graph.nodes[node].options[pick]]
             child = table.graph.nodes[node].children[pick]
-            shift = table.layout.shifts[node][pick]
-            listed = _complete(
-                table, found, child, spent + shift, first, last, _nearest(table, parent)
+            price = table.layout.prices[node][pick]
+            found = _complete(
+                table, prefix, child, spent + price, first, last, _nearest_price(table, parent)
             )
-            if listed not in seen:
-                seen.add(listed)
-                yield listed
+            if found not in seen:
+                seen.add(found)
+                yield found
 
 
-def _nearest(table: "BudgetTable", parent: _Parent) -> _Choose:
-    def choose(here: int, possible: Sequence[int]) -> int:
+def _nearest_price(table: FilledTable, parent: _Parent) -> _Choose:
+    """Inherit where that is feasible, otherwise take the option nearest in price."""
+
+    def choose(here: int, feasible: Sequence[int]) -> int:
         node = table.graph.nodes[here]
-        advice = parent.advice(here, node.index)
-        if advice is not None and advice in possible:
-            return advice
-        aim = 0 if advice is None else node.excess[advice]
-        return min(possible, key=lambda i: (abs(node.excess[i] - aim), i))
+        wish = parent.inherited(here, node.index)
+        if wish is not None and wish in feasible:
+            return wish
+        aim = 0 if wish is None else node.excess[wish]
+        return min(feasible, key=lambda i: (abs(node.excess[i] - aim), i))
 
     return choose
 
 
-def encodings(table: "BudgetTable", first: int, last: int) -> Iterator[Options]:
+def encodings(table: FilledTable, first: int, last: int) -> Iterator[Options]:
     """See `BudgetTable.encodings`."""
     stack: list[tuple[Options, int, int]] = [((), table.graph.root, 0)]
     while stack:
-        found, here, spent = stack.pop()
+        prefix, here, spent = stack.pop()
         node = table.graph.nodes[here]
         if not node.options:
-            yield found
-        for i in reversed(_possible(table, here, first - spent, last - spent)):
-            later = spent + table.layout.shifts[here][i]
-            stack.append(((*found, node.options[i]), node.children[i], later))
+            yield prefix
+        for i in reversed(_feasible_options(table, here, first - spent, last - spent)):
+            later = spent + table.layout.prices[here][i]
+            stack.append(((*prefix, node.options[i]), node.children[i], later))
 
 
-def _alone(table: "BudgetTable", options: Options) -> UserError:
+def _no_other(table: FilledTable, options: Options) -> UserError:
     return UserError(
-        f"no further architecture is inside the interval beside {' '.join(map(str, options))}"
-        f" ({table.cost(options)} multiplies); widen the budget"
+        "no further architecture is inside the interval beside"
+        f" {shown(' '.join(map(str, options)), 200)} ({table.graph.cost(options)} multiplies);"
+        " widen the budget"
     )

@@ -7,113 +7,117 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.jobs import Options
-from search.spaces.counts import Counts
+from search.spaces.filled_table import FilledTable
 from search.spaces.layout import TableLayout
 
-# Encodings drawn together, and numbers looked at together: small enough to stay in the cache.
+# Encodings drawn together, and numbers compared together: both small enough for the CPU's cache.
 _TOGETHER = 1 << 14
 _BATCH = 1 << 15
 
 
 class Sampler:
-    """Draws encodings of given costs from the filled tables of a layout."""
+    """Draws encodings of given costs from a filled table."""
 
-    def __init__(
-        self, layout: TableLayout, flat: Counts, offset: dict[int, int], root: int
-    ) -> None:
-        """Take the tables that `tabulate_counts` returns and the point where encodings start."""
-        self._layout, self._flat, self._root = layout, flat, root
-        self._longest = _most_hops(layout)
-        self._sizes = np.array([len(run) for run in layout.runs], np.int64)
+    def __init__(self, table: FilledTable) -> None:
+        layout, cells = table.layout, table.cells
+        self._layout, self._cells, self._root = layout, cells, table.graph.root
+        self._most_edges = _most_edges(layout)
+        self._sizes = np.array([len(path) for path in layout.paths], np.int64)
         self._starts = np.cumsum(self._sizes) - self._sizes
-        self._letters = np.array([*chain.from_iterable(layout.runs)], object)
-        self._places = {
-            point: (
-                np.array([offset[child] for child in ways.child.tolist()], np.int64)[:, None],
-                np.array([layout.length[c] for c in ways.child.tolist()], np.uint64)[:, None],
-                ways.shift[:, None],
-                ways.many[:, None].astype(flat.dtype),
+        self._options = np.array([*chain.from_iterable(layout.paths)], object)
+        # By tabled node, each [e, 1]: where the child's table begins and how long it is, price,
+        # number of paths.
+        self._columns = {
+            node: (
+                np.array([table.offset[child] for child in edges.child.tolist()], np.int64)[
+                    :, None
+                ],
+                np.array([layout.length[c] for c in edges.child.tolist()], np.uint64)[:, None],
+                edges.units[:, None],
+                edges.paths[:, None].astype(cells.dtype),
             )
-            for point, ways in layout.ways.items()
+            for node, edges in layout.edges.items()
         }
 
     def draw(self, rng: np.random.Generator, units: NDArray[np.int64]) -> Iterator[Options]:
-        """Draw one encoding for each entry of `units` (int64 [n]), uniform over those of that cost.
+        """Yield one encoding for each of `units` (int64 [n]), uniform over those of that cost.
 
-        Every encoding costs exactly its units. At each point a way is taken with the share that it
-        has of the encodings that end there exactly on cost; no differences are formed, so that rare
-        encodings keep their share. `units` must be costs that have encodings.
+        Each of `units` must be the cost of some encoding. At each node an edge is taken with the
+        share of the encodings that finish exactly on cost through it. Shares are never formed as
+        differences of sums, which would lose rare encodings to rounding.
         """
         for begin in range(0, len(units), _TOGETHER):
-            hops, taken = self._hops(rng, units[begin : begin + _TOGETHER].astype(np.int64))
-            yield from self._spelled(hops, taken)
+            edges, paths = self._walk(rng, units[begin : begin + _TOGETHER].astype(np.int64))
+            yield from self._joined(edges, paths)
 
-    def _spelled(self, hops: NDArray[np.int64], taken: NDArray[np.int64]) -> Iterator[Options]:
-        """Join the runs `taken`, [n, most], of which each encoding has the first `hops`, [n]."""
-        runs = taken[np.arange(taken.shape[1]) < hops[:, None]]
-        sizes = self._sizes[runs]
+    def _joined(self, edges: NDArray[np.int64], paths: NDArray[np.int64]) -> Iterator[Options]:
+        """Join the first `edges` [n] of each encoding's `paths` [n, most]."""
+        taken = paths[np.arange(paths.shape[1]) < edges[:, None]]
+        sizes = self._sizes[taken]
         ends = np.cumsum(sizes)
-        letters = np.repeat(self._starts[runs] - ends + sizes, sizes) + np.arange(sizes.sum())
+        index = np.repeat(self._starts[taken] - ends + sizes, sizes) + np.arange(sizes.sum())
         # Gathered at once and then cut: several times faster than joining tuples.
-        options = self._letters[letters].tolist()
-        cuts = np.concatenate([[0], ends])[np.concatenate([[0], np.cumsum(hops)])].tolist()
+        options = self._options[index].tolist()
+        cuts = np.concatenate([[0], ends])[np.concatenate([[0], np.cumsum(edges)])].tolist()
         for begin, end in pairwise(cuts):
             yield tuple(options[begin:end])
 
-    def _hops(
+    def _walk(
         self, rng: np.random.Generator, rest: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return how many runs of options each encoding has, [n], and which, [n, most]."""
-        hops = np.zeros(len(rest), np.int64)
-        found = np.zeros((len(rest), self._longest), np.int64)
+        """Return the number of edges that each encoding takes [n], and their paths [n, most].
+
+        `rest` [n], the units left to spend, is used up.
+        """
+        steps = np.zeros(len(rest), np.int64)
+        paths = np.zeros((len(rest), self._most_edges), np.int64)
         waiting = {self._root: [np.arange(len(rest))]}
         while waiting:
-            # Children have smaller numbers than parents: the largest has all its encodings
-            # together.
-            point = max(waiting)
-            here = waiting.pop(point)
-            ways = self._layout.ways[point]
-            if not len(ways.child):
+            # Children have smaller numbers than parents, so no other waiting node leads here.
+            node = max(waiting)
+            here = waiting.pop(node)
+            edges = self._layout.edges[node]
+            if not len(edges.child):
                 continue
             members = here[0] if len(here) == 1 else np.concatenate(here)
             taken = np.empty(len(members), np.int64)
-            step = max(1, _BATCH // len(ways.child))
+            step = max(1, _BATCH // len(edges.child))
             for begin in range(0, len(members), step):
                 part = slice(begin, begin + step)
-                taken[part] = self._take(point, rest[members[part]], rng)
-            rest[members] -= ways.shift[taken]
-            which = (rng.random(len(members)) * ways.many[taken]).astype(np.int64)
-            found[members, hops[members]] = ways.first[taken] + which
-            hops[members] += 1
-            _send(members, ways.child[taken], waiting)
-        return hops, found
+                taken[part] = self._take(node, rest[members[part]], rng)
+            rest[members] -= edges.units[taken]
+            which = (rng.random(len(members)) * edges.paths[taken]).astype(np.int64)
+            paths[members, steps[members]] = edges.first_path[taken] + which
+            steps[members] += 1
+            _send(members, edges.child[taken], waiting)
+        return steps, paths
 
     def _take(
-        self, point: int, rest: NDArray[np.int64], rng: np.random.Generator
+        self, node: int, rest: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """Return for each remaining cost, int64 [n], the group of ways taken."""
-        starts, sizes, shift, many = self._places[point]
-        cells = rest - shift
-        # As unsigned numbers, costs below zero are beyond every table, too. Cell 0 is zero: the
-        # place of all costs that a point does not have.
+        """Return the edge taken for each remaining cost, int64 [n]."""
+        starts, sizes, price, paths = self._columns[node]
+        cells = rest - price
+        # As unsigned numbers, negative costs too are beyond every table. Cell 0 is zero and stands
+        # for every cost that a node does not have.
         held = cells.view(np.uint64) < sizes
         cells += starts
         cells *= held
-        reach = self._flat[cells]
-        reach *= many
+        reach = self._cells[cells]
+        reach *= paths
         np.cumsum(reach, axis=0, out=reach)
         total = reach[-1]
-        # Rounding up to the total would choose a last group that may have no encodings.
+        # A product rounded up to the total would choose a last edge that may have no encodings.
         aim = np.minimum(rng.random(len(rest)) * total, np.nextafter(total, 0))
         taken: NDArray[np.int64] = (reach <= aim).sum(axis=0)
         return taken
 
 
-def _most_hops(layout: TableLayout) -> int:
+def _most_edges(layout: TableLayout) -> int:
     found: dict[int, int] = {}
-    for point in sorted(layout.length):
-        children = layout.ways[point].child.tolist()
-        found[point] = max((1 + found[child] for child in children), default=0)
+    for node in sorted(layout.length):
+        children = layout.edges[node].child.tolist()
+        found[node] = max((1 + found[child] for child in children), default=0)
     return max(found.values())
 
 
@@ -122,6 +126,7 @@ def _send(
     children: NDArray[np.int64],
     waiting: dict[int, list[NDArray[np.int64]]],
 ) -> None:
+    """Group `members` [n] by the node that each goes on at."""
     order = np.argsort(children, kind="stable")
     cuts = np.flatnonzero(np.diff(children[order])) + 1
     for part in np.split(order, cuts):

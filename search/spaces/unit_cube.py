@@ -1,127 +1,130 @@
 """Points of the unit cube as encodings inside an interval of costs, and back."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.errors import UserError
+from search.errors import UserError, shown
 from search.jobs import Option, Options
 from search.spaces.chain import not_of_chain
 from search.spaces.counts import Counts
-
-if TYPE_CHECKING:
-    from search.spaces.budget_table import BudgetTable
+from search.spaces.filled_table import FilledTable
 
 _BLOCK = 1024
-# Share that every possible option keeps: far below what sampling could notice, far above the
-# spacing of floating-point numbers, so that even the rarest encoding has points of its own.
-_LEAST = 2.0**-40
+# The least share of [0, 1) that every feasible option keeps: too small for sampling to notice, yet
+# far above the spacing of floating-point numbers, so that even the rarest encoding has points.
+_LEAST_SHARE = 2.0**-40
 
 
-class BlockSums:
-    """Sums of a table's counts over ranges of cells, without ever forming a difference."""
+class PathWeights:
+    """How many encodings inside an interval begin with each path out of a tabled node.
 
-    def __init__(self, table: "BudgetTable") -> None:
+    Long ranges of cells are summed in blocks, which are computed once. Sums are never formed as
+    differences of prefix sums, which would lose small counts to rounding.
+    """
+
+    def __init__(self, table: FilledTable) -> None:
         self._table = table
-        self._sums: dict[int, Counts] = {}
-        self._spelled: dict[int, NDArray[np.int64]] = {}
+        self._block_sums: dict[int, Counts] = {}
+        self._choices: dict[int, NDArray[np.int64]] = {}
 
-    def spelled(self, point: int) -> NDArray[np.int64]:
-        """Return the index of each option of each run out of a point, [runs, longest run]."""
-        if point not in self._spelled:
+    def choices(self, node: int) -> NDArray[np.int64]:
+        """Return the paths out of a tabled node as indices of options [paths, longest path]."""
+        if node not in self._choices:
             graph, layout = self._table.graph, self._table.layout
-            ways = layout.ways[point]
-            begin, count = int(ways.first[0]), int(ways.many.sum())
-            runs = layout.runs[begin : begin + count]
-            found = np.zeros((count, max(map(len, runs))), np.int64)
-            for row, run in enumerate(runs):
-                here = point
-                for depth, option in enumerate(run):
-                    node = graph.nodes[here]
-                    found[row, depth] = node.index[option]
-                    here = node.children[node.index[option]]
-            self._spelled[point] = found
-        return self._spelled[point]
+            edges = layout.edges[node]
+            begin, count = int(edges.first_path[0]), int(edges.paths.sum())
+            paths = layout.paths[begin : begin + count]
+            found = np.zeros((count, max(map(len, paths))), np.int64)
+            for row, path in enumerate(paths):
+                here = node
+                for depth, option in enumerate(path):
+                    passed = graph.nodes[here]
+                    found[row, depth] = passed.index[option]
+                    here = passed.children[passed.index[option]]
+            self._choices[node] = found
+        return self._choices[node]
 
-    def ways(self, point: int, first: int, last: int) -> Counts:
-        """Return for each run out of a point how many encodings inside begin with it, [runs]."""
-        ways = self._table.layout.ways[point]
-        # Runs that end the encoding there need no sums; a user's table of costs has thousands.
-        weights = ((ways.child == 0) & (first <= ways.shift) & (ways.shift <= last)).astype(
-            self._table.flat.dtype
+    def weights(self, node: int, first: int, last: int) -> Counts:
+        """Return the number of encodings inside that begin with each path out of `node` [paths]."""
+        edges = self._table.layout.edges[node]
+        # Paths that end the encoding need no sums, and a user's table of costs has thousands.
+        weights = ((edges.child == 0) & (first <= edges.units) & (edges.units <= last)).astype(
+            self._table.cells.dtype
         )
-        for group in np.flatnonzero(ways.child).tolist():
-            shift = int(ways.shift[group])
-            weights[group] = self.between(int(ways.child[group]), first - shift, last - shift)
-        return np.repeat(weights, ways.many)
+        for edge in np.flatnonzero(edges.child).tolist():
+            price = int(edges.units[edge])
+            weights[edge] = self._sum(int(edges.child[edge]), first - price, last - price)
+        return np.repeat(weights, edges.paths)
 
-    def between(self, point: int, first: int, last: int) -> float:
-        """Return the number of ways from a tabled point to the end at `first` to `last` units."""
-        counts = self._table.table(point)
+    def _sum(self, node: int, first: int, last: int) -> float:
+        """Return the sum of a tabled node's counts from `first` to `last` units."""
+        counts = self._table.counts(node)
         first, last = max(first, 0), min(last, len(counts) - 1)
         if last < first:
             return 0.0
         begin, end = -(-first // _BLOCK), (last + 1) // _BLOCK
         if end - begin < 4:
             return counts[first : last + 1].sum()  # type: ignore[no-any-return]
-        if point not in self._sums:
+        if node not in self._block_sums:
             whole = counts[: len(counts) // _BLOCK * _BLOCK]
-            self._sums[point] = whole.reshape(-1, _BLOCK).sum(axis=1)
+            self._block_sums[node] = whole.reshape(-1, _BLOCK).sum(axis=1)
         edges = counts[first : begin * _BLOCK].sum() + counts[end * _BLOCK : last + 1].sum()
-        return edges + self._sums[point][begin:end].sum()  # type: ignore[no-any-return]
+        return edges + self._block_sums[node][begin:end].sum()  # type: ignore[no-any-return]
 
 
 class _Walk:
-    """A way through the graph that knows the share of each next option inside the interval."""
+    """A walk through the graph that knows each option's share of the encodings inside."""
 
-    def __init__(self, table: "BudgetTable", sums: BlockSums, first: int, last: int) -> None:
-        self._table, self._sums = table, sums
-        self.first, self.last = first, last
+    def __init__(self, table: FilledTable, weights: PathWeights, first: int, last: int) -> None:
+        self._table, self._path_weights = table, weights
+        self._first, self._last = first, last
         self.node = table.graph.root
         self._enter()
 
     def _enter(self) -> None:
+        """Start on the paths out of the tabled node that was reached."""
         self._depth = 0
         if self._table.graph.nodes[self.node].options:
-            self._spelled = self._sums.spelled(self.node)
-            self._weights = self._sums.ways(self.node, self.first, self.last)
+            self._choices = self._path_weights.choices(self.node)
+            self._weights = self._path_weights.weights(self.node, self._first, self._last)
 
     def bounds(self) -> list[float]:
         """Return the ends of the options' shares of [0, 1), one more than there are options."""
         options = len(self._table.graph.nodes[self.node].options)
-        # Scaled first, because a bin holds only what a double does.
+        # Scaled first: counts may be long doubles, which bincount takes for doubles.
         scaled = (self._weights / self._weights.max()).astype(np.float64)
-        scaled = np.where(self._weights > 0, scaled.clip(_LEAST**2), 0)
-        weights = np.bincount(self._spelled[:, self._depth], scaled, options)
-        shares = np.where(weights > 0, np.maximum(weights / weights.sum(), _LEAST), 0)
+        scaled = np.where(self._weights > 0, scaled.clip(_LEAST_SHARE**2), 0)
+        weights = np.bincount(self._choices[:, self._depth], scaled, options)
+        shares = np.where(weights > 0, np.maximum(weights / weights.sum(), _LEAST_SHARE), 0)
         ends = np.cumsum(shares)
         return [0.0, *(ends / ends[-1]).tolist()]
 
     def take(self, pick: int) -> None:
-        """Go on with option number `pick`."""
+        """Take option number `pick`."""
         graph, layout = self._table.graph, self._table.layout
-        shift = layout.shifts[self.node][pick]
-        kept = self._spelled[:, self._depth] == pick
-        self._spelled, self._weights = self._spelled[kept], self._weights[kept]
+        price = layout.prices[self.node][pick]
+        kept = self._choices[:, self._depth] == pick
+        self._choices, self._weights = self._choices[kept], self._weights[kept]
         self.node = graph.nodes[self.node].children[pick]
-        self.first, self.last = self.first - shift, self.last - shift
+        self._first, self._last = self._first - price, self._last - price
         self._depth += 1
         if self.node in layout.length:
             self._enter()
 
 
 def decode(
-    table: "BudgetTable", sums: BlockSums, point: Sequence[float], first: int, last: int
+    table: FilledTable, weights: PathWeights, point: Sequence[float], first: int, last: int
 ) -> Options:
-    """Return the encoding inside cells `first` to `last` that `point` stands for."""
-    if len(point) != table.dimension or not all(0 <= u < 1 for u in point):
+    """See `BudgetTable.decode`."""
+    dimension = table.graph.longest
+    if len(point) != dimension or not all(0 <= u < 1 for u in point):
         raise UserError(
             f"a point of {len(point)} coordinates cannot be decoded; it must have"
-            f" {table.dimension}, each from 0 to below 1"
+            f" {dimension}, each from 0 to below 1"
         )
-    walk = _Walk(table, sums, first, last)
+    walk = _Walk(table, weights, first, last)
     found: list[Option] = []
     while options := table.graph.nodes[walk.node].options:
         bounds = walk.bounds()
@@ -133,10 +136,10 @@ def decode(
 
 
 def encode(
-    table: "BudgetTable", sums: BlockSums, options: Options, first: int, last: int
+    table: FilledTable, weights: PathWeights, options: Options, first: int, last: int
 ) -> tuple[float, ...]:
-    """Return the middle of the box of points that decode to `options`."""
-    walk = _Walk(table, sums, first, last)
+    """See `BudgetTable.encode`."""
+    walk = _Walk(table, weights, first, last)
     found: list[float] = []
     for position, (node, pick) in enumerate(table.graph.walk(options)):
         if walk.node != node:
@@ -144,9 +147,10 @@ def encode(
         bounds = walk.bounds()
         if bounds[pick] == bounds[pick + 1]:
             raise UserError(
-                f"the encoding {' '.join(map(str, options))} costs {table.cost(options)}"
-                " multiplies, which is not inside the interval; encode it with one that holds it"
+                f"the encoding {shown(' '.join(map(str, options)), 200)} costs"
+                f" {table.graph.cost(options)} multiplies, which is not inside the interval;"
+                " encode it with one that holds it"
             )
         found.append((bounds[pick] + bounds[pick + 1]) / 2)
         walk.take(pick)
-    return (*found, *[0.5] * (table.dimension - len(found)))
+    return (*found, *[0.5] * (table.graph.longest - len(found)))

@@ -1,4 +1,4 @@
-"""Strategies: what proposes the next job, one file each, all inside the budget by construction."""
+"""Search strategies, one file each; all propose inside the budget only."""
 
 from typing import TYPE_CHECKING
 

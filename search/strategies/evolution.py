@@ -1,4 +1,4 @@
-"""Evolution with Pareto parents that age."""
+"""Ageing evolution with parents from the Pareto front."""
 
 from collections import deque
 
@@ -9,23 +9,24 @@ from search.strategies.history import History, Observation, Problem
 from search.strategies.log_cost import LogCostLevels
 
 POPULATION = 32
-_CROSSED = 0.5
-# Children that were known already before any unknown encoding will do.
+_CROSSOVER = 0.5
+# Known children in a row after which any unknown encoding is proposed.
 _TRIES = 8
 
 
 class Evolution:
-    """Ageing evolution (arXiv:1802.01548) for a front: parents are the living's non-dominated.
+    """Ageing evolution (arXiv:1802.01548) for two objectives.
 
-    The newest `population` results live; the first ones are spread over the costs. A child is a
-    mutation of a parent, or of a cross of two, inside the budget.
+    The population is the newest `population` results; it starts with encodings that cover the
+    log-cost evenly. Parents are its non-dominated members. A child is a mutation, inside the
+    budget, of a parent or of two parents' crossover.
     """
 
     def __init__(self, problem: Problem, population: int | None = None) -> None:
         self._history = History(problem)
         self._levels = LogCostLevels(self._history, problem.generator(0))
         self._rng = problem.generator(3)
-        self._living: deque[Observation] = deque(
+        self._population: deque[Observation] = deque(
             maxlen=POPULATION if population is None else population
         )
         self._asked = 0
@@ -39,13 +40,13 @@ class Evolution:
                 return job
 
     def tell(self, job: Job, result: Result) -> None:
-        """Let a result live in the place of the oldest; a failed one is never born."""
-        trial = self._history.tell(job, result)
-        if trial is not None:
-            self._living.append(trial)
+        """Add a result in place of the oldest; failed results never join the population."""
+        observation = self._history.tell(job, result)
+        if observation is not None:
+            self._population.append(observation)
 
     def _propose(self) -> Options:
-        if self._asked < (self._living.maxlen or 0) // 2 or not self._living:
+        if self._asked < (self._population.maxlen or 0) // 2 or not self._population:
             return self._levels.propose()
         parents = self._parents()
         for _ in range(_TRIES):
@@ -55,13 +56,13 @@ class Evolution:
         return self._history.leftover(self._rng)
 
     def _parents(self) -> list[Options]:
-        """Return the living's first front, and its second where the first is short."""
-        living = list(self._living)
+        """Return the population's first front, and further ones while there are under four."""
+        rest = list(self._population)
         parents: list[Options] = []
-        while living and len(parents) < 4:
-            best = front([(trial.cost, trial.accuracy) for trial in living])
-            parents += [living[i].options for i in best]
-            living = [trial for i, trial in enumerate(living) if i not in set(best)]
+        while rest and len(parents) < 4:
+            best = front([(member.cost, member.accuracy) for member in rest])
+            parents += [rest[i].options for i in best]
+            rest = [member for i, member in enumerate(rest) if i not in set(best)]
         return parents
 
     def _child(self, parents: list[Options]) -> Options | None:
@@ -69,9 +70,9 @@ class Evolution:
         picks = self._rng.integers(len(parents), size=2)
         one, other = (parents[int(i)] for i in picks)
         try:
-            if one != other and self._rng.random() < _CROSSED:
+            if one != other and self._rng.random() < _CROSSOVER:
                 one = table.crossover(self._rng, one, other, *interval)
             return table.mutate(self._rng, one, *interval)
         except UserError:
-            # Nothing else is inside the budget.
+            # The parents are all there is inside the budget.
             return None

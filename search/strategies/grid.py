@@ -1,10 +1,10 @@
-"""Every list, for spaces small enough to try them all."""
+"""Exhaustive search of small spaces."""
 
 from search.errors import UserError
 from search.jobs import Job, Result
 from search.strategies.history import History, Problem
 
-# More would be listed for as long as anyone waits, and a part of them is one corner of the space.
+# More would never be finished, and the first ones are all from one corner of the space.
 LIMIT = 100_000
 
 
@@ -16,7 +16,7 @@ class Grid:
 
     def __init__(self, problem: Problem) -> None:
         self._history = History(problem)
-        # Asked for first: an interval without encodings is an error now, not later.
+        # An interval without encodings is an error now, not at the first ask.
         problem.table.inside(*problem.interval)
         many = problem.table.count(*problem.interval)
         if many > LIMIT:
@@ -24,16 +24,16 @@ class Grid:
                 f"strategy=grid would enumerate {many:,} architectures, and stops at {LIMIT:,};"
                 " lower the budget, restrict the space, or choose strategy=surrogate"
             )
-        self._lists = problem.table.encodings(*problem.interval)
+        self._encodings = problem.table.encodings(*problem.interval)
 
     def ask(self) -> Job:
         """Return the next job; raises `Exhausted` when none is left."""
-        for options in self._lists:
+        for options in self._encodings:
             job = self._history.claim(options)
             if job is not None:
                 return job
         raise self._history.exhausted()
 
     def tell(self, job: Job, result: Result) -> None:
-        """Remember the list, so that it is not proposed again."""
+        """Remember the encoding, so that it is not proposed again."""
         self._history.tell(job, result)

@@ -15,7 +15,7 @@ from search.strategies.surrogate.acquisition import (
     hypervolume_improvement,
     negative_log_error,
 )
-from search.strategies.surrogate.encoding import Matrix
+from search.strategies.surrogate.arrays import FloatArray
 
 RUNGS, REDUCTION = 3, 3
 # Candidates that go on unconditionally, and those that begin short at all.
@@ -135,7 +135,7 @@ class Halving:
         pick = int(np.argmax(gains))
         return waiting[pick].options if sure or gains[pick] > 0 else None
 
-    def _share(self, trials: list[Observation]) -> Matrix:
+    def _share(self, trials: list[Observation]) -> FloatArray:
         """Return log-costs as shares of the budget's log-interval."""
         low, high = (math.log(max(1, cost)) for cost in self._ends)
         costs = np.array([max(1, trial.cost) for trial in trials], np.float64)

@@ -1,4 +1,4 @@
-"""Multi-objective local search from an even start."""
+"""Multi-objective local search."""
 
 from collections.abc import Iterator
 
@@ -10,10 +10,10 @@ START = 10
 
 
 class LocalSearch:
-    """Tries the neighbours of the non-dominated results (arXiv:2004.08996, with a front).
+    """Evaluates neighbours of the front's members (arXiv:2004.08996, for two objectives).
 
-    After `start` encodings at even levels of log-cost, members of the front take turns, those with
-    the fewest neighbours tried so far first; each turn tries one neighbour, in random order.
+    After `start` encodings that cover the log-cost evenly, the member of the front with the fewest
+    turns so far is next; a turn proposes one of its unknown neighbours, in random order.
     """
 
     def __init__(self, problem: Problem, start: int | None = None) -> None:
@@ -21,7 +21,7 @@ class LocalSearch:
         self._levels = LogCostLevels(self._history, problem.generator(0))
         self._rng = problem.generator(4)
         self._start = START if start is None else start
-        self._around: dict[Options, Iterator[Options]] = {}
+        self._neighbours_left: dict[Options, Iterator[Options]] = {}
         self._turns: dict[Options, int] = {}
         self._asked = 0
 
@@ -35,23 +35,23 @@ class LocalSearch:
                 return job
 
     def tell(self, job: Job, result: Result) -> None:
-        """Learn a result; a failed one is never searched around."""
+        """Learn a result; neighbours of failed ones are not tried for their sake."""
         self._history.tell(job, result)
 
     def _near(self) -> Options:
-        members = [trial.options for trial in self._history.front()]
-        for centre in sorted(members, key=lambda options: self._turns.get(options, 0)):
-            self._turns[centre] = self._turns.get(centre, 0) + 1
-            for options in self._neighbours(centre):
+        members = [member.options for member in self._history.front()]
+        for member in sorted(members, key=lambda options: self._turns.get(options, 0)):
+            self._turns[member] = self._turns.get(member, 0) + 1
+            for options in self._neighbours(member):
                 if options not in self._history.known:
                     return options
-        # The front is a local optimum: go on at even levels.
+        # The front is a local optimum.
         return self._levels.propose()
 
-    def _neighbours(self, centre: Options) -> Iterator[Options]:
-        if centre not in self._around:
+    def _neighbours(self, member: Options) -> Iterator[Options]:
+        if member not in self._neighbours_left:
             problem = self._history.problem
-            found = list(problem.table.neighbours(centre, *problem.interval))
+            found = list(problem.table.neighbours(member, *problem.interval))
             order = self._rng.permutation(len(found))
-            self._around[centre] = iter([found[i] for i in order])
-        return self._around[centre]
+            self._neighbours_left[member] = iter([found[i] for i in order])
+        return self._neighbours_left[member]

@@ -1,4 +1,4 @@
-"""Optuna's samplers, held inside the budget by decoding their points."""
+"""Optuna's samplers, kept inside the budget: points of the unit cube are decoded."""
 
 import math
 from typing import TYPE_CHECKING
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import Trial
 
-# Proposals known already, whose results Optuna is told again, before an encoding at an even level.
+# Known encodings in a row after which one is proposed without Optuna.
 _TRIES = 4
 _LARGEST_SEED = 2**32
 _BELOW_ONE = math.nextafter(1.0, 0.0)
 
 
 class Optuna:
-    """Lets Optuna's multi-objective TPE or NSGA-II choose among encodings inside the budget.
+    """Optuna's multi-objective TPE or NSGA-II over the encodings inside the budget.
 
-    Its point in the unit cube says how much to spend, evenly in log-cost, and then decodes to a
-    list that costs at most that. The two objectives are log-cost and accuracy.
+    Its parameters are uniform in [0, 1]. The first sets a budget, uniform in log-cost; the others
+    decode to an encoding within it, see `BudgetTable.decode`. Objectives: log-cost, accuracy.
     """
 
     def __init__(self, problem: Problem, sampler: str | None = None) -> None:
@@ -33,7 +33,7 @@ class Optuna:
                 "strategy=optuna needs Optuna, which is not installed; pip install"
                 " 'convbudget[optuna]', or choose strategy=surrogate"
             ) from None
-        # It would announce the study and each trial on stderr.
+        # Otherwise it logs the study and each trial to stderr.
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._failed = optuna.trial.TrialState.FAIL
         self._problem = problem
@@ -57,7 +57,7 @@ class Optuna:
             if job is not None:
                 self._waiting[options] = trial
                 return job
-            # Known already: Optuna learns the result again, or that there is none.
+            # Known already: Optuna is told its result again, or that it failed.
             self._close(trial, self._values.get(options))
         while True:
             job = self._history.claim(self._levels.propose())
@@ -65,7 +65,7 @@ class Optuna:
                 return job
 
     def tell(self, job: Job, result: Result) -> None:
-        """Hand a result to Optuna; a failed one as failed."""
+        """Tell Optuna a result; a failure as a failed trial."""
         told = self._history.tell(job, result)
         trial = self._waiting.pop(job.options, None)
         if told is not None:
@@ -81,9 +81,9 @@ class Optuna:
 
     def _decode(self, trial: "Trial") -> Options:
         table, (low, high) = self._problem.table, self._problem.interval
-        # Just below 1, which is where the cube ends.
+        # Optuna includes 1, the unit cube does not.
         share, *point = (
             min(trial.suggest_float(f"u{i}", 0.0, 1.0), _BELOW_ONE)
             for i in range(table.dimension + 1)
         )
-        return table.decode(point, low, min(high, self._levels.reach(share)))
+        return table.decode(point, low, min(high, self._levels.budget_at(share)))

@@ -1,4 +1,4 @@
-"""Random search that covers the costs evenly."""
+"""Random search, stratified by log-cost."""
 
 from search.jobs import Job, Result
 from search.strategies.history import History, Problem
@@ -6,7 +6,7 @@ from search.strategies.log_cost import LogCostLevels
 
 
 class Random:
-    """Proposes encodings at random, at levels of log-cost that are covered evenly at any time."""
+    """Proposes random encodings whose log-costs cover the budget evenly at any time."""
 
     def __init__(self, problem: Problem) -> None:
         self._history = History(problem)
@@ -20,5 +20,5 @@ class Random:
                 return job
 
     def tell(self, job: Job, result: Result) -> None:
-        """Remember the list, so that it is not proposed again."""
+        """Remember the encoding, so that it is not proposed again."""
         self._history.tell(job, result)

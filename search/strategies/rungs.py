@@ -1,10 +1,10 @@
-"""The arithmetic of successive halving: integers only, since a logarithm of 243 = 3^5 is not 5."""
+"""The arithmetic of successive halving, in integers: log(243) / log(3) is below 5 in floats."""
 
 from search.errors import UserError
 
 
 def most_rungs(epochs: int, reduction: int) -> int:
-    """Return how many rungs `epochs` allow, each `reduction` times as long as the one before."""
+    """Return the number of rungs that fit `epochs`, each `reduction` times the one before."""
     rungs = 1
     while reduction**rungs <= epochs:
         rungs += 1
@@ -12,14 +12,14 @@ def most_rungs(epochs: int, reduction: int) -> int:
 
 
 def lengths(epochs: int, rungs: int, reduction: int) -> tuple[int, ...]:
-    """Return the epochs of each rung, rising, the last `epochs` itself.
+    """Return the epochs of each rung, ascending, the last `epochs` itself.
 
-    Raises `UserError` where the shortest would have none.
+    Raises `UserError` if the first would have none.
     """
     least = reduction ** (rungs - 1)
     if epochs < least:
         fewer = most_rungs(epochs, reduction)
-        # One rung is no halving, and refused by its configuration.
+        # Halving needs two rungs, and its configuration refuses fewer.
         instead = f"strategy.rungs={fewer}" if fewer > 1 else "another strategy"
         raise UserError(
             f"epochs={epochs} are too few for strategy.rungs={rungs} with"
@@ -30,8 +30,8 @@ def lengths(epochs: int, rungs: int, reduction: int) -> tuple[int, ...]:
 
 
 def promotions(finished: int, reduction: int, head: int) -> int:
-    """Return how many of `finished` results of a rung may go on: one of `reduction`, rounded down.
+    """Return how many of a rung's `finished` results to promote: a share of 1 / `reduction`.
 
-    The first `head` results all may: until there are some at full length, there is no front.
+    The first `head` are all promoted, because there is no front until some reach full length.
     """
     return min(finished, head) + max(0, finished - head) // reduction

@@ -101,8 +101,8 @@ def figures(name: str) -> dict[str, float | int | bool]:
 
 def budget_for(whole: BudgetTable, fraction: float) -> int:
     """The cost under which so much of the whole space lies."""
-    reach = np.cumsum(whole.many)
-    units = int(whole.held[np.searchsorted(reach, fraction * reach[-1])])
+    reach = np.cumsum(whole.filled.root_counts)
+    units = int(whole.filled.root_costs[np.searchsorted(reach, fraction * reach[-1])])
     return whole.graph.cheapest + units * whole.layout.unit
 
 

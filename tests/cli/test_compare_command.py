@@ -1,33 +1,14 @@
 """`convbudget compare` from the command line, over searches of a small space by formula."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from chains import Product
 
 from search.__main__ import main
 from search.api import run
-from search.jobs import Job, Option, Options
-
-
-class Digits:
-    """Four digits of 1..4; the price is their product in thousands."""
-
-    def start(self) -> int:
-        return 1000
-
-    def options(self, position: int, state: int) -> Sequence[int]:
-        return (1, 2, 3, 4) if position < 4 else ()
-
-    def step(self, position: int, state: int, option: Option) -> tuple[int, int]:
-        return state * int(option), 0
-
-    def finish(self, state: int) -> int:
-        return state
-
-    def value(self, options: Options) -> list[int]:
-        return [int(option) for option in options]
+from search.jobs import Job
 
 
 def accuracy(job: Job) -> float:
@@ -42,7 +23,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         for seed in (0, 1):
             path = folder / f"{strategy}-{seed}"
             run(
-                space=Digits(),
+                space=Product(1000, (1, 2, 3, 4), 4),
                 budget="200k",
                 evaluator=accuracy,
                 strategy=strategy,

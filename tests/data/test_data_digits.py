@@ -123,15 +123,12 @@ def test_slices_that_hold_too_little(warm: Path, config: DataConfig, message: st
         open_dataset(config, seed=0)
 
 
-def test_warm_opening_needs_no_tfds_and_is_quick(warm: Path) -> None:
+def test_warm_opening_needs_no_tfds(warm: Path) -> None:
     open_dataset(DataConfig(), seed=0)
     process = run()
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert output.splitlines()[1] == "[]"
-    start = time.perf_counter()
-    open_dataset(DataConfig(), seed=0)
-    assert time.perf_counter() - start < 1
 
 
 def test_two_at_once_are_quiet_and_agree(cache: Path) -> None:

@@ -5,38 +5,22 @@ import errno
 import math
 import os
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chains import numbers
 
 from search.errors import Interrupted, UserError
 from search.executors.local import LocalExecutor, evaluate
-from search.jobs import Exhausted, Infeasible, Job, Options, Result, failed
+from search.jobs import Exhausted, Infeasible, Job, Result, failed
 from search.runner.loop import Rules, Runner
 from search.study.study import Study, StudyInfo
 from search.study.tables import export
 from search.study.trials import Trial
 
-
-class Digits:
-    """Three digits of 0..3; the price is their sum plus one."""
-
-    def start(self) -> int:
-        return 0
-
-    def options(self, position: int, state: int) -> Sequence[int]:
-        return range(4) if position < 3 else ()
-
-    def step(self, position: int, state: int, option: int) -> tuple[int, int]:
-        return state, option
-
-    def finish(self, state: int) -> int:
-        return 1
-
-    def value(self, options: Options) -> list[int]:
-        return [int(option) for option in options]
+# Three digits of 0 to 3; the price is their sum plus one.
+CHAIN = numbers(3, 3, end=1)
 
 
 class Learner:
@@ -75,7 +59,7 @@ def search(
 ) -> tuple[list[Trial], str]:
     learner = learner or Learner()
     with Study.open(folder, {"ahead": ahead}, FACTS) as study:
-        runner = Runner(study, Digits(), learner, LocalExecutor(evaluator), rules)  # type: ignore[arg-type]
+        runner = Runner(study, CHAIN, learner, LocalExecutor(evaluator), rules)  # type: ignore[arg-type]
         ended = runner.run()
         trials = study.trials()
         export(study, trials)
@@ -323,7 +307,7 @@ def test_an_interrupt_that_a_callback_swallowed_still_ends_the_search() -> None:
 
     with Study.open(None, {}, FACTS) as study:
         ended = Runner(
-            study, Digits(), Learner(), LocalExecutor(swallow), Rules(0, 10, trials=9)
+            study, CHAIN, Learner(), LocalExecutor(swallow), Rules(0, 10, trials=9)
         ).run()
         assert (ended.reason, ended.signal) == ("interrupted", signal.SIGTERM)
         assert len(study.trials()) == 1
@@ -334,7 +318,7 @@ def test_ended_says_what_the_user_must_know() -> None:
         raise KeyboardInterrupt
 
     with Study.open(None, {}, FACTS) as study:
-        ended = Runner(study, Digits(), Learner(), LocalExecutor(stop), Rules(0, 10)).run()
+        ended = Runner(study, CHAIN, Learner(), LocalExecutor(stop), Rules(0, 10)).run()
     with pytest.raises(Interrupted, match="same command goes on"):
         ended.check(0)
 

@@ -6,38 +6,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from chains import numbers
 
 import search
 from search.config.strategy import StrategyConfig
 from search.errors import UserError
-from search.jobs import Exhausted, Job, Options, Result
+from search.jobs import Exhausted, Job, Result
 from search.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 
 
-class Table:
-    """Four choices of 0..4; the price is ten to begin with and their sum."""
-
-    def start(self) -> int:
-        return 0
-
-    def options(self, position: int, state: int) -> Sequence[int]:
-        return range(5) if position < 4 else ()
-
-    def step(self, position: int, state: int, option: int) -> tuple[int, int]:
-        return 0, option
-
-    def finish(self, state: int) -> int:
-        return 10
-
-    def value(self, options: Options) -> list[int]:
-        return [int(option) for option in options]
+# Four choices of 0 to 4; the price is ten and their sum.
+CHAIN = numbers(4, 4, end=10)
 
 
 def looked_up(job: Job) -> float:
@@ -51,7 +36,7 @@ def slow(job: Job) -> float:
 
 
 def test_a_table_is_searched_in_memory() -> None:
-    found = search.run(space=Table(), budget=20, evaluator=looked_up, trials=30, strategy="random")
+    found = search.run(space=CHAIN, budget=20, evaluator=looked_up, trials=30, strategy="random")
     assert found.reason == "trials"
     assert len(found.trials) == 30
     assert found.folder is None
@@ -62,7 +47,7 @@ def test_a_table_is_searched_in_memory() -> None:
 
 
 def test_the_default_strategy_is_the_commands(tmp_path: Path) -> None:
-    search.run(space=Table(), budget=20, evaluator=looked_up, trials=1, study=tmp_path / "study")
+    search.run(space=CHAIN, budget=20, evaluator=looked_up, trials=1, study=tmp_path / "study")
     with Study.read(tmp_path / "study") as study:
         assert study.settings["strategy"] == asdict(StrategyConfig())
 
@@ -79,7 +64,7 @@ def test_a_strategy_of_ones_own_is_asked_and_told() -> None:
         def tell(self, job: Job, result: Result) -> None:
             self.told += 1
 
-    found = search.run(space=Table(), budget=50, evaluator=looked_up, strategy=Once())
+    found = search.run(space=CHAIN, budget=50, evaluator=looked_up, strategy=Once())
     assert (len(found.trials), found.reason) == (1, "exhausted")
 
 
@@ -88,11 +73,11 @@ def test_a_named_study_lies_under_outputs(
     study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = search.run(space=Table(), budget=50, evaluator=looked_up, trials=3, study=study)
+    found = search.run(space=CHAIN, budget=50, evaluator=looked_up, trials=3, study=study)
     assert found.folder == Path("outputs/mine" if study == "mine" else study)
     assert (tmp_path / found.folder / "front.csv").exists()
     with pytest.raises(UserError, match="budget 50 -> 40"):
-        search.run(space=Table(), budget=40, evaluator=looked_up, trials=3, study=study)
+        search.run(space=CHAIN, budget=40, evaluator=looked_up, trials=3, study=study)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +92,7 @@ def test_a_named_study_lies_under_outputs(
     ],
 )
 def test_bad_values_are_said(changes: dict[str, object], said: str) -> None:
-    arguments = {"space": Table(), "budget": 50, "evaluator": looked_up, "trials": 1, **changes}
+    arguments = {"space": CHAIN, "budget": 50, "evaluator": looked_up, "trials": 1, **changes}
     with pytest.raises(UserError, match=said):
         search.run(**arguments)  # type: ignore[arg-type]
 
@@ -117,16 +102,18 @@ def test_failures_alone_stop_it() -> None:
         raise RuntimeError("no such table")
 
     with pytest.raises(UserError, match="last 10 candidates failed, the last with: RuntimeError"):
-        search.run(space=Table(), budget=50, evaluator=broken)
+        search.run(space=CHAIN, budget=50, evaluator=broken)
 
 
 def test_kills_at_any_time_change_nothing(tmp_path: Path) -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[2]); import search, test_own;"
-        "search.run(space=test_own.Table(), budget=26, evaluator=test_own.slow, trials=60,"
+        "import sys; sys.path[:0] = sys.argv[2:]; import search, test_own;"
+        "search.run(space=test_own.CHAIN, budget=26, evaluator=test_own.slow, trials=60,"
         " ahead=2, study=sys.argv[1])"
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "killed"), str(Path(__file__).parent)]
+    here = Path(__file__)
+    paths = [str(tmp_path / "killed"), str(here.parent), str(here.parents[1])]
+    command = [sys.executable, "-c", code, *paths]
     kills = 0
     for pause in (0.3, 1.2, 1.5, 1.7, 2.0):
         process = subprocess.Popen(command, cwd=ROOT)
@@ -138,7 +125,7 @@ def test_kills_at_any_time_change_nothing(tmp_path: Path) -> None:
     assert kills
     subprocess.run(command, cwd=ROOT, check=True)
     whole = search.run(
-        space=Table(), budget=26, evaluator=looked_up, trials=60, ahead=2, study=tmp_path / "whole"
+        space=CHAIN, budget=26, evaluator=looked_up, trials=60, ahead=2, study=tmp_path / "whole"
     )
     with Study.read(tmp_path / "killed") as study:
         killed = study.trials()

@@ -1,7 +1,8 @@
-"""Mutation, crossover, neighbours: always inside, never in place, all encodings in reach."""
+"""Mutation, crossover, neighbours: always inside, never a parent, every encoding reachable."""
 
 import numpy as np
 import pytest
+from chains import PriceList, RandomChain, enumerate_chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ SETTINGS = settings(max_examples=40, deadline=None)
 
 
 def spread(start: Options, steps: dict[Options, set[Options]]) -> set[Options]:
-    """Everything that `steps` lead to from `start`, in any number of them."""
+    """Return everything that any number of `steps` leads to from `start`."""
     reached, edge = {start}, {start}
     while edge:
         edge = set().union(*(steps[options] for options in edge)) - reached
@@ -24,9 +25,9 @@ def spread(start: Options, steps: dict[Options, set[Options]]) -> set[Options]:
 
 @SETTINGS
 @given(seed=SEEDS, data=st.data())
-def test_moves_stay_inside_and_move(random_chain, brute_force, seed, data):
-    chain = random_chain(seed)
-    costs = brute_force(chain)
+def test_moves_stay_inside_and_move(seed, data):
+    chain = RandomChain(seed)
+    costs = enumerate_chain(chain)
     low, high = sorted(data.draw(st.sampled_from(sorted(costs.values()))) for _ in range(2))
     table = tabulate(chain)
     inside = {options for options, price in costs.items() if low <= price <= high}
@@ -53,9 +54,9 @@ def test_moves_stay_inside_and_move(random_chain, brute_force, seed, data):
 
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(seed=SEEDS, data=st.data())
-def test_every_list_is_reached_by_mutations(random_chain, brute_force, seed, data):
-    chain = random_chain(seed)
-    costs = brute_force(chain)
+def test_every_encoding_is_reached_by_mutations(seed, data):
+    chain = RandomChain(seed)
+    costs = enumerate_chain(chain)
     low, high = sorted(data.draw(st.sampled_from(sorted(costs.values()))) for _ in range(2))
     inside = {options for options, price in costs.items() if low <= price <= high}
     if not 2 <= len(inside) <= 40:
@@ -68,9 +69,9 @@ def test_every_list_is_reached_by_mutations(random_chain, brute_force, seed, dat
     assert all(spread(start, steps) == inside for start in inside)
 
 
-def test_any_list_may_come_from_any_other_in_one_step(coins):
+def test_any_encoding_follows_from_any_other_in_one_step():
     prices = {"a": 0, "b": 3, "c": 4}
-    table = tabulate(coins(prices, prices, prices), 8)
+    table = tabulate(PriceList(prices, prices, prices), 8)
     inside = list(table.encodings())
     rng = np.random.default_rng(1)
     for options in inside:
@@ -78,9 +79,9 @@ def test_any_list_may_come_from_any_other_in_one_step(coins):
         assert reached == {*inside} - {options}
 
 
-def test_a_mutation_keeps_what_it_can(coins):
+def test_a_mutation_keeps_what_it_can():
     prices = {"a": 1, "b": 2, "c": 3}
-    table = tabulate(coins(*[prices] * 10))
+    table = tabulate(PriceList(*[prices] * 10))
     rng = np.random.default_rng(2)
     options = table.sample(rng, 1)[0]
     for _ in range(50):
@@ -89,16 +90,16 @@ def test_a_mutation_keeps_what_it_can(coins):
     assert len(list(table.neighbours(options))) == 20
 
 
-def test_neighbours_beside_a_tight_budget_give_way_by_the_nearest_price(coins):
+def test_neighbours_beside_a_tight_budget_give_way_by_the_nearest_price():
     prices = {"a": 0, "b": 2, "c": 5}
-    table = tabulate(coins(prices, prices), 6)
-    # c c costs 10; what was c afterwards becomes the most expensive that still fits.
+    table = tabulate(PriceList(prices, prices), 6)
+    # c c costs 10, so a later c becomes the most expensive option that still fits.
     assert list(table.neighbours(("a", "c"))) == [("b", "b"), ("c", "a"), ("a", "a"), ("a", "b")]
 
 
-def test_crossover_mixes_its_parents(coins):
+def test_crossover_mixes_its_parents():
     prices = dict.fromkeys(range(4), 1)
-    table = tabulate(coins(*[prices] * 12))
+    table = tabulate(PriceList(*[prices] * 12))
     rng = np.random.default_rng(4)
     first, second = (0,) * 12, (1,) * 12
     for _ in range(30):
@@ -107,8 +108,8 @@ def test_crossover_mixes_its_parents(coins):
     assert set(table.crossover(rng, first, first)) != {0}
 
 
-def test_a_parent_from_outside_is_led_inside(coins):
-    table = tabulate(coins({"a": 1, "b": 50}, {"a": 1, "b": 50}))
+def test_a_parent_may_lie_outside():
+    table = tabulate(PriceList({"a": 1, "b": 50}, {"a": 1, "b": 50}))
     rng = np.random.default_rng(0)
     assert table.mutate(rng, ("b", "b"), 0, 10) == ("a", "a")
     assert list(table.neighbours(("b", "b"), 0, 10)) == [("a", "a")]

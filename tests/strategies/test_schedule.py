@@ -1,4 +1,4 @@
-"""Halving's arithmetic over all powers, and what it promotes."""
+"""Successive halving: its arithmetic over all powers, and what it promotes."""
 
 from collections import Counter
 
@@ -57,21 +57,21 @@ def test_most_trainings_are_short(table: BudgetTable) -> None:
     for _ in range(150):
         jobs.append(strategy.ask())
         strategy.tell(jobs[-1], Result(accuracy(jobs[-1])))
-    # It ends with full trainings alone.
+    # It ends with full-length trainings only.
     assert {job.epochs for job in jobs[-30:]} == {9}
     last = max(i for i, job in enumerate(jobs) if job.epochs == 1)
     jobs = jobs[: last + 1]
     many = Counter(job.epochs for job in jobs)
     assert set(many) == {1, 3, 9}
     assert many[1] > 2 * many[3] > 2 * many[9]
-    # Whatever goes on was there, one rung shorter, with the same seed.
+    # Whatever is promoted was trained one rung shorter with the same seed.
     seen = set()
     for job in jobs:
         assert job.epochs == 1 or (job.options, job.epochs // 3, job.seed) in seen
         seen.add((job.options, job.epochs, job.seed))
 
 
-def test_a_failure_never_goes_on(table: BudgetTable) -> None:
+def test_a_failure_is_never_promoted(table: BudgetTable) -> None:
     config = StrategyConfig("halving", inner="random")
     strategy = build(config, table, 0, 355, seed=0, epochs=9, chance=0.1)
     broken = set()
@@ -84,7 +84,7 @@ def test_a_failure_never_goes_on(table: BudgetTable) -> None:
 
 
 def test_nothing_waits_for_a_rung(table: BudgetTable) -> None:
-    """Even if no result ever comes there is a next job."""
+    """There is a next job even if no result ever comes."""
     config = StrategyConfig("halving", inner="random")
     strategy = build(config, table, 0, 355, seed=0, epochs=9, chance=0.1)
     assert len({strategy.ask() for _ in range(50)}) == 50

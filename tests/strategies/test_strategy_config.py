@@ -1,10 +1,11 @@
-"""Options of strategies: what is refused, and that the shipped files say what the code does."""
+"""Options of strategies: what is refused, and that the shipped files agree with the code."""
 
 import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from chains import numbers
 from omegaconf import OmegaConf
 
 from search.config.strategy import OPTIONS, StrategyConfig
@@ -56,22 +57,8 @@ def test_every_option_belongs_to_a_strategy() -> None:
 
 
 def test_without_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Chain:
-        def start(self) -> int:
-            return 0
-
-        def options(self, position: int, _state: int) -> list[int]:
-            return [0, 1] if position < 3 else []
-
-        def step(self, _position: int, state: int, option: int) -> tuple[int, int]:
-            return state, option
-
-        def finish(self, _state: int) -> int:
-            return 1
-
-        def value(self, options: tuple[int, ...]) -> list[int]:
-            return list(options)
-
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UserError, match=r"pip install 'convbudget\[optuna\]'"):
-        build(StrategyConfig("optuna"), tabulate(Chain()), 0, 4, seed=0, epochs=1, chance=0.0)
+        build(
+            StrategyConfig("optuna"), tabulate(numbers(3, 1, 1)), 0, 4, seed=0, epochs=1, chance=0.0
+        )

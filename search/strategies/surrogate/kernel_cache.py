@@ -1,101 +1,98 @@
-"""Option encodings compared with one another once, and then only looked up."""
+"""Cache of pairwise kernel terms between encodings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from search.jobs import Options
-from search.strategies.surrogate.encoding import Encoder, Features, Matrix
-
-Index = NDArray[np.intp]
-# Half the bytes to copy for each proposal, and more precise than any result.
-Pairwise = NDArray[np.float32]
+from search.strategies.surrogate.arrays import Float32Array, FloatArray, IndexArray
+from search.strategies.surrogate.features import Features, Featurizer
 
 
 @dataclass(frozen=True)
 class PairwiseTerms:
-    """How encodings in rows [n] are like those in columns [m]; each [n, m].
+    """What the kernel computes from two encodings before any hyperparameter; each [n, m]."""
 
-    `linear` and `counts`: products of those features; `decision_distance`: share of decisions that
-    differ, in [0, 1]; `count_distance`: squared distance of the counts; `log_cost_distance`: that
-    of the log-costs; `cost`: their product.
-    """
+    linear_product: Float32Array  # of `Features.linear`
+    count_product: Float32Array  # of `Features.counts`
+    decision_distance: Float32Array  # share of decisions that differ, in [0, 1]
+    count_distance: Float32Array  # squared Euclidean, of `Features.counts`
+    cost_distance: Float32Array  # squared, of `Features.cost`
+    cost_product: Float32Array  # of `Features.cost`
 
-    linear: Pairwise
-    counts: Pairwise
-    decision_distance: Pairwise
-    count_distance: Pairwise
-    log_cost_distance: Pairwise
-    cost: Pairwise
-
-    def part(self, rows: Index, columns: Index) -> "PairwiseTerms":
-        """Return the pairwise of some of the encodings."""
+    def select(self, rows: IndexArray, columns: IndexArray) -> "PairwiseTerms":
+        """Return the terms of `rows` [n] and `columns` [m]."""
         # Whole rows first: several times as fast as picking single cells.
-        parts = (getattr(self, name) for name in self.__dataclass_fields__)
-        return PairwiseTerms(*(part.take(rows, 0).take(columns, 1) for part in parts))
+        terms = (getattr(self, name) for name in self.__dataclass_fields__)
+        return PairwiseTerms(*(term.take(rows, 0).take(columns, 1) for term in terms))
 
-    def own(self, rows: Index) -> Matrix:
-        """Return the linear, counts and cost products of encodings with themselves, [3, m]."""
-        parts = (self.linear, self.counts, self.cost)
-        return np.stack([part[rows, rows] for part in parts]).astype(np.float64)
+    def diagonal(self, rows: IndexArray) -> FloatArray:
+        """Return each of `rows`' linear, count and cost product with itself [3, m]."""
+        terms = (self.linear_product, self.count_product, self.cost_product)
+        return np.stack([term[rows, rows] for term in terms]).astype(np.float64)
 
 
 class KernelCache:
-    """Holds up to `capacity` encodings by number, with the pairwise of every two of them."""
+    """Holds up to `capacity` encodings in numbered rows, with the terms of every two of them.
 
-    def __init__(self, encoder: Encoder, capacity: int) -> None:
-        self._encoder = encoder
+    Comparing a new encoding with all others once, when it is added, leaves each proposal only
+    look-ups.
+    """
+
+    def __init__(self, featurizer: Featurizer, capacity: int) -> None:
+        self._featurizer = featurizer
         self.options: list[Options] = [()] * capacity
         self._free = list(range(capacity))[::-1]
-        empty = encoder([])
-        self._rows = Features(*(np.zeros((capacity, *part.shape[1:])) for part in empty.parts))
+        empty = featurizer([])
+        self._features = Features(
+            *(np.zeros((capacity, *array.shape[1:])) for array in empty.arrays)
+        )
         self.pairwise = PairwiseTerms(
             *(np.zeros((capacity, capacity), np.float32) for _ in range(6))
         )
 
     @property
-    def log_cost(self) -> Matrix:
-        """Log-cost of each encoding [capacity], as a share of the budget's log-interval."""
-        return self._rows.cost
+    def cost(self) -> FloatArray:
+        """`Features.cost` of each row [capacity]."""
+        return self._features.cost
 
-    def share(self, costs: Sequence[int]) -> Matrix:
-        """Return costs in multiplies as shares of the log-interval, like `log_cost`."""
-        return self._encoder.share(np.array(costs, np.float64))
+    def scaled_cost(self, multiplies: Sequence[int]) -> FloatArray:
+        """Return costs in multiplies [k] on the scale of `Features.cost` [k]."""
+        return self._featurizer.scaled_cost(np.array(multiplies, np.float64))
 
     def add(self, encodings: Sequence[Options]) -> list[int]:
-        """Take in `encodings`; return their numbers."""
+        """Add `encodings`; return their rows."""
         if not encodings:
             return []
-        numbers = [self._free.pop() for _ in encodings]
-        rows = self._encoder(encodings)
-        for number, options in zip(numbers, encodings, strict=True):
-            self.options[number] = options
-        for part, new in zip(self._rows.parts, rows.parts, strict=True):
-            part[numbers] = new
-        found = _compare(rows, self._rows)
+        rows = [self._free.pop() for _ in encodings]
+        features = self._featurizer(encodings)
+        for row, options in zip(rows, encodings, strict=True):
+            self.options[row] = options
+        for array, new in zip(self._features.arrays, features.arrays, strict=True):
+            array[rows] = new
+        terms = _compare(features, self._features)
         for name in PairwiseTerms.__dataclass_fields__:
-            whole, new = getattr(self.pairwise, name), getattr(found, name)
-            whole[numbers] = new
-            whole[:, numbers] = new.T
-        return numbers
+            held, new = getattr(self.pairwise, name), getattr(terms, name)
+            held[rows] = new
+            held[:, rows] = new.T
+        return rows
 
-    def drop(self, number: int) -> None:
-        """Forget an encoding; its number may be given to another."""
-        self._free.append(number)
+    def drop(self, row: int) -> None:
+        """Free a row for another encoding."""
+        self._free.append(row)
 
 
-def _compare(rows: Features, columns: Features) -> PairwiseTerms:
-    longest = np.maximum(1.0, np.maximum(rows.lengths[:, None], columns.lengths))
-    counts = rows.counts @ columns.counts.T
-    size, sizes = (np.square(part.counts).sum(axis=1) for part in (rows, columns))
-    found = (
-        rows.linear @ columns.linear.T,
+def _compare(one: Features, other: Features) -> PairwiseTerms:
+    longest = np.maximum(1.0, np.maximum(one.lengths[:, None], other.lengths))
+    counts = one.counts @ other.counts.T
+    norm, norms = (np.square(features.counts).sum(axis=1) for features in (one, other))
+    terms = (
+        one.linear @ other.linear.T,
         counts,
-        1.0 - rows.slots @ columns.slots.T / longest,
-        np.maximum(0.0, size[:, None] + sizes - 2 * counts),
-        np.square(rows.cost[:, None] - columns.cost),
-        rows.cost[:, None] * columns.cost,
+        1.0 - one.decisions @ other.decisions.T / longest,
+        np.maximum(0.0, norm[:, None] + norms - 2 * counts),
+        np.square(one.cost[:, None] - other.cost),
+        one.cost[:, None] * other.cost,
     )
-    return PairwiseTerms(*(part.astype(np.float32) for part in found))
+    return PairwiseTerms(*(term.astype(np.float32) for term in terms))

@@ -1,6 +1,6 @@
-"""A model of accuracy over the decisions, which picks the largest expected gain of the front."""
+"""Bayesian optimisation of the front: expected hypervolume improvement under a GP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,37 +15,38 @@ from search.strategies.surrogate.acquisition import (
     quadrature_points,
     reservation_value,
 )
-from search.strategies.surrogate.candidates import CandidatePool
-from search.strategies.surrogate.encoding import Encoder, Matrix
+from search.strategies.surrogate.arrays import FloatArray, IndexArray
+from search.strategies.surrogate.features import Featurizer
 from search.strategies.surrogate.gp import GaussianProcess
-from search.strategies.surrogate.kernel_cache import Index, KernelCache
-from search.strategies.surrogate.observations import FITTED, PENDING, TrainingSet
+from search.strategies.surrogate.kernel_cache import KernelCache
+from search.strategies.surrogate.pool import Pool
 from search.strategies.surrogate.threads import one_thread
+from search.strategies.surrogate.training_set import FITTED, PENDING, TrainingSet
 
 START = 10
-# Encodings that the vocabulary is taken from.
+# Encodings that the features are made from.
 _SAMPLE = 400
-# Candidates, the best by their gain, of which it is worked out what a first step would tell.
-_STEPPED = 24
+# Encodings, the best by expected improvement, for which one step ahead is computed.
+_LOOKAHEAD = 24
 
 
 @dataclass(frozen=True)
-class _Belief:
-    """The front [k] and what is expected of candidates [m]; costs are shares of the interval."""
+class _Posterior:
+    """The front and what the model predicts for m encodings; costs are shares, see `Features`."""
 
-    front_cost: Matrix
-    front_accuracy: Matrix
-    cost: Matrix
-    mean: Matrix
-    deviation: Matrix
+    front_cost: FloatArray  # [k] ascending
+    front_accuracy: FloatArray  # [k]
+    cost: FloatArray  # [m]
+    mean: FloatArray  # [m] negative log-error at full length
+    deviation: FloatArray  # [m]
 
-    def part(self, rows: Index) -> "_Belief":
-        """Return the belief about some of the candidates."""
-        chosen = (self.cost[rows], self.mean[rows], self.deviation[rows])
-        return _Belief(self.front_cost, self.front_accuracy, *chosen)
+    def select(self, rows: IndexArray) -> "_Posterior":
+        """Return the posterior of some of the encodings."""
+        selected = (self.cost[rows], self.mean[rows], self.deviation[rows])
+        return _Posterior(self.front_cost, self.front_accuracy, *selected)
 
-    def gain(self, chance: float) -> Matrix:
-        """Return each one's expected gain of area [m]."""
+    def expected_improvement(self, chance: float) -> FloatArray:
+        """Return the expected hypervolume improvement of each encoding [m]."""
         return expected_hypervolume_improvement(
             self.front_cost,
             self.front_accuracy,
@@ -56,27 +57,40 @@ class _Belief:
         )
 
     def reservation_value(
-        self, fidelity_noise: Matrix, step: Matrix, rest: Matrix, chance: float
-    ) -> Matrix:
-        """Return each one's gain for each unit of training [m], see `reservation_value`.
+        self, noise_variance: FloatArray, step: FloatArray, rest: FloatArray, chance: float
+    ) -> FloatArray:
+        """Return each encoding's improvement per unit of training [m], see `reservation_value`.
 
-        `fidelity_noise`: variance [m] of what the next step's result says about full length.
+        `noise_variance` [m]: of the next step's result as an observation of the full-length one.
         """
         variance = np.square(self.deviation)
-        told = np.where(rest > 0, variance / (variance + fidelity_noise), 1.0)
-        left = self.deviation * np.sqrt(1.0 - told)
-        means = quadrature_points(self.mean, self.deviation * np.sqrt(told))
-        after = [replace(self, mean=mean, deviation=left).gain(chance) for mean in means]
-        return reservation_value(np.stack(after), step, rest)
+        # Share of the variance that the next step's result resolves.
+        resolved = np.where(rest > 0, variance / (variance + noise_variance), 1.0)
+        remaining = self.deviation * np.sqrt(1.0 - resolved)
+        means = quadrature_points(self.mean, self.deviation * np.sqrt(resolved))
+        improvement = [
+            replace(self, mean=mean, deviation=remaining).expected_improvement(chance)
+            for mean in means
+        ]
+        return reservation_value(np.stack(improvement), step, rest)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What the GP reads, made once there are results to fit it to."""
+
+    cache: KernelCache
+    training_set: TrainingSet
+    pool: Pool
 
 
 class Surrogate:
-    """Expected gain of hypervolume (arXiv:1105.0121) under a Gaussian process, within the budget.
+    """Expected hypervolume improvement under a Gaussian process, within the budget.
 
-    Begins with `start` encodings at even levels of log-cost. Then, for each proposal, the model
-    chooses from a pool of encodings at even levels and of mutations and crosses of the front's and
-    of the pool's best. Proposals whose results are still to come count as if they came as
-    predicted.
+    (Emmerich, Deutz and Klinkenberg, CEC 2011.) The first `start` encodings cover the log-cost
+    evenly. Each later proposal maximises the acquisition function over a pool of encodings that
+    are stratified by log-cost or descend from the front and the pool's best by mutation and
+    crossover. Pending jobs count as observed at their predicted value.
     """
 
     def __init__(self, problem: Problem, start: int | None = None) -> None:
@@ -85,8 +99,8 @@ class Surrogate:
         self._rng = problem.generator(1)
         self._levels = LogCostLevels(self._history, problem.generator(0))
         self._gp = GaussianProcess(problem.generator(2))
-        self._model: tuple[KernelCache, TrainingSet, CandidatePool] | None = None
-        # Shorter trainings told before there is a model.
+        self._model: _Model | None = None
+        # Shorter trainings that were told before there was a model: (encoding, epochs, accuracy).
         self._early: list[tuple[Options, int, float]] = []
         self._asked = 0
 
@@ -95,16 +109,16 @@ class Surrogate:
         return self.choose({}, (self._problem.epochs,))
 
     def choose(self, paused: Mapping[Options, int], lengths: tuple[int, ...]) -> Job:
-        """Return a job at full length: for one of `paused` to go on, or for a new encoding.
+        """Return a full-length job of a new encoding, or of one of `paused` to continue.
 
-        `paused` encodings were trained for some of `lengths` [epochs, rising]; new ones would begin
-        with the first. Chosen is what promises the largest gain for each epoch that it takes.
-        Raises `Exhausted` when there is neither.
+        `paused` maps encodings to the epochs they were trained for, one of `lengths` (ascending);
+        a new encoding would begin with the first. With several lengths the choice maximises the
+        reservation value: expected improvement per unit of training. Raises `Exhausted` when there
+        is neither.
         """
         while True:
-            early = self._asked < self._start and len(self._history.observations) < self._start
-            early = early or len(self._history.observations) < 2
-            if early:
+            observed = len(self._history.observations)
+            if observed < 2 or max(self._asked, observed) < self._start:
                 options = self._levels.propose()
             else:
                 with one_thread():
@@ -116,13 +130,12 @@ class Surrogate:
                 self._asked += 1
                 return job
             if self._model is not None:
-                self._model[1].forget(options)
+                self._model.training_set.forget(options)
 
     def tell(self, job: Job, result: Result) -> None:
-        """Learn a result; a failed one only says not to ask again.
+        """Learn a result; after a failed one its encoding is not proposed again.
 
-        One of fewer epochs than the full ones says something about the full result, and is no
-        member of the front.
+        A result of fewer epochs than the full length informs the model but is never on the front.
         """
         short = job.epochs < self._problem.epochs
         if short:
@@ -133,91 +146,107 @@ class Surrogate:
             if short and is_known(result):
                 self._early.append((job.options, job.epochs, result.accuracy))
             return
-        cache, training_set, pool = self._model
+        training_set = self._model.training_set
         if not is_known(result):
             training_set.fail(job.options)
             return
         with one_thread():
-            pool.discard(job.options)
-            training_set.hold(job.options, job.epochs, result.accuracy)
-            if self._gp.due(len(training_set.number)):
-                rows, targets, noise = training_set.rows()
-                self._gp.fit(cache.pairwise.part(rows, rows), targets, noise)
+            self._model.pool.discard(job.options)
+            training_set.add(job.options, job.epochs, result.accuracy)
+            if self._gp.due(len(training_set.row)):
+                rows, targets, noise = training_set.arrays()
+                self._gp.fit(self._model.cache.pairwise.select(rows, rows), targets, noise)
 
     def _best(self, paused: Mapping[Options, int], lengths: tuple[int, ...]) -> Options:
-        """Return the encoding of the pool, or the paused one, that promises the largest gain."""
-        cache, training_set, pool = self._opened()
+        """Return the encoding of the pool or of `paused` that maximises the acquisition function.
+
+        A new one leaves the pool and counts as pending.
+        """
+        model = self._fitted()
+        cache, training_set, pool = model.cache, model.training_set, model.pool
         pool.refresh(self._history.front())
-        waiting = [options for options in paused if options in training_set.number]
-        fresh = len(pool.numbers)
+        waiting = [options for options in paused if options in training_set.row]
+        fresh = len(pool.rows)
         if fresh + len(waiting) == 0:
             return self._history.leftover(self._rng)
-        numbers = pool.numbers + [training_set.number[options] for options in waiting]
-        candidates = np.array(numbers, np.intp)
-        rows, targets, noise = training_set.rows()
+        rows = np.array(pool.rows + [training_set.row[options] for options in waiting], np.intp)
+        train, targets, noise = training_set.arrays()
         mean, deviation = self._gp.predict(
-            cache.pairwise.part(rows, rows),
-            cache.pairwise.part(candidates, rows),
-            cache.pairwise.own(candidates),
+            cache.pairwise.select(train, train),
+            cache.pairwise.select(rows, train),
+            cache.pairwise.diagonal(rows),
             targets,
             noise,
         )
-        belief = _Belief(
-            *self._front(cache, training_set), cache.log_cost[candidates], mean, deviation
-        )
-        gain = belief.gain(self._problem.chance)
-        pool.score(gain[:fresh])
-        pick = int(np.argmax(gain))
+        posterior = _Posterior(*self._front(model), cache.cost[rows], mean, deviation)
+        improvement = posterior.expected_improvement(self._problem.chance)
+        pool.score(improvement[:fresh])
+        pick = int(np.argmax(improvement))
         if len(lengths) > 1:
+            best = np.argsort(-improvement)[:_LOOKAHEAD]
             rungs = [0] * fresh + [1 + lengths.index(paused[options]) for options in waiting]
-            best = np.argsort(-gain)[:_STEPPED]
-            rung = np.array(rungs)[best]
-            next_length = [lengths[i] for i in rung]
-            fidelity_noise = self._gp.fidelity_noise(
-                cache.pairwise.own(candidates[best]), targets, training_set.noise(next_length)
+            value = self._reservation_value(
+                model, rows[best], targets, posterior.select(best), np.array(rungs)[best], lengths
             )
-            steps = np.array([0, *lengths]) / lengths[-1]
-            step, rest = steps[rung + 1] - steps[rung], 1.0 - steps[rung + 1]
-            chance = self._problem.chance
-            pick = int(
-                best[
-                    np.argmax(
-                        belief.part(best).reservation_value(fidelity_noise, step, rest, chance)
-                    )
-                ]
-            )
-        number = int(candidates[pick])
-        options = cache.options[number]
+            pick = int(best[np.argmax(value)])
+        row = int(rows[pick])
+        options = cache.options[row]
         if pick < fresh:
-            pool.take(number)
-        if not training_set.add_pending(options, number, float(mean[pick])) and pick < fresh:
-            cache.drop(number)
+            pool.take(row)
+        added = training_set.add_pending(options, row, float(posterior.mean[pick]))
+        if not added and pick < fresh:
+            cache.drop(row)
         return options
 
-    def _opened(self) -> tuple[KernelCache, TrainingSet, CandidatePool]:
-        """Return the cache, the training set and the pool, made when the model is first needed."""
+    def _reservation_value(
+        self,
+        model: _Model,
+        rows: IndexArray,
+        targets: FloatArray,
+        posterior: _Posterior,
+        rung: IndexArray,
+        lengths: Sequence[int],
+    ) -> FloatArray:
+        """Return the reservation value [m] of training `rows` [m] for their next length.
+
+        `targets` [n]: those of the training set; `rung` [m]: index in `lengths` of each one's next
+        length.
+        """
+        noise_variance = self._gp.observation_variance(
+            model.cache.pairwise.diagonal(rows),
+            targets,
+            model.training_set.fidelity_noise([lengths[i] for i in rung]),
+        )
+        trained = np.array([0, *lengths]) / lengths[-1]
+        step, rest = trained[rung + 1] - trained[rung], 1.0 - trained[rung + 1]
+        return posterior.reservation_value(noise_variance, step, rest, self._problem.chance)
+
+    def _fitted(self) -> _Model:
+        """Return the model, made at the first call from everything told so far."""
         if self._model is None:
             table, interval = self._problem.table, self._problem.interval
             sample = table.sample_level(self._rng, _SAMPLE // 2, *interval)
             sample += table.sample(self._rng, _SAMPLE // 2, *interval)
-            cache = KernelCache(Encoder(table, sample), FITTED + PENDING + CandidatePool.SIZE)
+            cache = KernelCache(Featurizer(table, sample), FITTED + PENDING + Pool.SIZE)
             training_set = TrainingSet(cache, self._history, self._rng)
-            # Many at once, as after a study was told again: the front first, then the newest.
+            # After a resume there may be more than fit: the front first, then the newest.
             best = self._history.front()
-            for trial in dict.fromkeys([*best, *reversed(self._history.observations)][:FITTED]):
-                training_set.hold(trial.options, self._problem.epochs, trial.accuracy)
+            newest = reversed(self._history.observations)
+            for observation in dict.fromkeys([*best, *newest][:FITTED]):
+                training_set.add(observation.options, self._problem.epochs, observation.accuracy)
             for options, epochs, accuracy in self._early:
-                training_set.hold(options, epochs, accuracy)
+                training_set.add(options, epochs, accuracy)
             self._early.clear()
-            self._model = cache, training_set, CandidatePool(cache, self._history, self._rng)
+            self._model = _Model(cache, training_set, Pool(cache, self._history, self._rng))
         return self._model
 
-    def _front(self, cache: KernelCache, training_set: TrainingSet) -> tuple[Matrix, Matrix]:
-        """Return log-costs and accuracies of the front, pending results among it."""
-        points = [(trial.cost, trial.accuracy) for trial in self._history.front()]
-        for options, value in training_set.pending.items():
+    def _front(self, model: _Model) -> tuple[FloatArray, FloatArray]:
+        """Return scaled costs and accuracies [k] of the front, with pending jobs as predicted."""
+        points = [(observation.cost, observation.accuracy) for observation in self._history.front()]
+        for options, value in model.training_set.pending.items():
             points.append(
                 (self._problem.table.cost(options), float(from_negative_log_error(np.array(value))))
             )
         chosen = [points[i] for i in front(points)]
-        return cache.share([cost for cost, _ in chosen]), np.array([a for _, a in chosen])
+        costs = model.cache.scaled_cost([cost for cost, _ in chosen])
+        return costs, np.array([accuracy for _, accuracy in chosen])

@@ -1,4 +1,4 @@
-"""Linear algebra on one thread, while trainings have the cores."""
+"""Linear algebra on one thread, because trainings use the other cores."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -8,11 +8,11 @@ from importlib import import_module
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep NumPy's BLAS to one thread inside.
+    """Limit NumPy's BLAS to one thread inside.
 
-    Matrices of some hundred rows gain nothing from more; on a busy machine they wait a hundred
-    times as long for threads that are not scheduled (191 ms against 1.7 ms for one Cholesky
-    decomposition of 200 rows, beside a training).
+    Matrices of some hundred rows gain nothing from more, and on a busy machine BLAS waits for
+    threads that are not scheduled: one Cholesky decomposition of 200 rows took 191 ms beside a
+    training, and 1.7 ms with one thread.
     """
     with _limit()():
         yield
@@ -20,6 +20,6 @@ def one_thread() -> Iterator[None]:
 
 @cache
 def _limit() -> Callable[[], AbstractContextManager[object]]:
-    # Looking for the libraries takes 20 ms; it is done once. The package has no type stubs.
+    # Finding the libraries takes 20 ms and is done once. The package has no type stubs.
     controller = import_module("threadpoolctl").ThreadpoolController()
     return lambda: controller.limit(limits=1, user_api="blas")

@@ -1,0 +1,139 @@
+"""The GP's training set: results, rescaled short results, pending jobs at their predicted value."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from search.jobs import Options
+from search.strategies.history import History
+from search.strategies.surrogate.acquisition import negative_log_error
+from search.strategies.surrogate.arrays import FloatArray, IndexArray
+from search.strategies.surrogate.kernel_cache import KernelCache
+
+# Encodings with results that the model is fitted to, and pending ones beside them.
+FITTED, PENDING = 128, 32
+# Prior of the line from short to full results: equal spreads and this correlation, weighing as much
+# as so many pairs; and the least correlation that is used.
+_PRIOR_PAIRS, _PRIOR_CORRELATION, _LEAST_CORRELATION = 5, 0.8, 0.1
+# Fidelity noise where there are not enough pairs to estimate it from.
+_UNKNOWN_NOISE = 0.5
+
+
+class TrainingSet:
+    """Results by encoding and epochs as negative log-errors, with their rows in a kernel cache.
+
+    Beyond `FITTED` encodings each new one replaces another: one with only short results if there
+    is any, never one of the front. Short results are mapped to full length by a line through the
+    encodings that have both. Pending encodings count as observed at their predicted value (Kriging
+    believer: Ginsbourger, Le Riche and Carraro, 2010).
+    """
+
+    def __init__(self, cache: KernelCache, history: History, rng: np.random.Generator) -> None:
+        self._cache, self._history, self._rng = cache, history, rng
+        self._full = history.problem.epochs
+        self.row: dict[Options, int] = {}
+        self.pending: dict[Options, float] = {}
+        self._values: dict[Options, dict[int, float]] = {}  # by epochs
+        self._lengths: set[int] = set()
+        # By epochs: (short, full) values of the encodings that have both.
+        self._pairs: dict[int, dict[Options, tuple[float, float]]] = {}
+
+    def add(self, options: Options, epochs: int, accuracy: float) -> None:
+        """Add a result, and its encoding to the cache if it is new there."""
+        value = float(negative_log_error(np.array(accuracy)))
+        self.pending.pop(options, None)
+        values = self._values.get(options)
+        if values is None:
+            if len(self._values) >= FITTED:
+                self.forget(self._dispensable())
+            values = self._values[options] = {}
+        values[epochs] = value
+        self._lengths.add(epochs)
+        if self._full in values:
+            for length, short in values.items():
+                self._pairs.setdefault(length, {})[options] = short, values[self._full]
+        if options not in self.row:
+            self.row[options] = self._cache.add([options])[0]
+
+    def add_pending(self, options: Options, row: int, value: float) -> bool:
+        """Add a proposal at its predicted `value`; return False if there are too many."""
+        if len(self.pending) >= PENDING:
+            return False
+        self.pending[options], self.row[options] = value, row
+        return True
+
+    def forget(self, options: Options) -> None:
+        """Drop all results of an encoding and its row."""
+        self.pending.pop(options, None)
+        self._values.pop(options, None)
+        row = self.row.pop(options, None)
+        if row is not None:
+            self._cache.drop(row)
+
+    def fail(self, options: Options) -> None:
+        """Drop the predicted value of a job that failed; shorter results stay."""
+        self.pending.pop(options, None)
+        if options not in self._values:
+            self.forget(options)
+
+    def fidelity_noise(self, epochs: Sequence[int]) -> FloatArray:
+        """Return the standard deviation [m] of results of such `epochs` around full-length ones."""
+        found = {length: self._line(length)[2] for length in set(epochs)}
+        return np.array([found[length] for length in epochs])
+
+    def arrays(self) -> tuple[IndexArray, FloatArray, FloatArray]:
+        """Return rows in the cache, targets and fidelity noise, each [n].
+
+        An encoding counts once, by its longest training, at full length.
+        """
+        rows, targets, noise = [], [], []
+        lines = {length: self._line(length) for length in {self._full, *self._lengths}}
+        for options, values in self._values.items():
+            longest = max(values)
+            rows.append(self.row[options])
+            if options in self.pending:
+                targets.append(self.pending[options])
+                noise.append(0.0)
+            else:
+                slope, intercept, deviation = lines[longest]
+                targets.append(slope * values[longest] + intercept)
+                noise.append(deviation)
+        for options, value in self.pending.items():
+            if options not in self._values:
+                rows.append(self.row[options])
+                targets.append(value)
+                noise.append(0.0)
+        return np.array(rows, np.intp), np.array(targets), np.array(noise)
+
+    def _line(self, length: int) -> tuple[float, float, float]:
+        """Return slope and intercept from results of `length` epochs to full ones, and their noise.
+
+        The model takes a mapped short result for the full one plus noise. That is the regression of
+        short on full results, inverted. The regression of full on short results would be flatter,
+        because it allows for the noise, for which the model allows again.
+        """
+        if length >= self._full:
+            return 1.0, 0.0, 0.0
+        pairs = np.array(list(self._pairs.get(length, {}).values())).reshape(-1, 2)
+        if len(pairs) < 2:
+            return 1.0, float((pairs[:, 1] - pairs[:, 0]).sum()), _UNKNOWN_NOISE
+        short, full = pairs.T
+        short_spread, full_spread = float(np.std(short)), float(np.std(full))
+        if min(short_spread, full_spread) <= 0:
+            return 1.0, float(np.median(full - short)), _UNKNOWN_NOISE
+        covariance = float(np.mean((short - short.mean()) * (full - full.mean())))
+        weight = len(short) / (len(short) + _PRIOR_PAIRS)
+        measured = covariance / (short_spread * full_spread)
+        correlation = max(_LEAST_CORRELATION, weight * measured + (1 - weight) * _PRIOR_CORRELATION)
+        slope = (full_spread / short_spread) ** weight / correlation
+        intercept = float(np.median(full - slope * short))
+        return slope, intercept, full_spread * math.sqrt(1 / correlation**2 - 1)
+
+    def _dispensable(self) -> Options:
+        """Return a random encoding that is neither pending nor on the front, short ones first."""
+        keep = {observation.options for observation in self._history.front()} | set(self.pending)
+        others = [options for options in self._values if options not in keep]
+        short = [options for options in others if self._full not in self._values[options]]
+        others = short or others or list(self._values)
+        return others[int(self._rng.integers(len(others)))]
