@@ -18,6 +18,7 @@ from search.config.data import DataConfig
 from search.data import open_dataset, open_test, sources
 from search.data.tfds import prepare as preparing
 from search.data.tfds import read as records
+from search.data.tfds import runtime
 from search.data.tfds.runtime import quiet
 from search.errors import UserError
 
@@ -141,7 +142,7 @@ def test_tfrecord_files_are_read_with_tensorflow(
     found = sorted((int(y), x.tobytes()) for x, y in zip(test.images, test.labels, strict=True))
     assert found == expected
     monkeypatch.setattr(
-        preparing, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda _: None))
+        runtime, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda _: None))
     )
     with pytest.raises(UserError, match=r"as TFRecord, which needs TensorFlow: pip install"):
         open_dataset(DataConfig(name="fashion_mnist", dir=str(original), train="train[1:]"), seed=0)

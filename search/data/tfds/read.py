@@ -9,8 +9,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from search.data.examples import Encoded, Examples
-from search.data.tfds.prepare import require_tensorflow
-from search.data.tfds.runtime import quiet
+from search.data.tfds.runtime import quiet, require_tensorflow
 from search.errors import UserError
 
 
