@@ -71,7 +71,7 @@ def test_all_is_every_split() -> None:
 
 @pytest.mark.parametrize("text", ["nothing", "train[", "train[:]x", "train[1:2:3]", "train[a:b]"])
 def test_what_tfds_cannot_read_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match="split|slice|literal"):
+    with pytest.raises(ValueError, match=r"split|slice|literal"):
         shared(text, "train", SHARDS)
 
 

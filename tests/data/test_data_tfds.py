@@ -190,7 +190,7 @@ def test_differing_sizes(home: Path) -> None:
 
 def test_supervised_keys_win_over_names(home: Path) -> None:
     def generate() -> Iterator[tuple[int, dict[str, Any]]]:
-        for index, example in colours(12)():
+        for index, example in colours(18)():
             yield index, {"photo": example["image"], "kind": example["label"], "label": 0}
 
     features = {
@@ -203,7 +203,7 @@ def test_supervised_keys_win_over_names(home: Path) -> None:
 
 
 def test_names_do_where_no_keys_are_given(home: Path) -> None:
-    write(home, {"train": colours(12)}, keys=None)
+    write(home, {"train": colours(18)}, keys=None)
     assert open_dataset(colour_config(home), seed=0).shape == (6, 6, 3)
 
 

@@ -1,5 +1,6 @@
 """Prepared TFDS data on disk: where it is and what its description says, without importing TFDS."""
 
+import errno
 import hashlib
 import json
 import os
@@ -51,6 +52,8 @@ def find(folder: Path, text: str) -> Path | None:
 
 
 def _find(folder: Path, text: str) -> Path | None:
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a file")
     name, config, version = parse_name(text)
     if (folder / _INFO).is_file():
         held = _stored(folder / _INFO).get("name", name)
