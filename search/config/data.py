@@ -28,7 +28,8 @@ class DataConfig:
 
     `train`, `validation`, `test`: TFDS splits, slices such as `train[:90%]` included. An empty
     `validation` takes `validation_fraction` of the training part, stratified and by seed; an empty
-    `test` sets `test_fraction` of `train` aside, always the same images.
+    `test` sets `test_fraction` of `train` aside, always the same images. Parts must not overlap,
+    and a split named `test` is closed to a search: see `search.data.overlap`.
 
     `height`, `width`: pixels of every image, 0 for the set's own; `channels`: 1, 3, 4, or 0 for
     the set's own; `fit`: `resize` stretches, `crop` keeps the aspect ratio and cuts the centre.
