@@ -1,5 +1,7 @@
-"""What can be said about the data: which set, where it lies, how it becomes equal images."""
+"""Settings of the data: which set, where it is stored, and the shape that images are brought to."""
 
+import os
+import re
 from dataclasses import dataclass, field
 
 from search.errors import UserError
@@ -7,8 +9,12 @@ from search.errors import UserError
 FITS = ("resize", "crop")
 ON_ERROR = ("fail", "skip")
 CHANNELS = (0, 1, 3, 4)
-# Far above any image a small network reads; keeps a typing error from asking for terabytes.
+# Far above any image that a small network reads; a typing error must not ask for terabytes.
 _LARGEST_SIDE = 4096
+# TFDS's own grammar of names, with one config and one version.
+_NAME = re.compile(r"\w[\w.-]*(/\w[\w.+-]*)?(:[\w.*]+)?", re.ASCII)
+# What file systems allow for a path and for one name in it, in bytes; a split is written by hand.
+_LONGEST_PATH, _LONGEST_NAME, _LONGEST_SPLIT = 4095, 255, 1000
 
 
 @dataclass
@@ -22,7 +28,8 @@ class DataConfig:
 
     `train`, `validation`, `test`: TFDS splits, slices such as `train[:90%]` included. An empty
     `validation` takes `validation_fraction` of the training part, stratified and by seed; an empty
-    `test` sets `test_fraction` of `train` aside, always the same images.
+    `test` sets `test_fraction` of `train` aside, always the same images. Parts must not overlap,
+    and a split named `test` is closed to a search: see `search.data.overlap`.
 
     `height`, `width`: pixels of every image, 0 for the set's own; `channels`: 1, 3, 4, or 0 for
     the set's own; `fit`: `resize` stretches, `crop` keeps the aspect ratio and cuts the centre.
@@ -61,6 +68,16 @@ class DataConfig:
         """Raise `UserError` that names the key, its value, the rule and the fix."""
         if not self.name.strip():
             raise UserError("data.name is empty; name the data set: a TFDS name, digits, or folder")
+        if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
+            raise UserError(
+                f"data.name={_short(self.name)} is not the name of a data set; write"
+                " NAME[/CONFIG][:VERSION], such as cifar10 (your own images: data=folder"
+                " data.path=FOLDER)"
+            )
+        for key in ("path", "dir", "cache"):
+            check_path(f"data.{key}", getattr(self, key))
+        for key in ("train", "validation", "test"):
+            _check_split(key, getattr(self, key))
         if self.name == "folder" and not self.path:
             raise UserError("data=folder needs the images' folder; add data.path=FOLDER")
         if self.name != "folder" and self.path:
@@ -95,6 +112,32 @@ class DataConfig:
             )
         if any(not value > 0 for value in self.std):
             raise UserError(f"data.std={self.std} must be above 0 in every channel")
+
+
+def check_path(key: str, path: str) -> None:
+    """Raise `UserError` for a path that no file system can hold."""
+    if "\0" in path:
+        raise UserError(f"{key}={_short(path)} contains a NUL character; name a folder without one")
+    raw = os.fsencode(path)
+    if len(raw) > _LONGEST_PATH or any(len(name) > _LONGEST_NAME for name in raw.split(b"/")):
+        raise UserError(
+            f"{key}={_short(path)} has {len(raw)} bytes; a path has at most {_LONGEST_PATH}, and"
+            f" each name in it {_LONGEST_NAME}"
+        )
+
+
+def _check_split(key: str, split: str) -> None:
+    if len(split) > _LONGEST_SPLIT or not (split.isprintable() or split.isspace()):
+        raise UserError(
+            f"data.{key}={_short(split)} is not a split; write at most {_LONGEST_SPLIT} printable"
+            " characters, such as train[:90%]"
+        )
+
+
+def _short(text: str) -> str:
+    """At most 60 characters on one line, for messages."""
+    shown = text if text.isprintable() else ascii(text)[1:-1]
+    return shown if len(shown) <= 60 else f"{shown[:59]}…"
 
 
 def _among(key: str, value: object, known: tuple[object, ...]) -> None:

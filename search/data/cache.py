@@ -1,19 +1,18 @@
-"""Decoded arrays on disk: written whole or not at all, opened by memory map, checked when opened.
+"""Decoded arrays on disk, written atomically, opened as memory maps and verified when opened.
 
-An entry is a folder named after its contents' identity. It is written beside its place and renamed
-into it, so that a kill half-way leaves nothing that could be taken for an entry; a lock on a file
-beside it makes a second process wait for the first instead of doing the same work.
+An entry is a folder named after the identity of its contents. It is written under a temporary name
+and then renamed, so that a killed process never leaves a partial entry; a lock file beside it makes
+a second process wait for the first instead of repeating the work.
 """
 
-import errno
 import hashlib
 import json
 import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -21,37 +20,38 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from search.data.cache_folder import locked, writable
+from search.data.dataset import Images
 from search.data.examples import Say
 from search.data.split import Fingerprint, histogram
 from search.errors import UserError
 
 _FORMAT = "convbudget-arrays/1"
 _BLOCK = 4 * 2**20
-# All blocks of an entry are checked when it is opened up to this many, then so many of them: a
-# check of a quarter gigabyte takes a tenth of a second.
+# At most this many blocks, evenly spaced, are verified when an entry is opened: a quarter of a
+# gigabyte, which takes a tenth of a second.
 _CHECKED = 64
 
 
 @dataclass(frozen=True, eq=False)
 class CachedArrays:
-    """One entry: `images` uint8 [n, h, w, c] mapped from disk, `labels` int32 and `keys` uint64
-    [n], `counts` of pixel values [c, 256], the names of the `classes`, what was `skipped`.
+    """Decoded images with what is known about them: a cache entry, or a part of one.
+
+    `keys` are content keys (see `split.content_key`), `counts` the histogram of pixel values of
+    each channel, `skipped` the unreadable images and why.
     """
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-    keys: NDArray[np.uint64]
-    counts: NDArray[np.int64]
+    images: Images  # uint8 [n, height, width, channels]; a memory map in an entry
+    labels: NDArray[np.int32]  # [n]
+    keys: NDArray[np.uint64]  # [n]
+    counts: NDArray[np.int64]  # [channels, 256]
     fingerprint: str
     classes: tuple[str, ...]
     skipped: tuple[str, ...]
 
 
 class Writer:
-    """Receives decoded images in their order; the pixels go straight to disk.
-
-    To be used in a `with`, which closes the file whatever happens.
-    """
+    """Writes an entry from batches of decoded images; use it in a `with` statement."""
 
     def __init__(self, folder: Path, shape: tuple[int, int, int], classes: tuple[str, ...]):
         self._folder = folder
@@ -80,7 +80,7 @@ class Writer:
         self._keys.append(keys)
 
     def finish(self, identity: Mapping[str, object], skipped: Sequence[str] = ()) -> None:
-        """Write what describes the pixels, and what was `skipped`; the entry is whole then."""
+        """Write labels, keys, checksums and the names of `skipped` images; completes the entry."""
         self._file.flush()
         os.fsync(self._file.fileno())
         labels = np.concatenate(self._labels)
@@ -102,15 +102,6 @@ class Writer:
         (self._folder / "meta.json").write_text(json.dumps(meta))
 
 
-def root(given: str = "") -> Path:
-    """The cache folder: `given`, else `$CONVBUDGET_CACHE`, else the user's own cache folder."""
-    chosen = given or os.environ.get("CONVBUDGET_CACHE", "")
-    if chosen:
-        return Path(chosen).expanduser()
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "convbudget"
-
-
 def open_entry(
     cache: Path,
     title: str,
@@ -118,26 +109,26 @@ def open_entry(
     build: Callable[[Path], None],
     say: Say,
 ) -> CachedArrays:
-    """The entry of this identity; `build(folder)` writes it, through `Writer`, if it is not there.
+    """Open the entry with this identity; `build(folder)` writes a missing one through `Writer`.
 
-    Safe against two processes at once and a kill half-way; a damaged entry is said and built
-    again. Raises `UserError` where the cache can't be written, or the disk is full.
+    Safe against concurrent processes and kills. A damaged entry is reported through `say` and
+    built again. Raises `UserError` where the cache can't be written, or the disk is full.
     """
     text = json.dumps({"format": _FORMAT, **identity}, sort_keys=True)
-    name = "".join(letter if letter.isalnum() else "-" for letter in title)[:60].strip("-")
+    plain = "".join(letter if letter.isalnum() else "-" for letter in title)[:60].strip("-")
+    # A file's name has at most 255 bytes, of which the suffixes need some fifty.
+    name = plain.encode()[:180].decode(errors="ignore")
     entry = cache / "arrays" / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     found = _read(entry)
     if isinstance(found, CachedArrays):
         return found
     with writable(cache, f"the decoded images of {title}"):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with locked(entry.with_name(entry.name + ".lock"), title, say) as alone:
+        with locked(entry.with_name(entry.name + ".lock"), title, say):
             found = _read(entry)
             if isinstance(found, str):
                 if found:
                     say(f"the cache of {title} in {entry} is damaged ({found}); building it again")
-                if alone:
-                    _sweep(entry)
                 _replace(entry, build)
                 found = _read(entry)
     if isinstance(found, str):
@@ -148,54 +139,8 @@ def open_entry(
     return found
 
 
-@contextmanager
-def writable(folder: Path, what: str) -> Iterator[None]:
-    """Turn the disk's refusals into one line that says where else `what` may go."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            reason = "the disk is full"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            reason = error.strerror or "it can't be written"
-        else:
-            raise
-        raise UserError(
-            f"{folder} can't hold {what}: {reason}; set data.cache= or CONVBUDGET_CACHE to a"
-            " folder with room"
-        ) from None
-
-
-@contextmanager
-def locked(path: Path, title: str, say: Say) -> Iterator[bool]:
-    """Hold an exclusive lock on `path` while inside; the system drops it if the process dies.
-
-    Says so if another process has to be waited for, which prepares `title`. Yields whether the
-    lock is held: where the file system knows no locks the work may be done twice, which the rename
-    at its end makes harmless.
-    """
-    with path.open("w") as handle:
-        held = False
-        with suppress(ImportError, OSError):
-            import fcntl
-
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"another process is preparing {title}; waiting for it")
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            held = True
-        yield held
-
-
-def _sweep(entry: Path) -> None:
-    """Remove what killed processes left of this entry; nobody else is at it."""
-    for stale in entry.parent.glob(f"{entry.name}.tmp-*"):
-        shutil.rmtree(stale, ignore_errors=True)
-
-
 def _replace(entry: Path, build: Callable[[Path], None]) -> None:
-    # Not by `tempfile`, whose folders nobody else may enter: a cache can be a group's.
+    # Not `tempfile`: its folders are private to their owner, and a cache may be shared by a group.
     fresh, old = (entry.with_name(f"{entry.name}.tmp-{secrets.token_hex(6)}") for _ in range(2))
     fresh.mkdir()
     try:
@@ -203,7 +148,7 @@ def _replace(entry: Path, build: Callable[[Path], None]) -> None:
         if entry.exists():
             entry.rename(old)
         with suppress(FileExistsError):
-            # Somebody without a lock may have been first; theirs is as good.
+            # Where there are no locks another process may have been first; its entry is as good.
             fresh.rename(entry)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -211,7 +156,7 @@ def _replace(entry: Path, build: Callable[[Path], None]) -> None:
 
 
 def _read(entry: Path) -> CachedArrays | str:
-    """The entry, or why it can't be used: empty when there is none."""
+    """Return the entry, or why it can't be used: an empty string when there is none."""
     if not entry.is_dir():
         return ""
     try:

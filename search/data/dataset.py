@@ -1,21 +1,60 @@
-"""Labelled images as arrays, as data rooms hand them to the engine; NumPy alone."""
+"""Labelled images as arrays, the form in which the engine receives a data set; NumPy only."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+
+class ImageView:
+    """Some of the images of an array, by their indices, read when they are asked for.
+
+    `base`: uint8 [m, height, width, channels], usually a memory map; `indices` [n]: which of them.
+    Behaves as an array [n, height, width, channels] that can be indexed along its first axis.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, base: NDArray[np.uint8], indices: NDArray[np.intp]) -> None:
+        self.base, self.indices = base, indices
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the images as one array, [n, height, width, channels]."""
+        return (len(self.indices), *self.base.shape[1:])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the images would take in memory."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, key: Any) -> NDArray[np.uint8]:
+        """Read the images at an index, a slice or an array of indices or booleans into memory."""
+        return np.array(self.base[self.indices[key]])
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return (self[index] for index in range(len(self)))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("a view of selected images can't become an array without a copy")
+        return np.asarray(self[:], dtype=dtype)
+
+
+Images = NDArray[np.uint8] | ImageView
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One part of a data set.
+    """One part of a data set; `fingerprint` is the hexadecimal SHA-256 of its contents."""
 
-    `images`: uint8 [n, height, width, channels], in memory or mapped from a file; `labels`: int32
-    [n], from 0; `fingerprint`: hexadecimal SHA-256 of both.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int32]
+    images: Images  # uint8 [n, height, width, channels]; in memory, or read from disk when indexed
+    labels: NDArray[np.int32]  # [n], from 0
     fingerprint: str
 
     def __len__(self) -> int:
@@ -23,12 +62,22 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Augment:
-    """Random changes to a training image, made inside the compiled program; none in evaluation.
+class ImageShape:
+    """The shape of every image of a data set, and the number of classes."""
 
-    `shift`: at most so many pixels each way, filled with the edge; `flip`: mirror left to right
-    half of the time; `cutout`: side of a square set to the mean, 0 for none; `mixup`: alpha of the
-    Beta distribution that blends pairs (arXiv:1710.09412), 0 for none.
+    height: int
+    width: int
+    channels: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of training images, applied inside the compiled program.
+
+    `shift`: largest translation in pixels, edges repeated; `flip`: mirror left to right with
+    probability 1/2; `cutout`: side of a square set to the mean (arXiv:1708.04552), 0 for none;
+    `mixup`: alpha of the Beta distribution that blends pairs (arXiv:1710.09412), 0 for none.
     """
 
     shift: int = 0
@@ -39,9 +88,9 @@ class Augment:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """What a search sees: the training part and the validation part, never the test split.
+    """What a search may read: the training and the validation part, never the test part.
 
-    `mean` and `std` are one value a channel, of pixels scaled to [0, 1], from the training part.
+    `mean` and `std`: one value for each channel, of pixels scaled to [0, 1].
     """
 
     name: str
@@ -57,3 +106,13 @@ class Dataset:
         """Height, width and channels of every image."""
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
+
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """Number of training images of each class."""
+        return tuple(np.bincount(self.train.labels, minlength=len(self.classes)).tolist())
+
+    @property
+    def majority_share(self) -> float:
+        """Validation accuracy of always predicting the most frequent validation class."""
+        return float(np.bincount(self.validation.labels).max() / len(self.validation))

@@ -1,4 +1,4 @@
-"""Encoded examples → decoded arrays in the cache, on all cores and with progress."""
+"""Decode encoded examples into arrays in the cache, on all cores and with progress."""
 
 import os
 import shutil
@@ -19,9 +19,9 @@ from search.data.image import Geometry, ImageError, decode
 from search.data.split import content_key
 from search.errors import UserError
 
-# Examples handed to a thread at a time: enough to hide the hand-over, few enough for a live bar.
+# Examples for a thread at a time: enough to hide the cost of a task, few enough for a live bar.
 _BATCH = 128
-# How many skipped images are named; all of them are counted.
+# Skipped images that a notice names; it counts all of them.
 _NAMED = 3
 
 Good = tuple[Encoded, NDArray[np.uint8]]
@@ -37,13 +37,13 @@ def decoded(
     progress: Progress | None,
     say: Say,
 ) -> CachedArrays:
-    """The decoded arrays of a source, from the cache or made now.
+    """The decoded arrays of a source, from the cache, or decoded now.
 
     A 0 in `geometry` is filled from the source. With `skip` unreadable images are left out and
-    reported in one line; else the first raises `UserError`, as do images of differing sizes when
-    no size was asked for.
+    reported in one line; otherwise the first raises `UserError`, as do images of differing sizes
+    where `geometry` has no size.
     """
-    identity = {"source": dict(source.identity), "geometry": asdict(geometry), "skip": skip}
+    identity = {"source": dict(source.identity()), "geometry": asdict(geometry), "skip": skip}
 
     def build(folder: Path) -> None:
         _build(folder, source, geometry, identity, skip=skip, progress=progress)
@@ -101,7 +101,7 @@ def _build(
 
 
 def _readable(batch: list[Decoded], skipped: list[str], *, skip: bool) -> list[Good]:
-    """The images of a batch; the others are added to `skipped`, or refused at once."""
+    """The readable images of a batch; others are added to `skipped`, or raise `UserError`."""
     good: list[Good] = []
     for encoded, outcome in batch:
         if not isinstance(outcome, str):
@@ -132,11 +132,11 @@ def _append(writer: Writer, good: list[Good], shape: tuple[int, int, int]) -> No
 
 
 def _batches(examples: Examples, geometry: Geometry) -> Generator[list[Decoded]]:
-    """Decoded batches in order, a few of them ahead in threads (Pillow releases the GIL)."""
+    """Decoded batches in order, some of them ahead, in threads (Pillow releases the GIL)."""
     workers = os.cpu_count() or 1
     waiting: deque[Future[list[Decoded]]] = deque()
-    # Set once around the threads, as it is no setting of a thread: Pillow's remarks on odd
-    # metadata are no reason to refuse an image.
+    # Pillow's warnings about odd metadata are no reason to refuse an image. The filter is global
+    # to the process, so it is set once around all threads.
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")
         try:

@@ -1,19 +1,20 @@
-"""The nouns of this room: encoded examples, and how a reader hands them over."""
+"""Encoded examples, and how a reader provides them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-# Called as progress(what, done, total); a bar belongs to whoever calls.
+# Called as progress(what, done, total), with total 0 where it is unknown.
 Progress = Callable[[str, int, int], None]
-# Called with one line that the user should see.
+# Called with a one-line notice for the user.
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One image as it lies on disk: `name` for errors, the file's bytes, the label from 0.
+    """One image before decoding.
 
-    `error` says why the bytes couldn't be read, if they couldn't.
+    `name`: what errors call it; `data`: the file's bytes; `label`: from 0; `error`: why the bytes
+    couldn't be read, empty if they could.
     """
 
     name: str
@@ -26,9 +27,8 @@ class Encoded:
 class Examples:
     """The examples of one split, read on demand.
 
-    `classes`: names in the order of the labels; `count`: how many examples; `height`, `width` and
-    `channels` of all of them, 0 where they differ or are unknown; `read`: the encoded examples at
-    the given indices, in that order.
+    `classes`: names in the order of the labels; `height`, `width`, `channels`: of every example, 0
+    where they differ or are unknown; `read`: returns the encoded examples at the given indices.
     """
 
     classes: tuple[str, ...]
@@ -41,12 +41,13 @@ class Examples:
 
 @dataclass(frozen=True)
 class Source:
-    """A split that was found, not yet opened.
+    """A part of a data set that was located but not opened.
 
-    `title`: what to call it in messages; `identity`: all that its decoded arrays depend on, cheap
-    to compute and JSON-able; `load`: opens it, which may be slow.
+    `title`: what messages call it; `identity`: returns what its decoded arrays depend on, as
+    values that JSON can hold, and is quick enough for every start; `load`: opens it, which may be
+    slow.
     """
 
     title: str
-    identity: Mapping[str, object]
+    identity: Callable[[], Mapping[str, object]]
     load: Callable[[], Examples]

@@ -1,4 +1,4 @@
-"""One encoded image → an array of the shape that was asked for; Pillow alone."""
+"""Decode one image into an array of the requested shape, with Pillow."""
 
 import io
 from collections.abc import Iterator
@@ -10,7 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# EXIF's tag for how the camera was held; 5 to 8 swap the sides.
+# The formats that are opened, by Pillow's names. A file in another one is refused whatever its
+# name: each further decoder is one more that a stranger's file could attack.
+FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm"),
+}
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+# A larger image is refused before it is decoded: a few kilobytes can ask for gigabytes of memory.
+# Pillow warns at this number and refuses at its double.
+_MOST_PIXELS = 89_478_485
+# EXIF's orientation tag; the values 5 to 8 swap the sides.
 _ORIENTATION = 0x0112
 _SWAPPED = (5, 6, 7, 8)
 _GREY = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -19,15 +34,15 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 class ImageError(Exception):
-    """An image that can't be read; says why, on one line. Whoever knows its name adds it."""
+    """An image can't be read; the message says why on one line, the caller adds the file's name."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """What every image becomes: `height` and `width` in pixels, 0 for its own; `channels` 1, 3, 4.
+    """The shape that every image is brought to.
 
-    `fit`: `resize` stretches each side, `crop` scales until both sides are covered and cuts the
-    centre.
+    `height`, `width`: pixels, 0 for the image's own; `channels`: 1, 3 or 4; `fit`: `resize`
+    stretches each side, `crop` scales until both sides are covered and cuts the centre.
     """
 
     height: int
@@ -37,12 +52,12 @@ class Geometry:
 
 
 def decode(data: bytes, geometry: Geometry) -> NDArray[np.uint8]:
-    """Pixels [height, width, channels] of one encoded image, turned as its EXIF entry says.
+    """Pixels [height, width, channels] of one encoded image, rotated as its EXIF entry says.
 
-    16-bit greys are scaled to 8 bits; a palette is looked up; where transparency is not asked
-    for, the image is laid over white. Raises `ImageError`.
+    16-bit greys are scaled to 8 bits and palettes are applied; unless `geometry` has 4 channels,
+    transparent images are composited over white. Raises `ImageError`.
     """
-    with _reading(), Image.open(io.BytesIO(data)) as opened:
+    with _opened(io.BytesIO(data)) as opened:
         opened.load()
         turned = opened.getexif().get(_ORIENTATION, 1) != 1
         image = _eight_bits(ImageOps.exif_transpose(opened) if turned else opened)
@@ -58,11 +73,11 @@ def decode(data: bytes, geometry: Geometry) -> NDArray[np.uint8]:
 
 
 def peek(path: Path) -> tuple[int, int, int]:
-    """Height, width and own channels (1, 3 or 4) of an image file, from its header alone.
+    """Height, width and channels (1, 3 or 4) of an image file, from its header only.
 
     Raises `ImageError`.
     """
-    with _reading(), Image.open(path) as image:
+    with _opened(path) as image:
         width, height = image.size
         if image.getexif().get(_ORIENTATION) in _SWAPPED:
             width, height = height, width
@@ -70,16 +85,24 @@ def peek(path: Path) -> tuple[int, int, int]:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def _opened(file: Path | io.BytesIO) -> Iterator[Image.Image]:
+    """An image whose header was read; errors of Pillow inside the `with` become `ImageError`."""
     try:
-        yield
+        with Image.open(file, formats=tuple(FORMATS)) as image:
+            width, height = image.size
+            if width * height > _MOST_PIXELS:
+                raise ImageError(
+                    f"it has {width}x{height} pixels, more than the {_MOST_PIXELS:,} that are"
+                    " decoded; scale it down"
+                )
+            yield image
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError("it is no image in a known format") from None
+        raise ImageError(f"it is no image in a known format ({', '.join(FORMATS)})") from None
     except Exception as error:
         # Pillow's decoders raise OSError, SyntaxError, struct.error, and more on broken bytes.
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ImageError(reason) from None
 
 

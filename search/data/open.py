@@ -1,7 +1,13 @@
-"""The two doors: `open_dataset` for a search, `open_test` for the one reading of the test part."""
+"""Open a data set: `open_dataset` for a search, `open_test` for the final report.
+
+`describe` tells the images' shape before either, without decoding.
+"""
 
 import hashlib
+import json
 import logging
+import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,21 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.config.data import DataConfig
-from search.data import cache
-from search.data.cache import CachedArrays, Writer, open_entry
-from search.data.dataset import Augment, Dataset, Split
+from search.data import cache_folder, folder
+from search.data.cache import CachedArrays
+from search.data.dataset import Augment, Dataset, ImageShape, ImageView, Split
 from search.data.decode import decoded
 from search.data.examples import Progress, Say, Source
 from search.data.image import Geometry
-from search.data.sources import SourceContext, find_source, is_test_cut, missing_test
-from search.data.split import CHUNK, fingerprint, histogram, mean_and_std, partition
+from search.data.overlap import TOLERATED, count_shared_images, refuse_shared_images
+from search.data.sources import Parts, SourceContext, locate
+from search.data.split import Fingerprint, chunks, histogram, mean_and_std, partition
+from search.data.tfds import locate as prepared
+from search.data.tfds.prepare import described
 from search.errors import UserError
+from search.files import write
 
 # Chooses the test images where a set has no test part: the same ones for every seed of a search.
 _TEST_SEED = 0
-# Parts up to so many bytes are copied into memory, larger ones written beside the decoded arrays
-# and mapped from there.
+# Parts of up to this many bytes are copied into memory, larger ones read from the decoded arrays.
 _IN_MEMORY = 2**30
+_DIGITS = ImageShape(8, 8, 1, 10)
 
 
 def open_dataset(
@@ -33,18 +43,18 @@ def open_dataset(
     progress: Progress | None = None,
     say: Say | None = None,
 ) -> Dataset:
-    """Training and validation part, decoded once and from then on read from the cache.
+    """The training and the validation part, decoded the first time and then read from the cache.
 
     `seed` chooses the validation images where the set has no validation split of its own.
     `progress(what, done, total)` is called while images are decoded, with `total` 0 where it is
     unknown; `say` receives notices of one line, by default as log warnings. Raises `UserError`.
     """
     config.validate()
-    place = _place(config, progress, say)
-    base = _training(config, place)
-    rest, _ = _without_test(config, base)
-    own = find_source(config, "validation", place)
-    if own is None:
+    context = _context(config, progress, say)
+    parts = locate(config, context)
+    base = _decoded(parts.train, config, context)
+    rest, _ = _without_test(config, parts, base)
+    if parts.validation is None:
         left, held = partition(
             base.labels[rest],
             base.keys[rest],
@@ -53,13 +63,15 @@ def open_dataset(
             classes=base.classes,
             part="validation",
         )
-        validation = _take(base, rest[held], "validation", place)
-        train = _take(base, rest[left], "train", place, validation)
+        validation = _take(base, rest[held], "validation", context)
+        train = _take(base, rest[left], "train", context, validation)
     else:
-        validation = _decoded(own, config, place, base)
-        train = _take(base, rest, "train", place)
-    if why := missing_test(config):
-        place.say(f"{why}, before the search rather than after it")
+        validation = _decoded(parts.validation, config, context, base)
+        train = _take(base, rest, "train", context)
+        if parts.compare:
+            refuse_shared_images(validation, base, _title(config), context.say)
+    if parts.missing_test:
+        context.say(f"{parts.missing_test}, before the search rather than after it")
     mean, std = _normalisation(config, train)
     return Dataset(
         name=_title(config),
@@ -75,36 +87,62 @@ def open_dataset(
 def open_test(
     config: DataConfig, *, progress: Progress | None = None, say: Say | None = None
 ) -> Split:
-    """The test part, of the same image shape as the training part; for final reports alone.
+    """The test part, in the image shape of the training part; for final reports only.
 
+    Says so where more of it than a published set may hold is among the training part's images.
     Raises `UserError`, also where the set has no test part.
     """
     config.validate()
-    place = _place(config, progress, say)
-    base = _training(config, place)
-    own = find_source(config, "test", place)
-    if own is not None:
-        return _split(_decoded(own, config, place, base))
-    _, held = _without_test(config, base)
-    return _split(_take(base, held, "test", place))
+    context = _context(config, progress, say)
+    parts = locate(config, context)
+    if parts.test is None and not parts.cuts_test:
+        raise UserError(parts.missing_test)
+    base = _decoded(parts.train, config, context)
+    if parts.test is None:
+        _, held = _without_test(config, parts, base)
+        return _split(_take(base, held, "test", context))
+    test = _decoded(parts.test, config, context, base)
+    if (count := count_shared_images(test, base)) > TOLERATED * len(test.keys):
+        context.say(
+            f"{count} of {len(test.keys)} test images of {_title(config)} are among its training"
+            " images; its test accuracy says too much"
+        )
+    return _split(test)
 
 
-def _place(config: DataConfig, progress: Progress | None, say: Say | None) -> SourceContext:
-    return SourceContext(
-        cache.root(config.cache), progress, say or logging.getLogger(__name__).warning
-    )
+def describe(config: DataConfig) -> ImageShape | None:
+    """Image shape and number of classes that `open_dataset` will find, without decoding.
+
+    Downloads nothing: reads the description of a prepared set, TFDS's own code for one that is not
+    prepared, or the headers of a few images of a folder. None where that does not say, as for
+    images of many sizes without `data.height`. Raises `UserError` for data that can't be found.
+    """
+    config.validate()
+    if config.name == "folder":
+        return folder.image_shape(config)
+    if config.name == "digits":
+        found: ImageShape | None = _DIGITS
+    else:
+        home = prepared.home(config.dir)
+        where = prepared.find(home, config.name)
+        found = prepared.image_shape(where) if where else described(config.name, home)
+    if found is None:
+        return None
+    height, width = (config.height, config.width) if config.height else (found.height, found.width)
+    channels = config.channels or found.channels or 3
+    return ImageShape(height, width, channels, found.classes) if height and width else None
 
 
-def _training(config: DataConfig, place: SourceContext) -> CachedArrays:
-    source = find_source(config, "train", place)
-    assert source is not None, "validate() refuses an empty training split"
-    return _decoded(source, config, place)
+def _context(config: DataConfig, progress: Progress | None, say: Say | None) -> SourceContext:
+    cache = cache_folder.root(config.cache)
+    cache_folder.sweep(cache)
+    return SourceContext(cache, progress, say or logging.getLogger(__name__).warning)
 
 
 def _decoded(
-    source: Source, config: DataConfig, place: SourceContext, like: CachedArrays | None = None
+    source: Source, config: DataConfig, context: SourceContext, like: CachedArrays | None = None
 ) -> CachedArrays:
-    """A source's arrays, in the shape of `like` if given, with every label one of its classes."""
+    """A source's arrays, in the image shape of `like` if given, with the same classes."""
     geometry = Geometry(config.height, config.width, config.channels, config.fit)
     if like is not None:
         height, width, channels = like.images.shape[1:]
@@ -112,10 +150,10 @@ def _decoded(
     arrays = decoded(
         source,
         geometry,
-        cache=place.cache,
+        cache=context.cache,
         skip=config.on_error == "skip",
-        progress=place.progress,
-        say=place.say,
+        progress=context.progress,
+        say=context.say,
     )
     classes = arrays.classes if like is None else like.classes
     if arrays.classes != classes:
@@ -136,11 +174,11 @@ def _decoded(
 
 
 def _without_test(
-    config: DataConfig, base: CachedArrays
+    config: DataConfig, parts: Parts, base: CachedArrays
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices of what is for the search, and of the test part cut out of `base`, if one is."""
+    """Indices into `base` of what a search may read, and of the test part if it is cut out."""
     everything = np.arange(len(base.labels))
-    if not is_test_cut(config):
+    if not parts.cuts_test:
         return everything, everything[:0]
     return partition(
         base.labels,
@@ -156,52 +194,69 @@ def _take(
     base: CachedArrays,
     indices: NDArray[np.intp],
     part: str,
-    place: SourceContext,
+    context: SourceContext,
     remainder: CachedArrays | None = None,
 ) -> CachedArrays:
-    """The images of `base` at `indices`, copied into memory or, if many, mapped from the cache.
+    """The images of `base` at `indices`: copied into memory or, if they are many, a view.
 
-    Where `remainder` holds all the others, pixels are counted by subtraction, which is quicker.
+    Pixels are counted by subtraction where `remainder` holds all other images.
     """
     if len(indices) == len(base.labels):
         return base
-    labels, keys = base.labels[indices], base.keys[indices]
-    if len(indices) * base.images[0].nbytes > _IN_MEMORY:
-        return _written(base, indices, part, place)
-    images = np.asarray(base.images)[indices]
+    labels = base.labels[indices]
+    view = ImageView(np.asarray(base.images), indices)
+    small = view.nbytes <= _IN_MEMORY
+    taken = replace(base, images=view[:] if small else view, labels=labels, keys=base.keys[indices])
     complete = remainder is not None and len(remainder.labels) + len(indices) == len(base.labels)
-    counts = base.counts - remainder.counts if remainder and complete else histogram(images)
+    counts = base.counts - remainder.counts if remainder and complete else None
+    if small:
+        return _measured(taken, counts, part, None)
+    identity = f"{base.fingerprint} {hashlib.sha256(indices.astype('<i8').tobytes()).hexdigest()}"
+    name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+    return _remembered(taken, counts, part, context, context.cache / "parts" / f"{name}.json")
+
+
+def _measured(
+    part: CachedArrays, counts: NDArray[np.int64] | None, name: str, progress: Progress | None
+) -> CachedArrays:
+    """`part` with its own fingerprint and pixel counts, which are counted unless they are given."""
+    digest = Fingerprint(part.images.shape[1:])
+    total = np.zeros_like(part.counts)
+    done = 0
+    for chunk in chunks(part.images):
+        digest.add(chunk)
+        if counts is None:
+            total += histogram(chunk)
+        done += len(chunk)
+        if progress is not None:
+            progress(f"reading the {name} part", done, len(part.labels))
     return replace(
-        base,
-        images=images,
-        labels=labels,
-        keys=keys,
-        counts=counts,
-        fingerprint=fingerprint(images, labels),
+        part,
+        counts=total if counts is None else counts,
+        fingerprint=digest.finish(part.labels),
     )
 
 
-def _written(
-    base: CachedArrays, indices: NDArray[np.intp], part: str, place: SourceContext
+def _remembered(
+    part: CachedArrays,
+    counts: NDArray[np.int64] | None,
+    name: str,
+    context: SourceContext,
+    file: Path,
 ) -> CachedArrays:
-    identity = {
-        "part of": base.fingerprint,
-        "classes": list(base.classes),
-        "indices": hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest(),
-    }
-
-    def build(folder: Path) -> None:
-        height, width, channels = base.images.shape[1:]
-        with Writer(folder, (height, width, channels), base.classes) as writer:
-            for start in range(0, len(indices), CHUNK):
-                chosen = indices[start : start + CHUNK]
-                writer.add(np.asarray(base.images[chosen]), base.labels[chosen], base.keys[chosen])
-                if place.progress is not None:
-                    done = start + len(chosen)
-                    place.progress(f"writing the {part} part", done, len(indices))
-            writer.finish(identity)
-
-    return open_entry(place.cache, f"{part} part", identity, build, place.say)
+    """As `_measured`, with the result kept in `file`: a large part takes long to read."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(file.read_text())
+        found = np.array(kept["counts"], dtype=np.int64)
+        whole = int(found.sum()) == part.images.nbytes and found.shape == part.counts.shape
+        if whole and len(bytes.fromhex(kept["fingerprint"])) == 32:
+            return replace(part, counts=found, fingerprint=kept["fingerprint"])
+    measured = _measured(part, counts, name, context.progress)
+    content = {"fingerprint": measured.fingerprint, "counts": measured.counts.tolist()}
+    # A cache that can't be written only costs time at the next start.
+    with suppress(UserError):
+        write(file, json.dumps(content), durable=False)
+    return measured
 
 
 def _normalisation(
@@ -213,7 +268,7 @@ def _normalisation(
     if len(config.mean) != channels:
         raise UserError(
             f"data.mean={config.mean} has {len(config.mean)} values, the images {channels}"
-            " channels; give one a channel, or none for the training part's own"
+            " channels; give one for each channel, or none for the training part's own"
         )
     return tuple(config.mean), tuple(config.std)
 
@@ -223,4 +278,6 @@ def _split(arrays: CachedArrays) -> Split:
 
 
 def _title(config: DataConfig) -> str:
-    return Path(config.path).resolve().name if config.name == "folder" else config.name
+    if config.name != "folder":
+        return config.name
+    return Path(os.path.expanduser(config.path)).resolve().name

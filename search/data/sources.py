@@ -1,120 +1,151 @@
-"""Where the parts of a set lie: the digits, a prepared TFDS set, or a folder of images."""
+"""Locate the parts of a data set: the digits, a prepared TFDS set, or a folder of images."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import Literal
 
 from search.config.data import DataConfig
 from search.data import folder
 from search.data.examples import Examples, Progress, Say, Source
+from search.data.overlap import refuse_shared_splits
 from search.data.tfds import locate as prepared
 from search.data.tfds.prepare import prepare, prepare_digits
-from search.errors import UserError
+from search.data.tfds.ranges import Shards, split_names
 
-Part = Literal["train", "validation", "test"]
+# Files and examples of the digits' splits (see `tfds.digits`), known before they are prepared.
+_DIGITS: Shards = {"train": (1437,), "test": (360,)}
 
 
 @dataclass(frozen=True)
 class SourceContext:
-    """What finding a set needs beside its config: the cache folder, and whom to tell."""
+    """What locating a set needs beside its config: the cache folder, and who is told."""
 
     cache: Path
     progress: Progress | None
     say: Say
 
 
-def find_source(config: DataConfig, part: Part, place: SourceContext) -> Source | None:
-    """One part of the configured set; None if it has to be cut out of the training part.
+@dataclass(frozen=True)
+class Parts:
+    """The located parts of a data set.
 
-    Raises `UserError` where the set or the part is not to be found.
+    `validation`: None where it is cut out of the training part by seed; `test`: None where it is
+    cut out of the training part (`cuts_test`) or missing; `missing_test`: why no test part will be
+    there, with the fix, empty if one will; `compare`: whether train and validation come from
+    different splits or folders, so that only their contents can tell whether they overlap.
+    """
+
+    train: Source
+    validation: Source | None
+    test: Source | None
+    cuts_test: bool
+    missing_test: str
+    compare: bool
+
+
+def locate(config: DataConfig, context: SourceContext) -> Parts:
+    """Locate all parts once; prepares a TFDS set that is not prepared.
+
+    Raises `UserError` where the set or its training part can't be found, and for splits or folders
+    that overlap.
     """
     if config.name == "folder":
-        return _folder(config, part, place)
-    split: str = getattr(config, part)
-    if not split:
-        return None
-    return _digits(split, place) if config.name == "digits" else _tfds(config, split, place)
+        return _folder(config, context)
+    if config.name == "digits":
+        refuse_shared_splits(config, _DIGITS)
+        return _splits(config, _DIGITS, partial(_digits, context=context))
+    home = prepared.home(config.dir)
+    where = prepared.find(home, config.name)
+    if where is None:
+        refuse_shared_splits(config, {})
+        where = prepare(config.name, home, context.cache, context.say, context.progress)
+    shards = prepared.shards(where)
+    refuse_shared_splits(config, shards)
+    return _splits(config, shards, _tfds(config.name, where))
 
 
-def is_test_cut(config: DataConfig) -> bool:
-    """Whether the test part is cut out of the training part, for want of one of its own."""
-    return not config.test or (config.name == "folder" and _layout(config).flat)
+def _splits(config: DataConfig, shards: Shards, source: Callable[[str], Source]) -> Parts:
+    """The parts of a set that are named as TFDS splits; `source` makes one of a split's name."""
+    own = config.validation
+    names = (split_names(config.train, tuple(shards)), split_names(own, tuple(shards)))
+    return Parts(
+        train=source(config.train),
+        validation=source(own) if own else None,
+        test=source(config.test) if config.test else None,
+        cuts_test=not config.test,
+        missing_test=_missing_split(config, shards),
+        compare=len(set(names[0] + names[1])) > 1,
+    )
 
 
-def missing_test(config: DataConfig) -> str:
-    """Why nothing will be there to test a final model on, with the fix; empty if all is well.
-
-    Looks at names alone, so that a search can warn before it starts.
-    """
-    if is_test_cut(config) or config.name == "digits":
+def _missing_split(config: DataConfig, shards: Shards) -> str:
+    if not config.test or config.name == "digits":
         return ""
-    if config.name == "folder":
-        found = _layout(config)
-        held, missing = f"data.path={config.path}", "" if found.test else config.test
-    else:
-        where = prepared.find(_home(config), config.name)
-        known = prepared.splits(where) if where else ()
-        wanted = [part.split("[")[0].strip() for part in config.test.split("+")]
-        held = f"{config.name} (splits {', '.join(known)})"
-        missing = next((name for name in wanted if known and name not in known), "")
-    if not missing:
-        return ""
+    wanted = split_names(config.test, tuple(shards))
+    missing = next((name for name in wanted if shards and name not in shards), "")
+    return _missing(f"{config.name} (splits {', '.join(shards)})", missing) if missing else ""
+
+
+def _missing(holder: str, name: str) -> str:
     return (
-        f"{held} has no {missing!r} for the final test; name another with data.test=NAME, or set"
+        f"{holder} has no {name!r} for the final test; name another with data.test=NAME, or set"
         " data.test= to set a part of the training images aside"
     )
 
 
-def _home(config: DataConfig) -> Path:
-    return Path(config.dir).expanduser() if config.dir else prepared.default_folder()
-
-
-def _digits(split: str, place: SourceContext) -> Source:
+def _digits(split: str, context: SourceContext) -> Source:
     def load() -> Examples:
         from search.data.tfds.read import DamagedError, examples, open_prepared
 
-        where = prepare_digits(place.cache, place.say)
+        where = prepare_digits(context.cache, context.say)
         try:
             found = examples(open_prepared(where), split, "digits")
             found.read(range(found.count))
         except DamagedError:
-            place.say(f"the prepared digits in {where} are damaged; preparing them again")
-            where = prepare_digits(place.cache, place.say, again=True)
+            context.say(f"the prepared digits in {where} are damaged; preparing them again")
+            where = prepare_digits(context.cache, context.say, again=True)
             found = examples(open_prepared(where), split, "digits")
         return found
 
-    return Source(f"digits {split}", {"digits": "1.0.0", "split": split}, load)
+    return Source(f"digits {split}", lambda: {"digits": "1.0.0", "split": split}, load)
 
 
-def _tfds(config: DataConfig, split: str, place: SourceContext) -> Source:
-    home = _home(config)
-    where = prepared.find(home, config.name)
-    if where is None:
-        where = prepare(config.name, home, place.cache, place.say, place.progress)
+def _tfds(name: str, where: Path) -> Callable[[str], Source]:
+    @cache
+    def contents() -> dict[str, object]:
+        return prepared.identity(where)
 
-    def load() -> Examples:
-        from search.data.tfds.read import examples, open_prepared
+    def source(split: str) -> Source:
+        def load() -> Examples:
+            from search.data.tfds.read import examples, open_prepared
 
-        return examples(open_prepared(where), split, config.name)
+            return examples(open_prepared(where), split, name)
 
-    return Source(f"{config.name} {split}", {**prepared.identity(where), "split": split}, load)
+        return Source(f"{name} {split}", lambda: {**contents(), "split": split}, load)
 
-
-def _layout(config: DataConfig) -> folder.FolderLayout:
-    return folder.layout(config.path, config.train, config.validation, config.test)
+    return source
 
 
-def _folder(config: DataConfig, part: Part, place: SourceContext) -> Source | None:
-    found = _layout(config)
-    where = {"train": found.train, "validation": found.validation, "test": found.test}[part]
-    if where is None:
-        if part == "test" and (why := missing_test(config)):
-            raise UserError(why)
-        return None
-    return folder.source(
-        found.root,
-        where,
-        found.train,
-        whole_header=not (config.height and config.channels),
-        progress=place.progress,
+def _folder(config: DataConfig, context: SourceContext) -> Parts:
+    found = folder.layout(config)
+
+    def source(part: Path) -> Source:
+        return folder.source(
+            found,
+            part,
+            cache_folder=context.cache,
+            whole_header=not (config.height and config.channels),
+            progress=context.progress,
+        )
+
+    cuts_test = not config.test or found.flat
+    lacking = not cuts_test and found.test is None
+    return Parts(
+        train=source(found.train),
+        validation=source(found.validation) if found.validation else None,
+        test=source(found.test) if found.test and not cuts_test else None,
+        cuts_test=cuts_test,
+        missing_test=_missing(f"data.path={config.path}", config.test) if lacking else "",
+        compare=True,
     )

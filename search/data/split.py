@@ -1,25 +1,26 @@
-"""Splitting and measuring: seeded, stratified parts, fingerprints, and each channel's statistics.
+"""Seeded, stratified splits, fingerprints of parts, and pixel statistics of each channel.
 
-Which image lands in which part is decided by the image's content, not by its place in a file, so
-that renaming or reordering the files of a set leaves its validation part as it was.
+The part of an image depends on its content and the seed, not on its name or position, so that
+renaming or reordering files leaves the validation part as it was.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from search.data.dataset import Images
 from search.errors import UserError
 
-# Images read at a time from arrays that may not fit into memory.
-CHUNK = 4096
+# Bytes read at a time from arrays that may not fit into memory.
+_CHUNK = 2**26
 
 
 def content_key(image: NDArray[np.uint8]) -> int:
-    """64 bits of the BLAKE2b hash of one image's pixels."""
+    """First 64 bits of the BLAKE2b hash of one image's pixels."""
     digest = hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=8).digest()
     return int.from_bytes(digest, "little")
 
@@ -33,72 +34,97 @@ def partition(
     classes: Sequence[str],
     part: str,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split into (rest, chosen): indices in ascending order, `chosen` a fraction of every class.
+    """Split into (rest, chosen): ascending indices, with `fraction` of every class chosen.
 
-    `labels` and `keys` (see `content_key`) have shape [n]. A class gives the nearest whole number
-    of images, at least one, and keeps at least one. Raises `UserError` naming a class that has a
-    single image, `part` being what the chosen images are for.
+    `labels` and `keys` (see `content_key`) have shape [n]. Each class gives the nearest whole
+    number of images, but at least one, and keeps at least one. Equal images of a class stay
+    together: the cut moves to the nearest place that separates none, if the class has two
+    different images at all. Raises `UserError` for a class with a single image, and for a fraction
+    that is rounded to no image, or to all images, of even the largest class. `part` names what the
+    chosen images are for.
     """
     order = np.lexsort((_mixed(keys, seed), labels))
     starts = np.searchsorted(labels[order], np.arange(len(classes) + 1))
-    chosen: list[NDArray[np.intp]] = []
-    for name, start, stop in zip(classes, starts, starts[1:], strict=False):
-        count = int(stop - start)
-        if count == 0:
-            continue
-        if count == 1:
-            raise UserError(
-                f"class {name!r} has 1 image in the training part; to take a {part} part from it"
-                f" needs 2 of every class, add images or name a split with data.{part}="
-            )
-        taken = min(max(int(fraction * count + 0.5), 1), count - 1)
-        chosen.append(order[start : start + taken])
+    sizes = np.diff(starts)
+    if (sizes == 1).any():
+        name = classes[int(np.flatnonzero(sizes == 1)[0])]
+        raise UserError(
+            f"class {name!r} has 1 image in the training part; to take a {part} part from it"
+            f" needs 2 of every class, add images or name a split with data.{part}="
+        )
+    largest = int(sizes.max())
+    if not 0 < _rounded(fraction * largest) < largest:
+        raise UserError(
+            f"data.{part}_fraction={fraction:g} leaves every class empty in one of the parts: the"
+            f" largest has {largest} images; set it between {1 / largest:.2g} and"
+            f" {1 - 1 / largest:.4g}"
+        )
     selected = np.zeros(len(labels), dtype=bool)
-    for indices in chosen:
-        selected[indices] = True
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=False):
+        if size:
+            own = order[start : start + size]
+            wanted = min(max(_rounded(fraction * size), 1), size - 1)
+            selected[own[: _between_groups(keys[own], wanted)]] = True
     return np.flatnonzero(~selected), np.flatnonzero(selected)
 
 
+def _rounded(number: float) -> int:
+    return int(number + 0.5)
+
+
+def _between_groups(keys: NDArray[np.uint64], wanted: int) -> int:
+    """The cut nearest to `wanted` that separates no equal `keys` [n], which lie side by side."""
+    cuts = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+    return int(cuts[np.abs(cuts - wanted).argmin()]) if len(cuts) else wanted
+
+
 class Fingerprint:
-    """SHA-256 over a part's shape, its pixels as they come, and last its labels."""
+    """SHA-256 of a part: its image shape, its pixels in order, and last its labels."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         self._digest = hashlib.sha256(json.dumps(list(shape)).encode())
 
     def add(self, images: NDArray[np.uint8]) -> None:
-        """Take the next images, [n, height, width, channels]."""
-        for start in range(0, len(images), CHUNK):
-            self._digest.update(np.ascontiguousarray(images[start : start + CHUNK]).data)
+        """Add the next images, [n, height, width, channels]."""
+        self._digest.update(np.ascontiguousarray(images).data)
 
     def finish(self, labels: NDArray[np.int32]) -> str:
-        """Take the labels, [n], and return the hexadecimal digest."""
+        """Add the labels, [n], and return the hexadecimal digest."""
         self._digest.update(np.ascontiguousarray(labels, dtype="<i4").data)
         return self._digest.hexdigest()
 
 
-def fingerprint(images: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
+def chunks(images: Images) -> Iterator[NDArray[np.uint8]]:
+    """Successive images [m, height, width, channels], some 64 MB at a time."""
+    step = max(1, _CHUNK // max(1, math.prod(images.shape[1:])))
+    for start in range(0, len(images), step):
+        yield images[start : start + step]
+
+
+def fingerprint(images: Images, labels: NDArray[np.int32]) -> str:
     """Fingerprint of a whole part, [n, height, width, channels] and [n]."""
     whole = Fingerprint(images.shape[1:])
-    whole.add(images)
+    for chunk in chunks(images):
+        whole.add(chunk)
     return whole.finish(labels)
 
 
-def histogram(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How often each of the 256 values occurs, [channels, 256], of images [n, h, w, c]."""
+def histogram(images: Images) -> NDArray[np.int64]:
+    """Occurrences of each of the 256 pixel values in images [n, h, w, c]: [c, 256]."""
     channels = images.shape[-1]
     counts = np.zeros((channels, 256), dtype=np.int64)
-    for start in range(0, len(images), CHUNK):
-        pixels = images[start : start + CHUNK].reshape(-1, channels)
+    for chunk in chunks(images):
+        pixels = chunk.reshape(-1, channels)
         for channel in range(channels):
             counts[channel] += np.bincount(pixels[:, channel], minlength=256)
     return counts
 
 
 def mean_and_std(counts: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation a channel of pixels scaled to [0, 1], from their histogram.
+    """Mean and standard deviation of each channel of pixels in [0, 1], from `histogram`'s counts.
 
-    A channel without any contrast gets the deviation 1: dividing by it changes nothing. Integers
-    up to the last division, so that the result depends on the pixels alone, not on their order.
+    A constant channel gets the deviation 1, so that dividing by it changes nothing. Exact integer
+    sums make the result independent of the order of the images.
     """
     mean: list[float] = []
     std: list[float] = []
@@ -113,7 +139,7 @@ def mean_and_std(counts: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[fl
 
 
 def _mixed(keys: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
-    """Keys in an order of their own for each seed (the SplitMix64 finaliser)."""
+    """Hash keys with a seed (SplitMix64 finaliser), so that each seed sorts them differently."""
     state = keys ^ np.uint64(int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:8]))
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)

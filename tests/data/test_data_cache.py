@@ -1,6 +1,8 @@
 """The cache: damage is seen and repaired, large parts are mapped from disk and equal to small."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 
 from search.config.data import DataConfig
 from search.data import cache as cache_room
+from search.data import cache_folder, open_dataset, open_test
 from search.data import open as opening
-from search.data import open_dataset, open_test
+from search.data.dataset import ImageView
 from search.errors import UserError
 
 
@@ -60,8 +63,8 @@ def test_what_a_killed_process_left_is_swept(images: DataConfig, cache: Path) ->
     assert not left.exists()
 
 
-def test_large_parts_are_mapped_from_disk_and_equal(
-    images: DataConfig, monkeypatch: pytest.MonkeyPatch
+def test_large_parts_are_read_from_disk_and_equal(
+    images: DataConfig, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = open_dataset(images, seed=0)
     small_test = open_test(images)
@@ -70,13 +73,71 @@ def test_large_parts_are_mapped_from_disk_and_equal(
         large = open_dataset(images, seed=0)
         for name in ("train", "validation"):
             one, other = getattr(small, name), getattr(large, name)
-            assert isinstance(other.images, np.memmap)
+            assert isinstance(other.images, ImageView)
+            assert isinstance(other.images.base.base, np.memmap)
+            assert isinstance(one.images, np.ndarray)
             assert not isinstance(one.images, np.memmap)
+            assert other.images.shape == one.images.shape
+            assert other.images.nbytes == one.images.nbytes
+            assert len(other.images) == len(one.images)
+            order = np.random.default_rng(0).permutation(len(one))
+            np.testing.assert_array_equal(other.images[order], one.images[order])
+            np.testing.assert_array_equal(other.images[1:3], one.images[1:3])
+            np.testing.assert_array_equal(other.images[-1], one.images[-1])
+            for mine, theirs in zip(other.images, one.images, strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+            assert np.ascontiguousarray(other.images).flags.c_contiguous
             assert one.fingerprint == other.fingerprint
             np.testing.assert_array_equal(one.images, other.images)
             np.testing.assert_array_equal(one.labels, other.labels)
         assert (small.mean, small.std) == (large.mean, large.std)
         assert open_test(images).fingerprint == small_test.fingerprint
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_large_part_is_not_copied_for_another_seed(
+    make_images, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = DataConfig(name="folder", path=str(make_images(count=20, size=(40, 50))))
+    expected = [open_dataset(images, seed=seed) for seed in range(3)]
+    monkeypatch.setattr(opening, "_IN_MEMORY", 10)
+    before = size_of(cache / "arrays")
+    for seed, known in enumerate(expected):
+        found = open_dataset(images, seed=seed)
+        assert found.train.fingerprint == known.train.fingerprint
+        assert found.validation.fingerprint == known.validation.fingerprint
+        assert (found.mean, found.std) == (known.mean, known.std)
+    assert size_of(cache / "arrays") == before
+    # A fingerprint and a histogram for each part, whatever the size of its images.
+    assert len(list((cache / "parts").iterdir())) == 6
+    assert max(path.stat().st_size for path in (cache / "parts").iterdir()) < 10_000
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"fingerprint": "ab", "counts": [[1]]}', "[1]"])
+def test_a_damaged_memory_of_a_part_is_made_again(
+    images: DataConfig, cache: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    monkeypatch.setattr(opening, "_IN_MEMORY", 10)
+    expected = open_dataset(images, seed=0)
+    for file in (cache / "parts").iterdir():
+        file.write_text(content)
+    found = open_dataset(images, seed=0)
+    assert found.train.fingerprint == expected.train.fingerprint
+    assert (found.mean, found.std) == (expected.mean, expected.std)
+
+
+def test_a_large_part_is_read_once(images: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_IN_MEMORY", 10)
+    open_dataset(images, seed=0)
+
+    def fail(_: object) -> None:
+        pytest.fail("the images were read again")
+
+    monkeypatch.setattr(opening, "chunks", fail)
+    open_dataset(images, seed=0)
 
 
 def test_a_disk_without_room(images: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,14 +169,71 @@ def test_a_file_system_without_locks(images: DataConfig, monkeypatch: pytest.Mon
     assert len(open_dataset(images, seed=0).train) > 0
 
 
+def test_leftovers_of_any_entry_are_swept_unless_somebody_writes_them(
+    images: DataConfig, cache: Path
+) -> None:
+    import fcntl
+
+    arrays, digits = cache / "arrays", cache / "tfds" / "digits"
+    killed, living = arrays / "other-1.tmp-a", arrays / "other-2.tmp-b"
+    half, old, new = (
+        digits / "incomplete.X_1.0.0",
+        *(cache / "parts" / f".writing-{n}" for n in "ab"),
+    )
+    for folder in (killed, living, half, old.parent):
+        folder.mkdir(parents=True)
+    for file in (old, new):
+        file.write_text("half")
+    os.utime(old, (0, 0))
+    with (arrays / "other-2.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        open_dataset(images, seed=0)
+        assert [path.exists() for path in (killed, half, old)] == [False] * 3
+        assert [path.exists() for path in (living, new)] == [True, True]
+    open_dataset(images, seed=0)
+    assert not living.exists()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(
+    images: DataConfig, cache: Path, tmp_path: Path
+) -> None:
+    open_dataset(images, seed=0)
+    found = entry(cache)
+    shutil.rmtree(found)
+    lock = found.with_name(found.name + ".lock")
+    lock.unlink()
+    precious = tmp_path / "precious"
+    precious.write_text("content")
+    lock.symlink_to(precious)
+    with pytest.raises(UserError, match=r"can't hold .*data\.cache="):
+        open_dataset(images, seed=0)
+    assert precious.read_text() == "content"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_lock_held_by_nobody_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    import fcntl
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    said: list[str] = []
+    with cache_folder.locked(tmp_path / "lock", "a set", said.append) as held:
+        assert not held
+    assert said == []
+
+
 def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert cache_room.root("here") == Path("here")
-    assert cache_room.root() == tmp_path / "cache"
+    assert cache_folder.root("here") == Path("here")
+    assert cache_folder.root() == tmp_path / "cache"
     monkeypatch.delenv("CONVBUDGET_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_room.root() == tmp_path / "xdg" / "convbudget"
+    assert cache_folder.root() == tmp_path / "xdg" / "convbudget"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_room.root() == Path.home() / ".cache" / "convbudget"
+    assert cache_folder.root() == Path.home() / ".cache" / "convbudget"
 
 
 def test_every_block_of_a_long_file_is_known(tmp_path: Path) -> None:

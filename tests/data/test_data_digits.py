@@ -90,6 +90,12 @@ def test_the_seed_chooses_the_validation_part_and_nothing_else_does(warm: Path) 
     assert open_test(DataConfig()).fingerprint == open_test(DataConfig()).fingerprint
 
 
+def test_the_parts_are_those_that_old_studies_know(warm: Path) -> None:
+    dataset = open_dataset(DataConfig(), seed=0)
+    found = [part.fingerprint[:12] for part in (dataset.train, dataset.validation)]
+    assert found == ["5cd5cda3fda9", "a244970e9a0b"]
+
+
 def test_resized_and_coloured_on_request(warm: Path) -> None:
     dataset = open_dataset(DataConfig(height=12, width=10, channels=3), seed=0)
     assert dataset.shape == (12, 10, 3)

@@ -133,7 +133,7 @@ def test_many_unbalanced_classes(make_images) -> None:
 
 
 def test_other_files_are_passed_over(make_images) -> None:
-    root = make_images(count=5)
+    root = make_images(count=6)
     (root / "cat" / "notes.txt").write_text("not an image")
     (root / "cat" / ".hidden.png").write_bytes(b"nor this")
     (root / "README.md").write_text("nor this")

@@ -24,6 +24,12 @@ def labelled(counts: list[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
 @given(COUNTS, st.floats(0.05, 0.95), st.integers(0, 5))
 def test_every_class_gives_its_share(counts: list[int], fraction: float, seed: int) -> None:
     labels, keys = labelled(counts, seed)
+    if not 0 < int(fraction * max(counts) + 0.5) < max(counts):
+        with pytest.raises(UserError, match=r"data\.validation_fraction=.* every class empty"):
+            partition(
+                labels, keys, fraction=fraction, seed=seed, classes=CLASSES, part="validation"
+            )
+        return
     rest, chosen = partition(
         labels, keys, fraction=fraction, seed=seed, classes=CLASSES, part="validation"
     )
@@ -63,6 +69,40 @@ def test_a_single_image_can_not_be_in_two_parts() -> None:
     labels, keys = labelled([5, 1, 4], 0)
     with pytest.raises(UserError, match="class 'b' has 1 image"):
         partition(labels, keys, fraction=0.1, seed=0, classes=CLASSES, part="validation")
+
+
+@pytest.mark.parametrize("fraction", [1e-9, 0.004, 0.996, 1 - 1e-9])
+def test_a_fraction_that_empties_a_part_is_refused_with_the_range(fraction: float) -> None:
+    labels, keys = labelled([100, 40, 10], 0)
+    arguments = {"seed": 0, "classes": CLASSES, "part": "validation"}
+    with pytest.raises(UserError, match=r"has 100 images; set it between 0\.01 and 0\.99"):
+        partition(labels, keys, fraction=fraction, **arguments)
+    for allowed in (0.01, 0.99):
+        rest, chosen = partition(labels, keys, fraction=allowed, **arguments)
+        assert all(np.bincount(labels[part]).min() > 0 for part in (rest, chosen))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 6), min_size=4, max_size=30), st.floats(0.2, 0.8), st.integers(0, 9))
+def test_equal_images_of_a_class_stay_together(
+    kinds: list[int], fraction: float, seed: int
+) -> None:
+    keys = np.array([0, 1, *kinds], np.uint64)
+    labels = np.zeros(len(keys), np.int32)
+    rest, chosen = partition(
+        labels, keys, fraction=fraction, seed=seed, classes=("a",), part="validation"
+    )
+    assert len(rest)
+    assert len(chosen)
+    assert not set(keys[rest]) & set(keys[chosen])
+    largest = max(np.unique(keys, return_counts=True)[1])
+    assert abs(len(chosen) - fraction * len(keys)) <= largest
+
+
+def test_a_class_of_one_image_many_times_is_still_divided() -> None:
+    labels, keys = np.zeros(10, np.int32), np.zeros(10, np.uint64)
+    rest, chosen = partition(labels, keys, fraction=0.2, seed=0, classes=("a",), part="validation")
+    assert (len(rest), len(chosen)) == (8, 2)
 
 
 def test_a_class_without_images_is_left_alone() -> None:

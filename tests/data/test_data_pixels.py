@@ -1,6 +1,8 @@
 """Every kind of image becomes the array that was asked for, or is refused with its reason."""
 
 import io
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from search.data.image import Geometry, ImageError, decode, peek
+from search.data import image as image_room
+from search.data.image import FORMATS, SUFFIXES, Geometry, ImageError, decode, peek
 
 
 def encoded(image: Image.Image, kind: str = "png", **options: object) -> bytes:
@@ -128,3 +131,60 @@ def test_floating_point_pixels_are_refused() -> None:
     data = encoded(Image.fromarray(np.ones((2, 2), np.float32)), "tiff")
     with pytest.raises(ImageError, match="floating-point"):
         decode(data, Geometry(0, 0, 1))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_named_suffix_is_opened(suffix: str, tmp_path: Path) -> None:
+    file = tmp_path / f"image{suffix}"
+    Image.new("L", (9, 4), 255).save(file)
+    assert peek(file)[:2] == (4, 9)
+    assert decode(file.read_bytes(), Geometry(2, 2, 1)).min() == 255
+    with Image.open(file) as opened:
+        assert suffix in FORMATS[str(opened.format)]
+
+
+@pytest.mark.parametrize("kind", ["ico", "icns", "tga", "pcx", "sgi", "eps", "jpeg2000", "dds"])
+def test_formats_that_are_not_named_are_not_opened(kind: str, tmp_path: Path) -> None:
+    data = encoded(Image.new("RGB", (16, 16)), kind)
+    file = tmp_path / "image.png"
+    file.write_bytes(data)
+    for read in (lambda: decode(data, Geometry(8, 8, 3)), lambda: peek(file)):
+        with pytest.raises(ImageError, match="no image in a known format"):
+            read()
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A small PNG whose header asks for many pixels."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        length = len(content).to_bytes(4, "big")
+        return length + name + content + zlib.crc32(name + content).to_bytes(4, "big")
+
+    size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    rows = zlib.compress(bytes(10_000))
+    parts = (chunk(b"IHDR", size + b"\x08\x02\0\0\0"), chunk(b"IDAT", rows), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("size", [(10_000, 9_000), (20_000, 15_000), (2**30, 2**30)])
+def test_images_of_too_many_pixels_are_refused_by_their_header(
+    size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bomb(*size)
+    file = tmp_path / "bomb.png"
+    file.write_bytes(data)
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("it was decoded"))
+    for read in (lambda: decode(data, Geometry(8, 8, 3)), lambda: peek(file)):
+        with pytest.raises(ImageError, match=r"pixels") as caught:
+            read()
+        assert "\n" not in str(caught.value)
+
+
+def test_the_largest_image_is_still_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(Image.new("L", (10, 10)))
+    monkeypatch.setattr(image_room, "_MOST_PIXELS", 100)
+    assert decode(data, Geometry(2, 2, 1)).shape == (2, 2, 1)
+    monkeypatch.setattr(image_room, "_MOST_PIXELS", 99)
+    with pytest.raises(ImageError, match="it has 10x10 pixels, more than the 99"):
+        decode(data, Geometry(2, 2, 1))

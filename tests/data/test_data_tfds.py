@@ -16,7 +16,7 @@ from PIL import Image
 
 from search.config.data import DataConfig
 from search.data import known_names, nearest_names, open_dataset, open_test
-from search.data.tfds import prepare as preparing
+from search.data.tfds import runtime
 from search.data.tfds.runtime import quiet
 from search.errors import UserError
 
@@ -165,8 +165,8 @@ def test_a_search_is_told_when_nothing_is_left_to_test_on(home: Path) -> None:
     assert len(said) == 1
     assert "colours (splits " in said[0]
     assert "has no 'test'" in said[0]
-    for test in ("extra", "train[90%:]+extra", ""):
-        open_dataset(colour_config(home, test=test), seed=0, say=said.append)
+    for train, test in (("train", "extra"), ("train[:90%]", "train[90%:]+extra"), ("train", "")):
+        open_dataset(colour_config(home, train=train, test=test), seed=0, say=said.append)
     assert len(said) == 1
 
 
@@ -190,7 +190,7 @@ def test_differing_sizes(home: Path) -> None:
 
 def test_supervised_keys_win_over_names(home: Path) -> None:
     def generate() -> Iterator[tuple[int, dict[str, Any]]]:
-        for index, example in colours(12)():
+        for index, example in colours(18)():
             yield index, {"photo": example["image"], "kind": example["label"], "label": 0}
 
     features = {
@@ -203,7 +203,7 @@ def test_supervised_keys_win_over_names(home: Path) -> None:
 
 
 def test_names_do_where_no_keys_are_given(home: Path) -> None:
-    write(home, {"train": colours(12)}, keys=None)
+    write(home, {"train": colours(18)}, keys=None)
     assert open_dataset(colour_config(home), seed=0).shape == (6, 6, 3)
 
 
@@ -287,7 +287,7 @@ print({{"tensorflow", "tensorflow_datasets"}} & set(sys.modules))
 def no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        preparing.importlib.util,
+        runtime.importlib.util,
         "find_spec",
         lambda name, *rest: None if name == "tensorflow" else found(name, *rest),
     )

@@ -1,1 +1,1 @@
-"""TFDS without TensorFlow where that is possible: names, prepared data, preparing, reading."""
+"""TensorFlow Datasets: find, prepare and read its sets, without TensorFlow where possible."""

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits as a TFDS data set of the project's own, without TensorFlow.
+"""A TFDS builder for scikit-learn's handwritten digits, which needs no TensorFlow.
 
 1,797 grey images of 8×8 pixels and 17 levels, the test part of Alpaydin and Kaynak's "Optical
 Recognition of Handwritten Digits" (UCI, 1998). They come inside scikit-learn, so nothing is
@@ -14,13 +14,13 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 VERSION = "1.0.0"
-# A fifth of every digit; fixed, so that everybody's test part is the same.
+# A fifth of every class, always with this seed: the test part is the same for everybody.
 _TEST_FRACTION = 0.2
 _SPLIT_SEED = 0
 
 
 class Digits(tfds.core.GeneratorBasedBuilder):
-    """Splits `train` and `test`, stratified; images are PNG, as writing arrays wants TensorFlow."""
+    """Stratified splits `train` and `test`; PNG images, as arrays would need TensorFlow."""
 
     name = "digits"
     VERSION = tfds.core.Version(VERSION)
@@ -54,7 +54,7 @@ class Digits(tfds.core.GeneratorBasedBuilder):
         }
 
     def _log_download_bytes(self) -> None:
-        """Nothing is downloaded, and TFDS would print regardless of any log level."""
+        """Print nothing: TFDS would report a download at every log level, and there is none."""
 
     def _log_download_done(self) -> None:
         """See `_log_download_bytes`."""

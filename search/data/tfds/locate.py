@@ -1,5 +1,6 @@
-"""Finding prepared TFDS data on disk, without importing TFDS."""
+"""Prepared TFDS data on disk: where it is and what its description says, without importing TFDS."""
 
+import errno
 import hashlib
 import json
 import os
@@ -7,31 +8,52 @@ import re
 from pathlib import Path
 from typing import Any
 
+from search.config.data import check_path
+from search.data.dataset import ImageShape
 from search.errors import UserError
 
 _INFO = "dataset_info.json"
+_FEATURES = "features.json"
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
-def default_folder() -> Path:
-    """Where TFDS keeps its data unless told otherwise."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+def home(given: str = "") -> Path:
+    """The TFDS data folder: `given`, else `$TFDS_DATA_DIR`, else TFDS's own default.
+
+    Raises `UserError` for a path that no file system can hold.
+    """
+    chosen = given or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    check_path("data.dir" if given else "TFDS_DATA_DIR", chosen)
+    return Path(os.path.expanduser(chosen))
 
 
 def parse_name(text: str) -> tuple[str, str, str]:
-    """Name, config and version of `name/config:version`; what is not said is empty."""
+    """Name, config and version of `name/config:version`; absent ones are empty."""
     rest, _, version = text.partition(":")
     name, _, config = rest.partition("/")
     return name, config, version
 
 
 def find(folder: Path, text: str) -> Path | None:
-    """The prepared version `text` (`name/config:version`) asks for, the newest if it asks for none.
+    """The folder of the prepared `name/config:version`, by default of the newest version.
 
-    `folder` is a TFDS data folder, a data set's folder in it, or one prepared version. Raises
-    `UserError` where configs are prepared, none was named, and TFDS's default is not among them,
-    and where the one prepared version is of another set.
+    `folder` is a TFDS data folder, a data set's folder in it, or one prepared version. None where
+    it is not prepared. Raises `UserError` where configs are prepared, none was named, and TFDS's
+    default is not among them, where the one prepared version is of another set, and where the
+    folder can't be read.
     """
+    try:
+        return _find(folder, text)
+    except OSError as error:
+        raise UserError(
+            f"data.dir={folder} can't be read ({error.strerror or error}); set data.dir= to the"
+            " folder of the prepared data"
+        ) from None
+
+
+def _find(folder: Path, text: str) -> Path | None:
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a file")
     name, config, version = parse_name(text)
     if (folder / _INFO).is_file():
         held = _stored(folder / _INFO).get("name", name)
@@ -67,14 +89,49 @@ def find(folder: Path, text: str) -> Path | None:
     return None
 
 
-def splits(folder: Path) -> tuple[str, ...]:
-    """The names of the splits of a prepared version."""
+def shards(folder: Path) -> dict[str, tuple[int, ...]]:
+    """The splits of a prepared version, with the number of examples in each of their files."""
+    found: dict[str, tuple[int, ...]] = {}
     listed = _stored(folder / _INFO).get("splits", [])
-    return tuple(str(split.get("name")) for split in listed if isinstance(split, dict))
+    for split in listed if isinstance(listed, list) else []:
+        try:
+            found[str(split["name"])] = tuple(int(length) for length in split["shardLengths"])
+        except (KeyError, TypeError, ValueError):
+            # Reading the set reports what is wrong with its description.
+            continue
+    return found
+
+
+def image_shape(folder: Path) -> ImageShape | None:
+    """Image shape and number of classes of a prepared version, from its description.
+
+    Sizes are 0 where images differ. None for sets that are not images with one label, and for
+    descriptions that can't be read.
+    """
+    try:
+        features = _stored(folder / _FEATURES)["featuresDict"]["features"]
+        image, label = _supervised(folder)
+        if image not in features or label not in features:
+            image, label = "image", "label"
+        dimensions = features[image]["image"]["shape"]["dimensions"]
+        height, width, channels = (max(0, int(size)) for size in dimensions)
+        return ImageShape(height, width, channels, int(features[label]["classLabel"]["numClasses"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _supervised(folder: Path) -> tuple[str, str]:
+    """Names of the image and the label feature."""
+    keys = _stored(folder / _INFO).get("supervisedKeys") or {}
+    try:
+        image, label = (item["featureKey"] for item in keys["tuple"]["items"][:2])
+    except (KeyError, TypeError, ValueError):
+        return "image", "label"
+    return image, label
 
 
 def identity(folder: Path) -> dict[str, object]:
-    """All that the contents of a prepared version depend on: its description and its files."""
+    """What the contents of a prepared version depend on: a hash of its description and files."""
     digest = hashlib.sha256()
     for file in sorted(folder.iterdir()):
         if file.name.startswith("."):
@@ -100,7 +157,7 @@ def _newest(folder: Path, version: str) -> Path | None:
 
 
 def _matches(found: str, asked: str) -> bool:
-    """Whether 3.0.1 is what 3.0.1, 3.0.* or 3.*.* asks for."""
+    """Whether the version `found` matches `asked`, as 3.0.1 matches 3.0.1, 3.0.* and 3.*.*."""
     parts = zip(found.split("."), asked.split("."), strict=False)
     return found.count(".") == asked.count(".") and all(b in ("*", a) for a, b in parts)
 
@@ -110,7 +167,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _stored(file: Path) -> dict[str, Any]:
-    """What a JSON file says; nothing if it can't be read, which opening the set will tell."""
+    """The object in a JSON file; empty if it can't be read, which opening the set reports."""
     try:
         found = json.loads(file.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The names TFDS knows, found in its source files without importing it, and the nearest to one."""
+"""The names of TFDS data sets, read from its source files without importing it."""
 
 import difflib
 import functools
@@ -8,19 +8,19 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-# Names that are no TFDS set.
+# Names of data that does not come from TFDS.
 OWN = ("digits", "folder")
-# Folders of TFDS that define no data sets of its own.
+# Folders of the TFDS package that define no data sets.
 _OTHER = {"core", "dataset_collections", "datasets", "proto", "scripts", "testing"}
 _CLASS = re.compile(r"^class (\w+)\(\s*([^)]*)\)", re.MULTILINE)
 
 
 @functools.cache
 def known_names() -> tuple[str, ...]:
-    """All that `data.name` can be, in alphabetical order, in about a tenth of a second.
+    """Every valid `data.name`, in alphabetical order; takes about a tenth of a second.
 
-    TFDS's own listing leaves out what can't be imported without TensorFlow, and imports all the
-    rest. Newer sets are folders of a name, older ones classes, named as TFDS names them.
+    TFDS's own list imports every set and leaves out those that need TensorFlow for it. Here newer
+    sets are found by their folders, older ones by their classes' names, converted as TFDS does.
     """
     spec = importlib.util.find_spec("tensorflow_datasets")
     if spec is None or not spec.submodule_search_locations:
@@ -36,7 +36,7 @@ def known_names() -> tuple[str, ...]:
 
 
 def nearest_names(name: str, further: Iterable[str] = ()) -> tuple[str, ...]:
-    """Up to three known names, or `further` ones, that look like `name`, the likeliest first."""
+    """Up to three of the known and the `further` names that resemble `name`, the closest first."""
     known = sorted({*known_names(), *further})
     return tuple(difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5))
 

@@ -1,6 +1,5 @@
-"""Preparing data with TFDS: the digits here, anything else where TensorFlow is installed."""
+"""Prepare data with TFDS: the digits without TensorFlow, other sets where it is installed."""
 
-import importlib.util
 import os
 import shutil
 import socket
@@ -11,23 +10,23 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
-from search.data.cache import locked, writable
+from search.data.cache_folder import locked, writable
+from search.data.dataset import ImageShape
 from search.data.examples import Progress, Say
 from search.data.tfds import locate as prepared
 from search.data.tfds.names import nearest_names
-from search.data.tfds.runtime import quiet
+from search.data.tfds.runtime import quiet, require_tensorflow
 from search.errors import UserError
 
-# How many files to fetch by hand are named in an error.
+# Files to fetch by hand that an error names.
 _NAMED = 4
-_INSTALL = "pip install 'convbudget[tfds]'"
 
 
 def prepare_digits(cache: Path, say: Say, *, again: bool = False) -> Path:
-    """The folder of the prepared digits inside the cache, made in a second or two if not there.
+    """The folder of the prepared digits in the cache; preparing them takes a second or two.
 
-    `again` removes what is there first. Safe against two processes and a kill half-way. Raises
-    `UserError` where the cache can't be written.
+    `again` prepares them anew. Safe against concurrent processes and kills. Raises `UserError`
+    where the cache can't be written.
     """
     from search.data.tfds.digits import VERSION, Digits
 
@@ -49,20 +48,36 @@ def prepare_digits(cache: Path, say: Say, *, again: bool = False) -> Path:
 
 
 def prepare(text: str, home: Path, cache: Path, say: Say, progress: Progress | None = None) -> Path:
-    """Let TFDS download and prepare `name/config:version` as array_record under `home`.
+    """Let TFDS download `name/config:version` and prepare it as array_record under `home`.
 
     Files that were fetched by hand are taken from `home/downloads/manual/NAME`, or from TFDS's own
-    `home/downloads/manual`. Raises `UserError` for an unknown name, a set of another kind than
-    images with one label, TensorFlow or another package that is absent, no network, wrong files.
+    `home/downloads/manual`. Raises `UserError` for an unknown name, a set that is not images with
+    one label, a missing TensorFlow or other package, no network, and files with wrong checksums.
     """
     with writable(cache, "the lock of a preparation"):
         (cache / "tfds").mkdir(parents=True, exist_ok=True)
         name = text.replace("/", "-").replace(":", "-")
         lock = cache / "tfds" / f"{name}.lock"
         with locked(lock, text, say), quiet(), _told(text, home):
-            # Another process may have been first, and this one waiting for it.
+            # This process may have waited for another one that prepared it.
             found = prepared.find(home, text)
             return found or _prepare(text, home, progress)
+
+
+def described(text: str, home: Path) -> ImageShape | None:
+    """Image shape and number of classes that TFDS's own code states for `name/config:version`.
+
+    Sizes are 0 where images differ. Prepares and downloads nothing. None where the code does not
+    state the classes; raises `UserError` for an unknown name and a set of another kind.
+    """
+    from search.data.tfds.read import supervised
+
+    with quiet():
+        info = _builder(text, home).info
+        image, label = supervised(info.features, info.supervised_keys, text)
+        height, width, channels = (size or 0 for size in info.features[image].shape)
+        classes = info.features[label].num_classes
+    return ImageShape(height, width, channels, int(classes)) if classes else None
 
 
 def _prepare(text: str, home: Path, progress: Progress | None) -> Path:
@@ -76,7 +91,7 @@ def _prepare(text: str, home: Path, progress: Progress | None) -> Path:
     downloads = home / "downloads"
     manual = downloads / "manual" / builder.name
     _check_network(builder, text, downloads)
-    # Not before: what is refused above has begun nothing.
+    # Reported only now, as the checks above may refuse the set.
     if progress is not None:
         progress(f"preparing {text} with TFDS", 0, 0)
     settings = tfds.download.DownloadConfig(
@@ -96,22 +111,10 @@ def _prepare(text: str, home: Path, progress: Progress | None) -> Path:
     return Path(builder.data_dir)
 
 
-def require_tensorflow(why: str) -> None:
-    """Raise `UserError` with `why` and how to install it where TensorFlow is absent.
-
-    Where it is present it is kept off the accelerators, which belong to JAX.
-    """
-    if importlib.util.find_spec("tensorflow") is None:
-        raise UserError(f"{why}: {_INSTALL}, or set data.dir= to where an array_record copy lies")
-    import tensorflow
-
-    tensorflow.config.set_visible_devices([], "GPU")
-
-
 def _check_network(builder: Any, text: str, downloads: Path) -> None:
-    """Raise `UserError` where files are absent and no name can be resolved.
+    """Raise `UserError` where files have to be downloaded and no host name can be resolved.
 
-    TFDS itself would try for minutes before it says so.
+    TFDS itself would retry for minutes before it fails.
     """
     from tensorflow_datasets.core.download.resource import get_dl_fname
 
@@ -124,7 +127,7 @@ def _check_network(builder: Any, text: str, downloads: Path) -> None:
             names += [manual / builder.name / info.filename, manual / info.filename]
         if not any(name.exists() for name in names):
             absent.append(url)
-    # Behind a proxy names are the proxy's to resolve.
+    # Behind a proxy it is the proxy that resolves names.
     hosts = set() if getproxies() else {urlparse(url).hostname for url in absent}
     if hosts and not any(host and _resolves(host) for host in hosts):
         raise _no_network(builder, text, downloads, f"{min(filter(None, hosts))} is unknown")
@@ -177,7 +180,7 @@ def _builder(text: str, home: Path) -> Any:
 
 @contextmanager
 def _told(text: str, home: Path) -> Iterator[None]:
-    """Say which folder refused to be written; the cache is not to blame here."""
+    """Turn a failure to write into a `UserError` that names `home`, which is not the cache."""
     try:
         yield
     except OSError as error:
@@ -188,7 +191,7 @@ def _told(text: str, home: Path) -> Iterator[None]:
 
 
 def _explained(error: Exception, builder: Any, text: str, downloads: Path) -> Exception:
-    """What went wrong while preparing, as one line that says what to do; a bug stays as it is."""
+    """A `UserError` with the cause of a failed preparation and its fix; other errors unchanged."""
     kinds = {kind.__name__ for link in _chain(error) for kind in type(link).__mro__}
     if "NonMatchingChecksumError" in kinds:
         return UserError(

@@ -1,4 +1,4 @@
-"""A prepared TFDS data set → encoded examples: which features to read, and reading them."""
+"""Read encoded examples from a prepared TFDS data set."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -9,17 +9,16 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from search.data.examples import Encoded, Examples
-from search.data.tfds.prepare import require_tensorflow
-from search.data.tfds.runtime import quiet
+from search.data.tfds.runtime import quiet, require_tensorflow
 from search.errors import UserError
 
 
 class DamagedError(UserError):
-    """Prepared files that can't be read back."""
+    """The files of a prepared set can't be read."""
 
 
 def open_prepared(folder: Path) -> Any:
-    """The builder of a prepared version's folder, without the code that prepared it."""
+    """Open a prepared version's folder; the code that prepared it is not needed."""
     with quiet():
         try:
             return tfds.builder_from_directory(str(folder))
@@ -31,8 +30,8 @@ def examples(builder: Any, split: str, title: str) -> Examples:
     """The examples of one split of a prepared builder, slices such as `train[:90%]` included.
 
     Raises `UserError` for a missing split, a set that is not images with one label each, an empty
-    slice, and TFRecord files where TensorFlow is not installed; `DamagedError` where files can't
-    be read, also later when reading.
+    slice, and TFRecord files where TensorFlow is not installed; `DamagedError` for unreadable
+    files, which the returned `read` raises too.
     """
     image, label = supervised(builder.info.features, builder.info.supervised_keys, title)
     count = _count(builder, split, title)
@@ -81,7 +80,7 @@ def supervised(features: Any, keys: Any, title: str) -> tuple[str, str]:
 
 
 def _is_still(feature: Any) -> bool:
-    """Whether a feature is one picture of whole numbers, not an animation, nor a map of floats."""
+    """Whether a feature is a single image of integers, neither a video nor a map of floats."""
     if not isinstance(feature, tfds.features.Image):
         return False
     return len(feature.shape) == 3 and feature.np_dtype in (np.uint8, np.uint16)
@@ -109,7 +108,7 @@ def _random_access(builder: Any, split: str, skip: dict[str, Any]) -> Any:
 
 
 def _in_sequence(builder: Any, split: str, skip: dict[str, Any], title: str) -> Any:
-    """TFRecord files can only be read in order, which is how a split is decoded."""
+    """Reader of TFRecord files; ignores the indices, as these files can only be read in order."""
     require_tensorflow(f"{title} lies in {builder.data_dir} as TFRecord, which needs TensorFlow")
     with quiet():
         dataset = builder.as_dataset(split=split, decoders=skip, shuffle_files=False)
