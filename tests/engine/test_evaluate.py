@@ -17,6 +17,7 @@ from small import ARCHS, dataset, evaluator, job_of
 from search.engine.checkpoints import CheckpointKey, Checkpoints
 from search.engine.evaluator import reason
 from search.engine.trainer import Trainer
+from search.engine.turns import Turns
 from search.errors import UserError
 from search.jobs import Job, Result
 from search.networks.arch import Arch, Head, Input, Stem
@@ -184,18 +185,67 @@ def test_a_loss_that_is_no_number_is_a_result(monkeypatch: pytest.MonkeyPatch) -
     assert core(engine(job_of("small", 1))) == good
 
 
-def test_memory_that_runs_out_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def memory_runs_out(times: int, fit):
+    """`fit`, but for its first calls."""
+    left = [times]
+
+    def failing(*arguments: object, **named: object):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise jax.errors.JaxRuntimeError(
+                "RESOURCE_EXHAUSTED: Out of memory\nallocating 3 bytes"
+            )
+        return fit(*arguments, **named)
+
+    return failing
+
+
+def test_memory_that_others_held_is_tried_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = evaluator()
+    good = core(engine(job_of("small", 1)))
+    monkeypatch.setattr(engine._trainer, "fit", memory_runs_out(1, engine._trainer.fit))
+    assert core(engine(job_of("small", 1))) == good
+
+
+def test_memory_that_runs_out_alone_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = evaluator()
+    monkeypatch.setattr(engine._trainer, "fit", memory_runs_out(2, engine._trainer.fit))
+    result = engine(job_of("small", 1))
+    assert result.status == "failed"
+    assert result.error.startswith("refused by the platform when alone: out of memory")
+    assert "\n" not in result.error
+    assert engine(job_of("small", 1)).status == "ok"
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), jax.errors.JaxRuntimeError("INTERNAL: lost")]
+)
+def test_other_failures_are_raised(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = evaluator()
 
     def fail(*_: object, **__: object) -> None:
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating 3 bytes")
+        raise error
 
     monkeypatch.setattr(engine._trainer, "fit", fail)
-    result = engine(job_of("small", 1))
-    assert result.error.startswith("out of memory")
-    assert "\n" not in result.error
+    with pytest.raises(type(error)):
+        engine(job_of("small", 1))
     monkeypatch.undo()
     assert engine(job_of("small", 1)).status == "ok"
+
+
+def test_one_that_runs_alone_waits_for_the_others() -> None:
+    turns, seen = Turns(), []
+    with ThreadPoolExecutor(2) as threads:
+        with turns.together():
+
+            def alone() -> None:
+                with turns.alone():
+                    seen.append("alone")
+
+            waiting = threads.submit(alone)
+            seen.append("together")
+        waiting.result()
+    assert seen == ["together", "alone"]
 
 
 def test_reasons_are_one_line() -> None:
