@@ -126,7 +126,8 @@ def test_no_training_program_has_the_defect(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def own(engine) -> list:
-    return [k for k in engine._trainer.programs.keys() if k[0].startswith("whole")]
+    keys = engine._trainer.programs.keys()
+    return [k for k in keys if k[0].startswith("whole")]
 
 
 def test_programs_of_a_network_go_with_its_last_job() -> None:
