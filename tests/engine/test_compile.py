@@ -167,7 +167,7 @@ QUEUED = """
 import sys; sys.path[:0] = [{here!r}, {root!r}]
 import os, signal, threading
 from test_compile import DEVICE, slow_spec
-from search.engine.programs.cache import ProgramCache
+from search.engine.programs.cache import ProgramCache, leave
 programs = ProgramCache(DEVICE)
 programs.start([slow_spec(number, 1.0) for number in range(60)])
 print("queued", flush=True)
@@ -177,12 +177,14 @@ try:
     threading.Event().wait(60)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
+    {leave}
     sys.exit(130)
 """
 
 
-def test_an_interruption_does_not_wait_for_the_queue() -> None:
-    script = QUEUED.format(here=str(Path(__file__).parent), root=str(ROOT))
+@pytest.mark.parametrize("leave", ["", "leave(130, 0.1)"])
+def test_an_interruption_does_not_wait_for_the_queue(leave: str) -> None:
+    script = QUEUED.format(here=str(Path(__file__).parent), root=str(ROOT), leave=leave)
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
     )

@@ -1,9 +1,12 @@
 """Compiled programs, each made once, in threads: compiling releases Python's lock."""
 
 import atexit
+import os
 import queue
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -46,6 +49,8 @@ class ProgramCache:
         self._holders: dict[Hashable, set[Hashable]] = {}
         self._lock = threading.Lock()
         self._compilers = _Compilers(min(8, cores()))
+        # Its threads would outlive a cache that nobody uses.
+        weakref.finalize(self, self._compilers.cancel).atexit = False
 
     def start(self, program_specs: Sequence[ProgramSpec]) -> list[Future[Program]]:
         """Begin to compile what is not there yet, and return without waiting."""
@@ -119,12 +124,26 @@ class ProgramCache:
         return self._made[spec.key]
 
 
-# At the end of the process, for a compilation that is under way: longer than most take.
-_PATIENCE_SECONDS = 2.0
+def leave(code: int, patience: float = 2.0) -> None:
+    """End this process with `code`, unless all compilations have ended within so many seconds.
+
+    For a command line, as its last act. XLA cannot be told to stop, and a thread that comes back
+    from it while Python takes the interpreter down aborts the process ("exception not rethrown"):
+    what still compiles then is left to the operating system. Programs that do not call this wait
+    for the compilations under way, not for those in the queue.
+    """
+    until = time.monotonic() + patience
+    compilers = list(_COMPILERS)
+    for each in compilers:
+        each.cancel()
+    if not all(each.join(until) for each in compilers):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 class _Compilers:
-    """Threads that compile, and that the end of the process waits for a moment only.
+    """Threads that compile, whose queue is dropped when the process ends.
 
     The threads of a `ThreadPoolExecutor` are joined when the interpreter exits, after everything
     that was submitted: an interruption with 24 programs in the queue took 27 seconds.
@@ -145,23 +164,24 @@ class _Compilers:
                 self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
             for thread in self._threads:
                 thread.start()
-            atexit.register(self.close)
+            if not _COMPILERS:
+                atexit.register(_close)
+            _COMPILERS.add(self)
         future: Future[Program] = Future()
         self._tasks.put((future, task))
         return future
 
-    def close(self) -> None:
-        """Cancel what waits, and give what is being compiled a moment to end.
-
-        A thread that comes back from XLA while the interpreter is being taken down can abort the
-        process.
-        """
+    def cancel(self) -> None:
+        """Drop what waits, and let each thread end after its program."""
         self._closed.set()
         for _ in self._threads:
             self._tasks.put(None)
-        until = time.monotonic() + _PATIENCE_SECONDS
+
+    def join(self, until: float) -> bool:
+        """Wait for the threads till then, by the monotonic clock; say whether all have ended."""
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            thread.join(min(threading.TIMEOUT_MAX, max(0.0, until - time.monotonic())))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
         while (given := self._tasks.get()) is not None:
@@ -176,6 +196,19 @@ class _Compilers:
                 future.set_exception(error)
             # Not kept while the thread waits for the next.
             del given, future, task
+
+
+# Those of this process, for `leave`.
+_COMPILERS: "weakref.WeakSet[_Compilers]" = weakref.WeakSet()
+
+
+def _close() -> None:
+    """Drop what waits to be compiled, and wait for what is being compiled."""
+    compilers = list(_COMPILERS)
+    for each in compilers:
+        each.cancel()
+    for each in compilers:
+        each.join(float("inf"))
 
 
 def _broken(future: "Future[Program]") -> bool:
