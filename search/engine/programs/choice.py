@@ -15,9 +15,9 @@ def per_layer_steps(layers: tuple[Layer, ...], recipe: Recipe, steps: int, form:
 
     `steps`: in an epoch; the answer is a multiple of it, or so large that no training gets there.
     A pure function of what is trained: the two forms differ in their last bits, so neither what is
-    compiled by now nor how fast it was may decide, and a longer job must go the same way as a
-    shorter one for as long as that goes. Going over when the shared programs have cost as much more
-    as compiling does is never worse than twice the best choice, whatever the length.
+    compiled by now nor how fast it was may decide, and a longer job repeats the shorter job's steps
+    exactly. Changing over when the extra cost of the shared programs equals that of compiling is
+    never worse than twice the best choice, whatever the length.
     """
     if form == "whole":
         return 0
