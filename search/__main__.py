@@ -24,7 +24,15 @@ _COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 for a failure, 2 for a bad value."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    code = _main(list(sys.argv[1:] if argv is None else argv))
+    # Only a process of its own may be ended; and only a command that computed has JAX.
+    cache = sys.modules.get("search.engine.programs.cache")
+    if argv is None and cache is not None:
+        cache.leave(code)
+    return code
+
+
+def _main(words: list[str]) -> int:
     traceback = "--traceback" in words
     words = [word for word in words if word != "--traceback"]
     try:

@@ -12,7 +12,7 @@ ROOT = PACKAGE.parent
 # A room is a module or a sub-package of `search`; each may import from lower floors, and from
 # itself. Within a floor nothing imports its neighbour.
 FLOORS: list[set[str]] = [
-    {"errors", "lazy"},
+    {"cores", "errors", "lazy"},
     {"units", "files", "pareto"},
     {"networks"},
     {"jobs", "config"},

@@ -113,7 +113,7 @@ class RunConfig:
             "data": data,
             "space": asdict(self.space),
             "strategy": asdict(self.strategy),
-            "train": asdict(self.train),
+            "train": self.train.settings(),
             "budget": high,
             "budget_low": low,
             "epochs": self.epochs,

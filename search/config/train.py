@@ -1,6 +1,7 @@
 """How a candidate is trained: the settings that every training of a study shares."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from search.errors import UserError, nearest
 
@@ -24,6 +25,8 @@ class TrainConfig:
     `convolutions`: `fast`, or `xla` for the reference. `form`: `layers` runs programs shared by all
     candidates, `whole` compiles each candidate, `auto` starts with the first and goes over to the
     second where that pays. `resident_megabytes`: larger training parts are read batch by batch.
+    `checkpoint_minutes`: how often a long training writes what it has, so that it goes on from
+    there after a kill; 0 writes at its end only. It changes no result, and no study's identity.
     """
 
     batch: int = 128
@@ -37,6 +40,11 @@ class TrainConfig:
     convolutions: str = "fast"
     form: str = "auto"
     resident_megabytes: float = 1024.0
+    checkpoint_minutes: float = 5.0
+
+    def settings(self) -> dict[str, Any]:
+        """Return what results depend on: all but how often checkpoints are written."""
+        return {k: v for k, v in asdict(self).items() if k != "checkpoint_minutes"}
 
     def validate(self) -> None:
         """Raise `UserError` naming the first setting that breaks a rule."""
@@ -49,6 +57,7 @@ class TrainConfig:
             ("decay", 0.0, 1.0),
             ("label_smoothing", 0.0, 0.99),
             ("resident_megabytes", 0.0, 1e9),
+            ("checkpoint_minutes", 0.0, 1e6),
         ):
             value = getattr(self, name)
             if not low <= value <= high:

@@ -1,4 +1,4 @@
-"""Raw batches to what a network reads, inside the program: normalised, and augmented to train."""
+"""Normalisation and augmentation of raw batches, inside the compiled programs."""
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +50,7 @@ def cut_out(x: Array, key: Array, side: int) -> Array:
     place = jax.random.uniform(key, (n, 2))
     top = jnp.floor(place[:, :1] * height) - side // 2
     left = jnp.floor(place[:, 1:] * width) - side // 2
-    rows, columns = jnp.arange(height), jnp.arange(width)
+    rows, columns = (jnp.arange(size, dtype=top.dtype) for size in (height, width))
     tall = (rows >= top) & (rows < top + side)
     wide = (columns >= left) & (columns < left + side)
     return jnp.where((tall[:, :, None] & wide[:, None, :])[..., None], jnp.zeros((), x.dtype), x)

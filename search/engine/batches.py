@@ -1,4 +1,4 @@
-"""Images on the device, or read batch by batch when they are too many; both give the same."""
+"""Feeds batches from images on the device, or batch by batch if they are too many; same bits."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ class Feed(Protocol):
     """Hands out batches by their indices; `length` is the m of every batch it makes."""
 
     def length(self, size: int) -> int:
-        """Images in the array that a batch of `size` comes with."""
+        """Return the number of images in the array that accompanies a batch of `size`."""
 
     def batches(self, indices: Iterable[NDArray[np.int32]]) -> Iterator[Batch]:
         """Yield one batch for each array of indices."""
@@ -54,7 +54,7 @@ class Resident:
         return self._images, self._labels
 
     def length(self, size: int) -> int:  # noqa: ARG002
-        """Images in the array that a batch comes with: all."""
+        """Return the number of images in the array that accompanies a batch: all."""
         return int(self._images.shape[0])
 
     def batches(self, indices: Iterable[NDArray[np.int32]]) -> Iterator[Batch]:
@@ -64,18 +64,18 @@ class Resident:
 
 
 class Streamed:
-    """The split stays where it is, in memory or mapped from a file; one batch is read ahead."""
+    """The split stays in host memory or a mapped file; one batch is read ahead."""
 
     def __init__(self, split: Split, device: jax.Device) -> None:
         self._split, self._device = split, device
 
     def length(self, size: int) -> int:
-        """Images in the array that a batch of `size` comes with: its own."""
+        """Return the number of images in the array that accompanies a batch: its own."""
         return size
 
     def _read(self, index: NDArray[np.int32]) -> Batch:
         flat = index.reshape(-1)
-        # Sorted reads are far kinder to a mapped file.
+        # Reading a mapped file in order is far faster.
         ranks = np.argsort(flat, kind="stable")
         images = np.empty((flat.size, *self._split.images.shape[1:]), np.uint8)
         images[ranks] = self._split.images[flat[ranks]]
@@ -105,7 +105,7 @@ def feed_of(split: Split, device: jax.Device, resident_megabytes: float) -> Feed
 
 
 def padded(count: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Indices and masks [batches, size] that see every image once; padding has the mask 0."""
+    """Return indices and masks [batches, size] that cover each image once; padding has mask 0."""
     batches = -(-count // size)
     index = np.zeros(batches * size, np.int32)
     index[:count] = np.arange(count)

@@ -1,11 +1,13 @@
-"""The evaluator that trains: a job becomes a result, a failure becomes one with its reason."""
+"""The evaluator that trains: from a job to its result, by way of checkpoints."""
 
+import gc
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.config.train import TrainConfig
+from search.cores import cores
 from search.data.dataset import Dataset
 from search.engine.checkpoints import Arrays, CheckpointKey, Checkpoints
 from search.engine.state import State, from_arrays, to_arrays, weights_of
-from search.engine.trainer import Diverged, Fitted, Trainer
-from search.errors import Interrupted, UserError
+from search.engine.trainer import Diverged, Fitted, Save, Trainer
+from search.engine.turns import Turns
+from search.errors import UserError
 from search.jobs import Job, Options, Result, failed
 from search.networks.arch import Arch
 
 # Where a file keeps the stable phase's arrays, the final ones, and the numbers of the result.
 _STABLE, _FINAL, _RESULT = "trunk", "final", "result"
+# A partial checkpoint has, instead of the last two, how many steps its stable phase has made.
+_STEPS = "steps"
 _NUMBERS = ("accuracy", "loss", "balanced_accuracy", "train_loss", "decay_start")
 
 
@@ -45,14 +51,18 @@ class TrainingEvaluator:
         settings: TrainConfig,
         checkpoints: Path | None,
         device: jax.Device | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Put the data on `device` (JAX's first by default).
 
-        `checkpoints` is a folder of this study's own, or None to keep nothing. Raises `UserError`
-        for settings out of range.
+        `checkpoints` is a folder of this study's own, or None to keep nothing; `clock` tells the
+        seconds between partial ones. Raises `UserError` for settings out of range.
         """
         device = jax.local_devices()[0] if device is None else device
         self._trainer = Trainer(dataset, settings, device)
+        self._turns = Turns()
+        self._clock, self._interval = clock, 60 * settings.checkpoint_minutes
         self._store: Checkpoints | None = None
         if checkpoints is not None:
             self._store = Checkpoints(checkpoints, signature(dataset, settings, device))
@@ -63,28 +73,67 @@ class TrainingEvaluator:
         return self._trainer.recipe.dtype
 
     def __call__(self, job: Job) -> Result:
-        """Train and evaluate; whatever goes wrong with the candidate is the result's `error`."""
+        """Train and evaluate.
+
+        What is wrong with the candidate is the result's `error`: the loss diverges, or memory does
+        not suffice although nothing else is trained here. Any other exception is raised as it is:
+        nothing about the candidate follows from a file, a device or memory that others hold.
+        """
         began = time.perf_counter()
+        try:
+            with self._turns.together():
+                return self._trained(job, began)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+        # Out of the handler, whose traceback holds the arrays of the training that failed.
+        self._trainer.programs.clear()
+        gc.collect()
+        try:
+            with self._turns.alone():
+                return self._trained(job, began)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            told = f"refused by the platform when alone: {reason(error)}"
+            return failed(told, time.perf_counter() - began)
+
+    def _trained(self, job: Job, began: float) -> Result:
         try:
             arch = self._arch(job)
             known = self._known(job)
             if known is not None:
                 return _result(known, time.perf_counter() - began)
-            fitted = self._trainer.fit(arch, job.epochs, job.seed, self._start(arch, job))
-        except (KeyboardInterrupt, SystemExit, Interrupted):
-            raise
+            start, save = self._start(arch, job), self._saving(job)
+            fitted = self._trainer.fit(arch, job.epochs, job.seed, start, save)
         except (Diverged, UserError) as error:
             return failed(str(error), time.perf_counter() - began)
-        except Exception as error:
-            return failed(reason(error), time.perf_counter() - began)
+        finally:
+            self._trainer.programs.release(job)
         return self._finished(job, fitted, time.perf_counter() - began)
+
+    def _saving(self, job: Job) -> Save | None:
+        """Return what writes the job's partial checkpoints, if any are wanted."""
+        store, last = self._store, self._clock()
+        if store is None or not self._interval:
+            return None
+
+        def save(steps: int, state: Callable[[], State]) -> None:
+            nonlocal last
+            if self._clock() - last >= self._interval:
+                arrays = {f"{_STABLE}{name}": one for name, one in to_arrays(state()).items()}
+                place = replace(_key(job), partial=True)
+                store.write(place, {**arrays, _STEPS: np.array(steps, np.int64)})
+                last = self._clock()
+
+        return save
 
     def together(self, jobs: Sequence[Job]) -> list[Result]:
         """Evaluate several jobs side by side on this device; their results in the same order.
 
-        On the CPU each job has a thread of its own, and gives what it gives alone, to the last
-        bit. On accelerators the seeds of one candidate run as one program, unless some of them go
-        on from a checkpoint: equal to the trainings one by one but for rounding. Their `seconds`
+        On the CPU each job has a thread of its own, and its result is the one it has alone, to the
+        last bit. On accelerators the seeds of one candidate run as one program, unless some of them
+        go on from a checkpoint: equal to the trainings one by one but for rounding. Their `seconds`
         are each an equal share of the time that all took.
         """
         groups: dict[tuple[Options, int], list[int]] = {}
@@ -115,8 +164,6 @@ class TrainingEvaluator:
             if any(self._known(job) for job in jobs):
                 return None
             fitted = self._trainer.fit_seeds(arch, jobs[0].epochs, seeds)
-        except (KeyboardInterrupt, SystemExit, Interrupted):
-            raise
         except Exception:
             # Side by side they may not fit into memory; what else is wrong shows again alone.
             return None
@@ -138,7 +185,7 @@ class TrainingEvaluator:
     def prepare(self, job: Job) -> None:
         """Begin to compile for a job that is to come; never changes a result, never raises."""
         try:
-            self._trainer.prepare(self._arch(job), job.epochs)
+            self._trainer.prepare(self._arch(job), job.epochs, job)
         except Exception:
             # The job itself will meet the same fault and report it.
             return
@@ -187,8 +234,11 @@ class TrainingEvaluator:
         for place in self._store.longest(_key(job)):
             arrays = self._store.read(place)
             if arrays is not None:
+                stable = self._state(arch, arrays, _STABLE)
+                if place.partial:
+                    return stable, int(arrays[_STEPS])
                 known = dict(zip(_NUMBERS, arrays[_RESULT], strict=True))
-                return self._state(arch, arrays, _STABLE), int(known["decay_start"])
+                return stable, int(known["decay_start"])
         return None
 
     def _state(self, arch: Arch, arrays: Arrays, part: str) -> State:
@@ -200,25 +250,37 @@ class TrainingEvaluator:
 
 
 def signature(dataset: Dataset, settings: TrainConfig, device: jax.Device) -> str:
-    """What a checkpoint must agree in with the training that goes on from it."""
+    """Return a digest of what a checkpoint and the training that goes on from it must share."""
     described = {
         "train": dataset.train.fingerprint,
         "validation": dataset.validation.fingerprint,
         "mean": dataset.mean,
         "std": dataset.std,
         "augment": asdict(dataset.augment),
-        "settings": asdict(settings),
+        "settings": settings.settings(),
         "platform": device.platform,
+        "device": device.device_kind,
+        # Another number of cores or another compiler may change the last bits.
+        "cores": cores(),
+        "jax": jax.__version__,
+        "jaxlib": version("jaxlib"),
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
-def reason(error: Exception) -> str:
-    """One line that says what went wrong."""
+def out_of_memory(error: BaseException) -> bool:
+    """Say whether memory ran out, on the device or in the process."""
+    if isinstance(error, MemoryError):
+        return True
+    # XLA's exceptions have one type for everything; only the text tells them apart.
+    text = str(error)
+    return "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower()
+
+
+def reason(error: BaseException) -> str:
+    """Return one line that says what went wrong."""
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "out of memory" in text:
-        return f"out of memory: {text}"
-    return f"{type(error).__name__}: {text}"
+    return f"out of memory: {text}" if out_of_memory(error) else f"{type(error).__name__}: {text}"
 
 
 def _key(job: Job) -> CheckpointKey:

@@ -77,7 +77,7 @@ def add_scores(
     return Totals(
         totals.loss + jnp.where(mask > 0, losses, 0).sum(),
         totals.images + classes.sum(0),
-        totals.hits + (classes * right[:, None]).sum(0),
+        totals.hits + (classes * right[:, None].astype(classes.dtype)).sum(0),
     )
 
 

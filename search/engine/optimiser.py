@@ -12,7 +12,7 @@ Parameters = dict[str, Array]
 
 
 def optimiser_of(recipe: Recipe) -> optax.GradientTransformation:
-    """Directions of unit learning rate: elementwise, so that layers can be updated apart."""
+    """Return directions of learning rate 1; elementwise, so layers can be updated separately."""
     decay = optax.add_decayed_weights(recipe.weight_decay, mask=_kernels)
     if recipe.optimiser == "adamw":
         return optax.chain(optax.scale_by_adam(), decay)
@@ -27,5 +27,7 @@ def update(
     recipe: Recipe, gradients: Parameters, opt_state: Any, parameters: Parameters, rate: Array
 ) -> tuple[Parameters, Any]:
     """One step: the new parameters and the new state of the optimiser."""
-    directions, opt_state = optimiser_of(recipe).update(gradients, opt_state, parameters)
+    # Optax mixes float32 with its integer counts, which strict promotion refuses.
+    with jax.numpy_dtype_promotion("standard"):
+        directions, opt_state = optimiser_of(recipe).update(gradients, opt_state, parameters)
     return jax.tree.map(lambda p, d: p - rate * d, parameters, directions), opt_state

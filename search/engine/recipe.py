@@ -31,7 +31,7 @@ class Recipe:
 
 
 def recipe_of(dataset: Dataset, config: TrainConfig, device: jax.Device) -> Recipe:
-    """Resolve what depends on the data's size and on the device."""
+    """Resolve the settings that depend on the size of the data and on the device."""
     automatic = jnp.float32 if device.platform == "cpu" else jnp.bfloat16
     name = jnp.dtype(automatic).name if config.precision == "auto" else config.precision
     return Recipe(

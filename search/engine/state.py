@@ -1,4 +1,4 @@
-"""What training changes: parameters, running statistics, the optimiser's state; as plain trees."""
+"""A training's state as plain trees: parameters, running statistics, the optimiser's state."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ class State(NamedTuple):
 
 
 def fresh(arch: Arch, recipe: Recipe, seed: int) -> State:
-    """The weights that `build(arch, rngs=nnx.Rngs(seed))` has, and an optimiser at rest."""
+    """Return the weights of `build(arch, rngs=nnx.Rngs(seed))` and a zero optimiser state."""
     flat = nnx.to_flat_state(nnx.state(build(arch, rngs=nnx.Rngs(seed))))
     named = {".".join(map(str, path)): np.asarray(value[...]) for path, value in flat}
     parameters, statistics = split_weights(named)
@@ -56,7 +56,7 @@ def split_weights(named: Mapping[str, NDArray[Any]]) -> tuple[Tree, Tree]:
 
 
 def weights_of(state: State) -> dict[str, NDArray[Any]]:
-    """Weights and statistics under the names that the nnx module of the same Arch gives them."""
+    """Return weights and statistics, named as in the nnx module of the same Arch."""
     named: dict[str, NDArray[Any]] = {}
     for tree in (state.parameters, state.statistics):
         for path, values in tree.items():

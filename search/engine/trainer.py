@@ -1,7 +1,8 @@
-"""The loop: a network from its first step to its validation accuracy, on one device."""
+"""The training loop: from fresh weights to the validation accuracy, on one device."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import jax
@@ -14,6 +15,7 @@ from search.engine.batches import Feed, Resident, Steps, feed_of
 from search.engine.forward import Totals, no_totals
 from search.engine.programs.cache import ProgramCache, ProgramSpec
 from search.engine.programs.choice import per_layer_steps
+from search.engine.programs.compile import settled
 from search.engine.programs.per_epoch import PerEpochProgram
 from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.programs.per_step import PerStepProgram
@@ -44,6 +46,9 @@ class _Form(Protocol):
 
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]: ...
 
+
+Save = Callable[[int, Callable[[], State]], None]
+"""Called between the epochs of the stable phase with the steps made and a way to the state."""
 
 _END = 2**62
 
@@ -91,9 +96,13 @@ class Trainer:
         self.schedule = Schedule(steps, config.learning_rate, config.warmup, config.decay)
         self.programs = ProgramCache(device)
 
-    def prepare(self, arch: Arch, epochs: int) -> None:
-        """Begin to compile what a training will need; changes nothing about its result."""
-        self._start(self._forms(arch), epochs)
+    def prepare(self, arch: Arch, epochs: int, holder: Hashable) -> None:
+        """Begin to compile what a training will need; changes nothing about its result.
+
+        Its programs are there until `programs.release(holder)`.
+        """
+        with settled():
+            self._start(self._forms(arch), epochs, holder)
 
     def fit(
         self,
@@ -101,30 +110,24 @@ class Trainer:
         epochs: int,
         seed: int,
         start: tuple[State, int] | None = None,
-        stop: Callable[[], None] = lambda: None,
+        save: Save | None = None,
     ) -> Fitted:
         """Train for so many epochs, from `start` (a stable phase and its steps) if there is one.
 
-        `stop` is called between epochs and may raise. Raises `Diverged` when the loss is NaN or
-        infinite.
+        Raises `Diverged` when the loss is NaN or infinite.
         """
-        state, step = start or (fresh(arch, self.recipe, seed), 0)
-        run = _Run(self, arch, self._forms(arch), epochs, (seed,), stop)
-        (fitted,) = run.finish([state], step)
+        with settled():
+            state, step = start or (fresh(arch, self.recipe, seed), 0)
+            run = _Run(self, arch, self._forms(arch), epochs, (seed,), save)
+            (fitted,) = run.finish([state], step)
         if isinstance(fitted, Diverged):
             raise fitted
         return fitted
 
-    def fit_seeds(
-        self,
-        arch: Arch,
-        epochs: int,
-        seeds: Sequence[int],
-        stop: Callable[[], None] = lambda: None,
-    ) -> list[Fitted | Diverged]:
+    def fit_seeds(self, arch: Arch, epochs: int, seeds: Sequence[int]) -> list[Fitted | Diverged]:
         """Train several seeds of one network side by side, in one program; see `PerEpochProgram`.
 
-        What `fit` gives for each seed, but for rounding. Raises `UserError` where the data is
+        Each result equals that of `fit` but for rounding. Raises `UserError` where the data is
         streamed: then each seed has to be trained by itself.
         """
         if not self._resident:
@@ -132,9 +135,10 @@ class Trainer:
                 "several seeds in one program need the data on the device; raise"
                 " train.resident_megabytes, or train them one by one"
             )
-        form = self._looped(layers_of(arch), len(seeds))
-        states = [fresh(arch, self.recipe, seed) for seed in seeds]
-        return _Run(self, arch, [(form, 0, _END)], epochs, tuple(seeds), stop).finish(states, 0)
+        with settled():
+            form = self._looped(layers_of(arch), len(seeds))
+            states = [fresh(arch, self.recipe, seed) for seed in seeds]
+            return _Run(self, arch, [(form, 0, _END)], epochs, tuple(seeds)).finish(states, 0)
 
     def side_by_side(self, arch: Arch, epochs: int) -> bool:
         """Whether seeds of a network are better trained by `fit_seeds` than one by one.
@@ -145,7 +149,8 @@ class Trainer:
 
     def like(self, arch: Arch) -> State:
         """Shapes of the arrays in this architecture's state."""
-        return shaped(layers_of(arch), self.recipe)
+        with settled():
+            return shaped(layers_of(arch), self.recipe)
 
     @property
     def _resident(self) -> bool:
@@ -160,11 +165,13 @@ class Trainer:
         """The first step that a program of its own makes."""
         return per_layer_steps(layers, self.recipe, self.schedule.steps, self._form)
 
-    def _start(self, forms: "list[tuple[_Form, int, int]]", epochs: int) -> None:
+    def _start(self, forms: "list[tuple[_Form, int, int]]", epochs: int, holder: Hashable) -> None:
         """Begin to compile those forms that a training of so many epochs comes to."""
         for form, first, _ in forms:
             if first < self.schedule.total(epochs):
-                self.programs.start(form.program_specs())
+                specs = form.program_specs()
+                self.programs.hold(holder, specs)
+                self.programs.start(specs)
 
     def _looped(self, layers: tuple[Layer, ...], seeds: int) -> PerEpochProgram:
         images = self._count, self._held_out
@@ -196,18 +203,24 @@ class _Run:
         forms: list[tuple[_Form, int, int]],
         epochs: int,
         seeds: tuple[int, ...],
-        stop: Callable[[], None],
+        save: Save | None = None,
     ) -> None:
-        self._trainer, self._forms, self._epochs, self._stop = trainer, forms, epochs, stop
+        self._trainer, self._forms, self._epochs, self._save = trainer, forms, epochs, save
         self._seeds, self._exact = seeds, trainer.like(arch)
         self._ready: set[int] = set()
         self._compile_seconds = 0.0
         self._train_loss = np.full(len(seeds), np.nan)
         self._diverged: dict[int, Diverged] = {}
-        trainer._start(forms, epochs)
 
     def finish(self, states: list[State], step: int) -> list[Fitted | Diverged]:
-        """Train from `step` to the end and evaluate."""
+        """Train from `step` to the end and evaluate; hold the programs for as long."""
+        try:
+            self._trainer._start(self._forms, self._epochs, self)
+            return self._finish(states, step)
+        finally:
+            self._trainer.programs.release(self)
+
+    def _finish(self, states: list[State], step: int) -> list[Fitted | Diverged]:
         schedule = self._trainer.schedule
         decay_start, end = schedule.decay_start(self._epochs), schedule.total(self._epochs)
         stable_phases = self._advance(states, step, decay_start)
@@ -233,7 +246,7 @@ class _Run:
         return found
 
     def _advance(self, states: list[State], start: int, end: int) -> list[State]:
-        """The host's states after steps `start` to `end`."""
+        """Make steps `start` to `end`; return the states on the host."""
         for form, low, high in self._forms:
             low, high = max(low, start), min(high, end)
             if low < high:
@@ -266,11 +279,20 @@ class _Run:
                 self._diverged.setdefault(i, broken)
             self._train_loss = losses.mean(1)
             start = pause
-            self._stop()
+            if (
+                self._save is not None
+                and not self._diverged
+                and start < schedule.decay_start(self._epochs)
+            ):
+                self._save(start, partial(self._one_on_host, form, state))
         return form.to_host(state, self._exact)
 
+    def _one_on_host(self, form: _Form, state: State) -> State:
+        (one,) = form.to_host(state, self._exact)
+        return one
+
     def _totals(self, states: list[State], step: int) -> list[Totals]:
-        """Sums over the validation part; the form is that which a last step was made by."""
+        """Sums over the validation part, by the form that made the last step."""
         trainer = self._trainer
         if len(self._diverged) == len(states):
             return [no_totals(trainer.recipe.classes)] * len(states)

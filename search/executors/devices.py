@@ -1,7 +1,8 @@
 """What this process computes on."""
 
-import os
 from importlib.metadata import PackageNotFoundError, version
+
+from search.cores import cores
 
 
 def computed_on(precision: str) -> dict[str, str]:
@@ -16,7 +17,7 @@ def computed_on(precision: str) -> dict[str, str]:
         "platform": device.platform,
         "device_kind": device.device_kind,
         "precision": precision,
-        "cores": str(_cores()),
+        "cores": str(cores()),
         **{name: _version(name) for name in ("jax", "jaxlib", "convbudget")},
     }
 
@@ -27,7 +28,7 @@ def describe() -> str:
 
     device = jax.devices()[0]
     if device.platform == "cpu":
-        return f"cpu, {_cores()} cores"
+        return f"cpu, {cores()} cores"
     return f"{device.platform}, {device.device_kind}"
 
 
@@ -37,9 +38,3 @@ def _version(package: str) -> str:
     except PackageNotFoundError:
         # Run from a checkout that is not installed.
         return "unknown"
-
-
-def _cores() -> int | None:
-    """Return the number of cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count()

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -14,9 +15,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from small import ARCHS, dataset, evaluator, job_of
 
+from search.config.run import RunConfig
+from search.config.train import TrainConfig
 from search.engine.checkpoints import CheckpointKey, Checkpoints
-from search.engine.evaluator import reason
+from search.engine.evaluator import TrainingEvaluator, reason, signature
 from search.engine.trainer import Trainer
+from search.engine.turns import Turns
 from search.errors import UserError
 from search.jobs import Job, Result
 from search.networks.arch import Arch, Head, Input, Stem
@@ -77,6 +81,7 @@ from small import evaluator, job_of
 from search.jobs import Job
 import jax
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 devices = jax.local_devices()
 assert len(devices) == {count}, devices
 engines = [evaluator(device=device) for device in devices]
@@ -157,6 +162,90 @@ def test_a_checkpoint_is_whole_or_absent(tmp_path: Path) -> None:
     assert store.read(place) is None
 
 
+def test_one_reading_of_the_folder_tidies_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Checkpoints(tmp_path, "mine")
+    keys = [CheckpointKey(f"{n:012x}", 0, epochs) for n in range(30) for epochs in (1, 3)]
+    for key in keys:
+        store.write(key, {"a": np.zeros(1)})
+    readings: list[Path] = []
+    real = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: readings.append(path) or real(path))
+    store.keep([replace(key, epochs=2) for key in keys])
+    assert len(readings) == 1
+    monkeypatch.undo()
+    assert store.places() == [key for key in keys if key.epochs == 1]
+
+
+def test_what_a_kill_left_is_swept(tmp_path: Path) -> None:
+    store = Checkpoints(tmp_path, "mine")
+    left, other = tmp_path / ".1-abc.part", tmp_path / "notes.txt"
+    own = tmp_path / f".{os.getpid()}-abc.part"
+    for path in (left, other, own):
+        path.touch()
+    Checkpoints(tmp_path, "mine")
+    assert sorted(tmp_path.iterdir()) == sorted([other, own])
+    assert store.places() == []
+
+
+@pytest.mark.parametrize("form", ["layers", "whole"])
+def test_a_killed_training_goes_on_from_its_last_partial_checkpoint(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes = iter(range(1000))
+
+    def engine(folder: Path | None = tmp_path) -> TrainingEvaluator:
+        config = TrainConfig(
+            batch=16, learning_rate=0.02, form=form, decay=0.2, checkpoint_minutes=2.0
+        )
+        return TrainingEvaluator(dataset(), config, folder, clock=lambda: 60.0 * next(minutes))
+
+    job = job_of("tiny", 10, 1)
+    key = CheckpointKey(job.candidate.id, 1, 10, partial=True)
+    killed = engine()
+    real = killed._store.write
+
+    def write(place: CheckpointKey, arrays: dict) -> None:
+        real(place, arrays)
+        if int(arrays["steps"]) >= 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(killed._store, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        killed(job)
+    assert killed._store.places() == [key]
+    killed.keep([])
+    assert killed._store.places() == [key]  # the interrupted job goes on from it
+    with pytest.raises(UserError, match="no checkpoint"):
+        killed.weights(job)
+    resumed = engine()
+    start = resumed._start(ARCHS["tiny"], job)
+    assert start is not None
+    assert 6 <= start[1] < 10 * resumed._trainer.schedule.steps
+    assert core(resumed(job)) == core(engine(None)(job))
+    assert resumed._store.places() == [replace(key, partial=False)]
+
+
+def test_without_minutes_nothing_is_written_before_the_end(tmp_path: Path) -> None:
+    config = TrainConfig(batch=16, form="layers", checkpoint_minutes=0)
+    assert TrainingEvaluator(dataset(), config, tmp_path)._saving(job_of("tiny")) is None
+
+
+def test_how_often_checkpoints_are_written_is_no_ones_identity() -> None:
+    often, seldom = TrainConfig(checkpoint_minutes=1), TrainConfig(checkpoint_minutes=60)
+    device = jax.local_devices()[0]
+    assert signature(dataset(), often, device) == signature(dataset(), seldom, device)
+    assert RunConfig(train=often).settings() == RunConfig(train=seldom).settings()
+
+
+def test_another_number_of_cores_is_another_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = jax.local_devices()[0]
+    before = signature(dataset(), TrainConfig(), device)
+    monkeypatch.setattr("search.engine.evaluator.cores", lambda: 4096)
+    assert signature(dataset(), TrainConfig(), device) != before
+
+
 def test_failures_are_results() -> None:
     broken = Arch(Input(6, 5, 1), Stem(4), (), Head(), 4)
     engine = evaluator(learning_rate=50.0, optimiser="sgd", warmup=0.0)
@@ -184,18 +273,67 @@ def test_a_loss_that_is_no_number_is_a_result(monkeypatch: pytest.MonkeyPatch) -
     assert core(engine(job_of("small", 1))) == good
 
 
-def test_memory_that_runs_out_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def memory_runs_out(times: int, fit):
+    """`fit`, but for its first calls."""
+    left = [times]
+
+    def failing(*arguments: object, **named: object):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise jax.errors.JaxRuntimeError(
+                "RESOURCE_EXHAUSTED: Out of memory\nallocating 3 bytes"
+            )
+        return fit(*arguments, **named)
+
+    return failing
+
+
+def test_memory_that_others_held_is_tried_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = evaluator()
+    good = core(engine(job_of("small", 1)))
+    monkeypatch.setattr(engine._trainer, "fit", memory_runs_out(1, engine._trainer.fit))
+    assert core(engine(job_of("small", 1))) == good
+
+
+def test_memory_that_runs_out_alone_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = evaluator()
+    monkeypatch.setattr(engine._trainer, "fit", memory_runs_out(2, engine._trainer.fit))
+    result = engine(job_of("small", 1))
+    assert result.status == "failed"
+    assert result.error.startswith("refused by the platform when alone: out of memory")
+    assert "\n" not in result.error
+    assert engine(job_of("small", 1)).status == "ok"
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), jax.errors.JaxRuntimeError("INTERNAL: lost")]
+)
+def test_other_failures_are_raised(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = evaluator()
 
     def fail(*_: object, **__: object) -> None:
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating 3 bytes")
+        raise error
 
     monkeypatch.setattr(engine._trainer, "fit", fail)
-    result = engine(job_of("small", 1))
-    assert result.error.startswith("out of memory")
-    assert "\n" not in result.error
+    with pytest.raises(type(error)):
+        engine(job_of("small", 1))
     monkeypatch.undo()
     assert engine(job_of("small", 1)).status == "ok"
+
+
+def test_one_that_runs_alone_waits_for_the_others() -> None:
+    turns, seen = Turns(), []
+    with ThreadPoolExecutor(2) as threads:
+        with turns.together():
+
+            def alone() -> None:
+                with turns.alone():
+                    seen.append("alone")
+
+            waiting = threads.submit(alone)
+            seen.append("together")
+        waiting.result()
+    assert seen == ["together", "alone"]
 
 
 def test_reasons_are_one_line() -> None:

@@ -36,7 +36,7 @@ class Convolutions:
 XLA = Convolutions(reference.standard, reference.depthwise, reference.standard)
 _FAST = {
     "cpu": Convolutions(standard.standard, depthwise.depthwise, pointwise.pointwise),
-    # cuDNN and the TPU's own units do well with standard ones; see tests/benchmarks/device.py.
+    # cuDNN and TPUs are fast at standard convolutions; see tests/benchmarks/device.py.
     "gpu": Convolutions(reference.standard, reference.depthwise, pointwise.pointwise),
     "tpu": Convolutions(reference.standard, reference.depthwise, pointwise.pointwise),
 }

@@ -1,7 +1,7 @@
 """BatchNorm, an optional addition and the activation as one operation with a lean gradient.
 
-The gradient keeps the convolution's output and two numbers a channel, and computes the rest again:
-what is kept otherwise is several whole maps. Formulae: arXiv:1502.03167.
+The gradient keeps the convolution's output and two numbers a channel, and recomputes the rest;
+automatic differentiation would keep several whole maps. Formulae: arXiv:1502.03167.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,9 +30,14 @@ class Normalised(NamedTuple):
     variance: Array
 
 
+def _wide(dtype: jnp.dtype) -> jnp.dtype:
+    """The type that sums are taken in: float32, or wider if the maps are."""
+    return dtype if dtype.itemsize >= 4 else jnp.dtype(jnp.float32)
+
+
 def moments(y: Array) -> tuple[Array, Array]:
     """Mean and variance of each channel in float32, over all other axes."""
-    wide = y.astype(jnp.promote_types(y.dtype, jnp.float32)).reshape(-1, y.shape[-1])
+    wide = y.astype(_wide(y.dtype)).reshape(-1, y.shape[-1])
     mean = wide.mean(0)
     return mean, jnp.square(wide - mean).mean(0)
 
@@ -74,7 +79,7 @@ def normalise_backward(
     _, pull = jax.vjp(ACTIVATE[act], z if add is None else z + add)
     (dz,) = pull(gradient)
     channels, count = y.shape[-1], y.size // y.shape[-1]
-    wide = jnp.promote_types(y.dtype, jnp.float32)
+    wide = _wide(y.dtype)
     flat = dz.astype(wide).reshape(-1, channels)
     to_bias = flat.sum(0)
     centred = y.astype(wide).reshape(-1, channels) - mean

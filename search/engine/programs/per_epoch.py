@@ -69,8 +69,8 @@ class PerEpochProgram:
         )
         key = (self.recipe, self._image, self._images, seeds, steps, self._layers)
         return [
-            ProgramSpec(("looped steps", *key), self._run, training),
-            ProgramSpec(("looped score", *key), self._evaluate, scoring),
+            ProgramSpec(("looped steps", *key), self._run, training, shared=False),
+            ProgramSpec(("looped score", *key), self._evaluate, scoring, shared=False),
         ]
 
     def _part(self, which: int) -> tuple[Spec, Spec]:

@@ -34,8 +34,8 @@ class PerStepProgram(Stepwise):
         mask = Spec((recipe.batch,), np.float32)
         scoring = (self.like, *self._batch(evaluation), mask, totals_like(recipe))
         return [
-            ProgramSpec(("whole step", training, *key), self._run, arguments),
-            ProgramSpec(("whole score", evaluation, *key), self._evaluate, scoring),
+            ProgramSpec(("whole step", training, *key), self._run, arguments, shared=False),
+            ProgramSpec(("whole score", evaluation, *key), self._evaluate, scoring, shared=False),
         ]
 
     def _batch(self, length: int) -> tuple[Spec, Spec, Spec]:

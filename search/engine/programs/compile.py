@@ -1,0 +1,106 @@
+"""Compiling one program: XLA's options, JAX's settings, and a defect of XLA that is kept out."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import SingleDeviceSharding
+
+Program = Callable[..., Any]
+Options = dict[str, bool | str]
+
+# A computation of compiled HLO: its first line, its instructions, its closing brace.
+_COMPUTATION = re.compile(r"^%\S+ \([^\n]*\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_YNN = "xla_cpu_experimental_ynn_fusion_type"
+# Products and convolutions go to YNNPACK each by itself; no reduction does.
+_NO_REDUCTIONS = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
+# Rows of the smallest sum of which jaxlib 0.10.2 gets the last row wrong.
+_ROWS = 32769
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """Have JAX's global settings, in this thread, at the values that results are defined by.
+
+    A user's `JAX_ENABLE_X64=1` or another generator of random numbers would change them.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(jax.enable_x64(False))
+        stack.enter_context(jax.default_prng_impl("threefry2x32"))
+        stack.enter_context(jax.threefry_partitionable(True))
+        stack.enter_context(jax.default_matmul_precision(None))
+        yield
+
+
+def compiled(
+    function: Callable[..., Any], arguments: tuple[Any, ...], sharding: SingleDeviceSharding
+) -> Program:
+    """Compile a function for trees of `jax.ShapeDtypeStruct` on one device.
+
+    Some versions of XLA compute the sum of a product wrongly where YNNPACK makes both at once
+    (jax-ml/jax#39103). Where the check finds that, such programs, and no others, are compiled
+    again without its reductions; without them everywhere, a separable network's step would take a
+    third longer.
+    """
+    with settled():
+        placed = jax.tree.map(
+            lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding), arguments
+        )
+        lowered = jax.jit(function).lower(*placed)
+        options = options_of(sharding)
+        program = lowered.compile(compiler_options=options)
+        if sums_are_wrong(sharding) and reduces_a_product(program.as_text()):
+            return lowered.compile(compiler_options={**options, _YNN: _NO_REDUCTIONS})
+        return program
+
+
+def reduces_a_product(text: str | None) -> bool:
+    """Say whether compiled HLO hands both a dot and a reduction to YNNPACK in one fusion."""
+    if text is None or "__ynn_fusion" not in text:
+        return False
+    return any(" dot(" in body and " reduce(" in body for body in _COMPUTATION.findall(text))
+
+
+@cache
+def sums_are_wrong(sharding: SingleDeviceSharding) -> bool:
+    """Say whether this XLA has the defect of jax-ml/jax#39103, by computing its example."""
+    if platform_of(sharding) != "cpu":
+        return False
+    rows = np.zeros((_ROWS, 3), np.float32)
+    rows[-1] = 1
+    with settled():
+        lowered = jax.jit(_sums).lower(rows, np.eye(3, dtype=np.float32))
+        program = lowered.compile(compiler_options=options_of(sharding))
+        return float(np.asarray(program(rows, np.eye(3, dtype=np.float32)))[-1]) != 3
+
+
+def _sums(rows: Any, matrix: Any) -> Any:
+    return jax.vmap(lambda row: jnp.sum(jnp.square(matrix @ row)))(rows)
+
+
+def platform_of(sharding: SingleDeviceSharding) -> str:
+    """Return the platform of the one device: `cpu`, `gpu` or `tpu`."""
+    device: jax.Device = next(iter(sharding.device_set))
+    return str(device.platform)
+
+
+@cache
+def options_of(sharding: SingleDeviceSharding) -> Options:
+    """Return XLA's options for a device: on the CPU its older code generator.
+
+    That compiles in half the time or less, and its programs are as fast.
+    """
+    if platform_of(sharding) != "cpu":
+        return {}
+    options: Options = {"xla_cpu_use_fusion_emitters": False}
+    probe = jax.jit(jnp.negative).lower(jax.ShapeDtypeStruct((), np.float32))
+    try:
+        probe.compile(compiler_options=options)
+    except Exception:  # an XLA that no longer knows the option says so in one of several ways
+        return {}
+    return options
