@@ -22,3 +22,21 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = list(known)
     close = get_close_matches(word, names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(names)}"
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Return `value` as an error's line shows it: printable, the middle left out beyond `limit`."""
+    try:
+        text = str(value)
+    except (ValueError, RecursionError):
+        # An integer of more digits than Python writes, or a list nested too deep.
+        text = f"{type(value).__name__} too large to show"
+    text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit // 2]}…{text[len(text) + 1 - (limit - limit // 2) :]}"
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message for the terminal: one line, and never more than a screen of it."""
+    return shown(" ".join(str(error).split()), 1200)

@@ -39,7 +39,6 @@ def open_dataset(
     `progress(what, done, total)` is called while images are decoded, with `total` 0 where it is
     unknown; `say` receives notices of one line, by default as log warnings. Raises `UserError`.
     """
-    config.validate()
     place = _place(config, progress, say)
     base = _training(config, place)
     rest, _ = _without_test(config, base)
@@ -79,7 +78,6 @@ def open_test(
 
     Raises `UserError`, also where the set has no test part.
     """
-    config.validate()
     place = _place(config, progress, say)
     base = _training(config, place)
     own = find_source(config, "test", place)
@@ -97,7 +95,7 @@ def _place(config: DataConfig, progress: Progress | None, say: Say | None) -> So
 
 def _training(config: DataConfig, place: SourceContext) -> CachedArrays:
     source = find_source(config, "train", place)
-    assert source is not None, "validate() refuses an empty training split"
+    assert source is not None, "DataConfig refuses an empty training split"
     return _decoded(source, config, place)
 
 

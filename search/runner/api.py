@@ -121,6 +121,5 @@ def _strategy(
             f"strategy={strategy!r} is none; give a name, a StrategyConfig, or an object with ask"
             " and tell"
         )
-    config.validate()
     built = build(config, table, low, high, seed=seed, epochs=epochs, chance=chance)
     return built, asdict(config)

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from search.config.run import RunConfig
 from search.study.study import flatten
@@ -14,10 +15,10 @@ from search.units import format_multiplies, parse_multiplies
 _NAMED = {"budget", "budget_low", "seed"}
 
 
-def study_name(config: RunConfig, chosen: Mapping[str, str], plain: RunConfig) -> str:
+def study_name(config: RunConfig, chosen: Mapping[str, str], plain: Mapping[str, Any]) -> str:
     """Return `digits-small-random-200k-seed0`, with a short hash of whatever else was changed.
 
-    `chosen` is the config of each group, `plain` what these say by themselves.
+    `chosen` is the config of each group, `plain` the values, in groups, that these alone give.
     """
     low, high = config.interval
     data = chosen["data"]
@@ -26,7 +27,7 @@ def study_name(config: RunConfig, chosen: Mapping[str, str], plain: RunConfig) -
         data = Path(config.data.path).name if data == "folder" else config.data.name
         unsaid |= {"data.name"}
     budget = f"{_exact(low)}-{_exact(high)}" if low else _exact(high)
-    now, before = flatten(config.settings()), flatten(plain.settings())
+    now, before = flatten(config.settings()), flatten(plain)
     changed = {
         key: value for key, value in now.items() if key not in unsaid and before.get(key) != value
     }
