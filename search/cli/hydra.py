@@ -27,7 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from search.cli.hydra_errors import explained, keys, launched, no_key
 from search.cli.hydra_sweep import job_overrides
-from search.cli.words import with_data_sets
+from search.cli.words import check_hydra_words, with_data_sets
 from search.config import shipped
 from search.config.run import RunConfig
 from search.config.strategy import StrategyConfig
@@ -66,11 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
                 _print(hydra, name, words, arguments)
                 return 0
             sweep = arguments.multirun or (
-                not arguments.run and hydra.get_mode(name, [*words]) == RunMode.MULTIRUN
+                not arguments.run and _mode(hydra, arguments, words) == RunMode.MULTIRUN
             )
             if sweep:
                 _check_jobs(hydra, name, words)
             else:
+                check_hydra_words(words)
                 prepared = _prepared(_composed(hydra, name, words))
         if sweep:
             return _launch(hydra, name, words)
@@ -125,6 +126,15 @@ def _composed(hydra: Hydra, name: str, overrides: Sequence[str]) -> DictConfig:
     return config
 
 
+def _mode(hydra: Hydra, arguments: argparse.Namespace, words: Sequence[str]) -> RunMode | None:
+    """Return what `hydra.mode` asks for; only the user's own words and files can set it."""
+    own = arguments.config_dir or arguments.config_name
+    if not own and not any(word.lstrip("+~").startswith("hydra") for word in words):
+        return None
+    mode: RunMode | None = hydra.get_mode(arguments.config_name or _CONFIG, [*words])
+    return mode
+
+
 def _prepared(composed: DictConfig) -> Prepared:
     """Check what Hydra composed, and name the study."""
     return _checked(_own(composed), composed.hydra)
@@ -139,18 +149,14 @@ def _checked(own: DictConfig, hydra: DictConfig) -> Prepared:
 
 
 def _check_keys(own: DictConfig, hydra: DictConfig) -> None:
-    """Refuse keys that the schema does not have, and the lack of one that it has."""
+    """Refuse keys that the schema does not have, and a group without a config."""
     for group in shipped.GROUPS:
         if hydra.runtime.choices.get(group) is None:
             known = ", ".join(shipped.choices(group))
-            raise UserError(f"{group}=null chooses no config, and one is needed; known are {known}")
+            raise UserError(f"no {group} is chosen, and one is needed; known are {known}")
     known_keys, given = keys(_schema()), keys(own)
     if unknown := [key for key in given if key not in known_keys]:
         raise UserError(no_key(unknown[0], known_keys))
-    if missing := [key for key in known_keys if key not in given]:
-        raise UserError(
-            f"{missing[0]} is missing, and every key is needed; leave out ~{missing[0]}"
-        )
 
 
 def _choices(hydra: DictConfig) -> tuple[dict[str, str], Mapping[str, Any]]:

@@ -1,6 +1,7 @@
 """Hydra's errors as one line each: the value, the rule, and the nearest valid key."""
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -27,7 +28,10 @@ def explained(overrides: Sequence[str], hydra: Hydra) -> Iterator[None]:
     user's words is at work, each is about those words.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            # Such as a folder of hydra.searchpath that does not exist.
+            warnings.simplefilter("error", UserWarning)
+            yield
     except (UserError, Interrupted):
         raise
     except YAMLError as error:
@@ -35,7 +39,8 @@ def explained(overrides: Sequence[str], hydra: Hydra) -> Iterator[None]:
             f"a config is not valid YAML: {one_line(error)}; correct that line of it"
         ) from error
     except RecursionError as error:
-        raise UserError(f"{_culprit(overrides)} is nested too deep; write it flat") from error
+        longest = shown(max(overrides, key=len)) if overrides else "a config"
+        raise UserError(f"{longest} is nested too deep; write it flat") from error
     except Exception as error:
         raise UserError(_explanation(error, overrides, hydra)) from error
 
@@ -80,6 +85,10 @@ def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -
         return f"{shown(group)}={shown(name)} is no config; {nearest(name, _options(hydra, group))}"
     if found := re.search(r"Ambiguous value for argument '([^']*)'", text):
         return f"{shown(found[1])} has several values; add -m to run one study for each"
+    if found := re.search(r"Sweep parameters '([^']*)' requires", text):
+        return f"{shown(found[1])} has several values; add -m to run one study for each"
+    if found := re.search(r"An item is already at '([^']*)'", text):
+        return f"{shown(found[1])} is a key already; leave out the +"
     if found := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
         return no_key(found[2], _known_keys(hydra))
     if found := re.search(r"(Value .*)\n\s+full_key: (\S+)", text):
@@ -96,7 +105,8 @@ def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -
     if (unreadable := _unreadable(overrides)) is not None:
         return f"{shown(unreadable)} cannot be read; write KEY=VALUE, and quote special signs"
     if not isinstance(error, (HydraException, OmegaConfBaseException)):
-        return f"{_culprit(overrides)} cannot be used ({type(error).__name__}); {_ALL_KEYS}"
+        reason = shown(text.strip() or type(error).__name__, 200)
+        return f"{shown(' '.join(overrides), 200)} cannot be used ({reason}); {_ALL_KEYS}"
     first = next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
     return f"{shown(first, 300)}; `convbudget run --cfg job` shows what can be set"
 
@@ -122,11 +132,6 @@ def _known_keys(hydra: Hydra) -> list[str]:
 
 def _options(hydra: Hydra, group: str) -> list[str]:
     return list(hydra.config_loader.get_group_options(group))
-
-
-def _culprit(overrides: Sequence[str]) -> str:
-    """Return the word that is most likely at fault: the longest, for lack of anything better."""
-    return shown(max(overrides, key=len)) if overrides else "a config"
 
 
 def _unreadable(overrides: Sequence[str]) -> str | None:
