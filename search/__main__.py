@@ -1,14 +1,14 @@
-"""The command `convbudget`: hands the command line on, and turns errors into one line."""
+"""The command `convbudget`: passes the command line on, and turns errors into one line."""
 
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from search.errors import Interrupted, UserError, nearest
+from search.errors import Interrupted, UserError, nearest, one_line, shown
 
-# Where each command lives; imported only when it is called, for `--help` must not wait.
-_COMMANDS = {
-    "run": ("search.cli.hydra:main", "search for the front: convbudget run budget=200k"),
+# Where each command lives; imported only when it is called, so that `--help` does not wait.
+COMMANDS = {
+    "run": ("search.cli.run_arguments:main", "search for the front: convbudget run budget=200k"),
     "front": ("search.cli.front:main", "print the front of a study"),
     "compare": (
         "search.cli.compare:main",
@@ -18,7 +18,10 @@ _COMMANDS = {
         "search.cli.cost:main",
         "exact multiplies and parameters of a network or a block",
     ),
-    "space": ("search.cli.hydra:space", "how many architectures a space has within a budget"),
+    "space": (
+        "search.cli.space_arguments:main",
+        "how many architectures a space has within a budget",
+    ),
 }
 
 
@@ -40,7 +43,7 @@ def _main(words: list[str]) -> int:
     except UserError as error:
         if traceback:
             raise
-        print(f"convbudget: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"convbudget: {one_line(error)}", file=sys.stderr)
         return 2
     except Interrupted as error:
         message, code = error.args
@@ -67,13 +70,9 @@ def _dispatch(words: Sequence[str]) -> int:
         print(f"convbudget {version('convbudget')}")
         return 0
     name = words[0]
-    if name not in _COMMANDS:
-        raise UserError(f"{name!r} is no command; {nearest(name, _COMMANDS)}")
-    if name == "run" and list(words[1:]) in (["--help"], ["-h"]):
-        # Without Hydra, which alone takes longer than help may.
-        print(import_module("search.cli.run_help").text())
-        return 0
-    module, _, function = _COMMANDS[name][0].partition(":")
+    if name not in COMMANDS:
+        raise UserError(f"'{shown(name)}' is no command; {nearest(name[:40], COMMANDS)}")
+    module, _, function = COMMANDS[name][0].partition(":")
     code: int = getattr(import_module(module), function)(words[1:])
     return code
 
@@ -85,7 +84,7 @@ def _help() -> str:
         "Finds the most accurate small convolutional networks for a compute budget.",
         "",
         "commands:",
-        *(f"  {name:8}{text}" for name, (_, text) in _COMMANDS.items()),
+        *(f"  {name:8}{text}" for name, (_, text) in COMMANDS.items()),
         "",
         "options:",
         "  --help       this text; convbudget COMMAND --help says what a command takes",

@@ -113,13 +113,13 @@ def run(
         config = _without_data(plain, groups, overrides)
         return session.search(config, _folder(study, config, ""), "", parts, console)
     # Imported here: one's own space and evaluator need no Hydra.
-    from search.cli.hydra import prepared
+    from search.cli.hydra import prepare
 
     words = [*_words(groups, plain), *overrides]
     if study:
         words.append(f"study={_written(Path(study).name)}")
     owns = {"space": chain, "strategy": asked}
-    made = prepared(words, {group: type(own).__name__ for group, own in owns.items() if own})
+    made = prepare(words, {group: type(own).__name__ for group, own in owns.items() if own})
     name = "" if chain is not None or evaluator is not None else made.name
     folder = _folder(study, made.config, name)
     return session.search(made.config, folder, made.text, parts, console)
@@ -150,11 +150,8 @@ def _without_data(plain: Keys, groups: Keys, overrides: Sequence[str]) -> RunCon
     }
     for group, kind in kinds.items():
         given = groups[group]
-        if given is not UNSET:
-            values[group] = _group(group, kind, given)
-    config = RunConfig(**values)
-    config.validate()
-    return config
+        values[group] = kind() if given is UNSET else _group(group, kind, given)
+    return RunConfig(**values)
 
 
 def _group(group: str, kind: type[Any], given: Any) -> Any:

@@ -53,3 +53,8 @@ def _shortened(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     return f"{text[: limit // 2]}…{text[len(text) + 1 - (limit - limit // 2) :]}"
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message for the terminal: one line, and never more than a screen of it."""
+    return shown(" ".join(str(error).split()), 1200)

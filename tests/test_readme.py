@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from search.__main__ import _COMMANDS
-from search.cli.run_help import configs
+from search.__main__ import COMMANDS
+from search.config import shipped
 from search.config.run import RunConfig
 
 ROOT = Path(__file__).parents[1]
@@ -38,18 +38,18 @@ def test_two_commands_stand_at_the_top() -> None:
 def test_commands_exist() -> None:
     used = re.findall(r"^(?:.*bin/)?convbudget (\w+)", TEXT, re.MULTILINE)
     assert used
-    assert set(used) <= set(_COMMANDS)
+    assert set(used) <= set(COMMANDS)
 
 
 def test_every_key_is_explained_with_its_default() -> None:
     table = TEXT[TEXT.index("## Keys") :]
-    config = OmegaConf.load(configs() / "config.yaml")
+    config = OmegaConf.load(shipped.folder() / "config.yaml")
     for key in fields(RunConfig):
         assert f"`{key.name}" in table, key.name
     chosen = dict(next(iter(p.items())) for p in config["defaults"] if not isinstance(p, str))
     for group in ("data", "space", "strategy", "train", "executor"):
         assert f"| `{group}` | `{chosen[group]}` |" in table
-    for strategy in (configs() / "strategy").glob("*.yaml"):
+    for strategy in (shipped.folder() / "strategy").glob("*.yaml"):
         assert f"`{strategy.stem}`" in table
 
 

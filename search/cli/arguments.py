@@ -1,11 +1,12 @@
-"""A command line whose mistakes end as every other: one line with the value, the rule, the fix."""
+"""An argparse parser whose errors are one line: the value, the rule and the fix."""
 
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from search.errors import UserError, nearest
+from search.errors import UserError, nearest, shown
 
 Value = TypeVar("Value")
 
@@ -27,19 +28,19 @@ class Parser(argparse.ArgumentParser):
         """Raise `UserError`: `message` on one line, with the way to help or the option meant."""
         head, unknown, rest = " ".join(message.split()).partition(_UNKNOWN)
         if not unknown:
-            raise UserError(f"{head}; `{self.prog} --help` shows what it takes")
+            raise UserError(f"{shown(head, 300)}; `{self.prog} --help` shows what it takes")
         options = [word for word in rest.split() if word.startswith("-")]
         if not options:
-            raise UserError(f"{self.prog} takes no further argument {rest!r}; leave it out")
+            raise UserError(f"{self.prog} takes no further argument '{shown(rest)}'; leave it out")
         name = options[0].partition("=")[0]
         known = sorted(word for word in self._option_string_actions if word.startswith("--"))
-        raise UserError(f"{self.prog} has no option {name}; {nearest(name, known)}")
+        raise UserError(f"{self.prog} has no option {shown(name)}; {nearest(name[:40], known)}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             name = "/".join(action.option_strings) or action.metavar or action.dest
             known = [str(choice) for choice in action.choices]
-            raise UserError(f"{name} is {value!r}; {nearest(str(value), known)}")
+            raise UserError(f"{name} is '{shown(value)}'; {nearest(str(value)[:40], known)}")
 
 
 def reads(function: Callable[[str], Value]) -> Callable[[str], Value]:
@@ -57,11 +58,23 @@ def reads(function: Callable[[str], Value]) -> Callable[[str], Value]:
     return read
 
 
+def folder(text: str) -> str:
+    """Check that a folder exists; raises `UserError`."""
+    try:
+        exists = Path(text).is_dir()
+    except (OSError, ValueError):
+        # A name that is too long, or has a NUL.
+        exists = False
+    if not exists:
+        raise UserError(f"{shown(text)} is no folder; name one that exists")
+    return text
+
+
 def positive(text: str) -> int:
     """Read one positive integer; raises `UserError`."""
     number = _digits(text)
     if number is None:
-        raise UserError(f"{text!r} is not a positive integer of at most 7 digits; write one")
+        raise UserError(f"'{shown(text)}' is not a positive integer of at most 7 digits; write one")
     return number
 
 
@@ -70,7 +83,7 @@ def sizes(text: str, example: str) -> tuple[int, ...]:
     numbers = tuple(_digits(part) for part in text.lower().split("x"))
     found = tuple(number for number in numbers if number is not None)
     if len(found) != len(numbers) or len(found) != len(example.split("x")):
-        raise UserError(f"{text!r} is no size; write positive integers like {example}")
+        raise UserError(f"'{shown(text)}' is no size; write positive integers like {example}")
     return found
 
 

@@ -1,11 +1,10 @@
-"""The commands that are configured through Hydra; the only file that knows it.
+"""The commands that are configured through Hydra, which composes the configuration and sweeps.
 
-Hydra composes the configuration and sweeps over it. What it would leave on the disk goes into a
-temporary folder, for a study keeps its own configuration, and its many lines on a mistake become
-one that names the nearest valid key.
+What Hydra would leave on the disk goes into a temporary folder, because a study keeps its own
+configuration.
 """
 
-import re
+import argparse
 import sys
 import tempfile
 import traceback
@@ -13,134 +12,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
-from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
-from yaml import YAMLError
 
-from search.cli.arguments import Parser
-from search.cli.run_help import configs
+from search.cli.hydra_errors import explained, keys, launched, no_key
+from search.cli.hydra_sweep import job_overrides
+from search.cli.words import check_hydra_words, with_data_sets
+from search.config import shipped
 from search.config.run import RunConfig
-from search.errors import Interrupted, UserError, nearest
+from search.config.strategy import StrategyConfig
+from search.config.train import TrainConfig
+from search.errors import Interrupted, UserError, nearest, one_line, shown
 from search.study.naming import study_name
+from search.study.study import check_name
 
 _CONFIG = "config"
-_GROUPS = ("data", "space", "strategy", "train", "executor")
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run one study, or with `-m` one for each combination; returns the exit code.
-
-    Raises `UserError` for a mistake in the command line or in a value.
-    """
-    parser = get_args_parser()
-    parser.prog = "convbudget run"
-    parser.error = _refuse  # type: ignore[method-assign]
-    arguments = parser.parse_args(list(argv))
-    setbase("1.3")
-    ConfigStore.instance().store(name="run_schema", node=RunConfig)
-    path = _search_path(arguments.config_dir)
-    overrides = with_data_sets(arguments.overrides, path)
-    name = arguments.config_name or _CONFIG
-    hydra = Hydra.create_main_hydra2("convbudget", path)
-    try:
-        with _explained(overrides, hydra):
-            if arguments.help:
-                hydra.app_help(name, parser, arguments)
-            elif arguments.hydra_help:
-                hydra.hydra_help(name, parser, arguments)
-            elif arguments.info:
-                hydra.show_info(arguments.info, config_name=name, overrides=overrides)
-            elif arguments.shell_completion:
-                hydra.shell_completion(name, overrides)
-            elif arguments.cfg:
-                hydra.show_cfg(name, overrides, arguments.cfg, arguments.package, arguments.resolve)
-            elif arguments.multirun or hydra.get_mode(name, overrides) == RunMode.MULTIRUN:
-                return _sweep(hydra, name, overrides)
-            else:
-                # Raised outside of Hydra's keeping, which would wrap it in lines of its own.
-                composed = _composed(hydra, name, overrides)
-                _run_one(_own(composed), composed.hydra)
-            return 0
-    finally:
-        GlobalHydra.instance().clear()
-
-
-def space(argv: Sequence[str]) -> int:
-    """Show the space that the configuration describes; returns the exit code."""
-    parser = Parser(
-        prog="convbudget space",
-        description="How many networks a space has, how many fit the budget, what they look like.",
-        epilog="KEY=VALUE are those of convbudget run: data=digits space=small budget=200k seed=0",
-    )
-    parser.add_argument("override", nargs="*", metavar="KEY=VALUE", help="what to look at")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--config-dir", metavar="DIR", help="a folder of your own configs")
-    arguments = parser.parse_args(list(argv))
-    config = compose(arguments.override, arguments.config_dir)
-    # Imported here: a mistake is answered before the data rooms are loaded.
-    from search.cli.space import show
-    from search.runner.images import chain_for
-
-    chain = chain_for(config, Console(stderr=True))
-    show(chain, *config.interval, seed=config.seed, as_json=arguments.json, out=sys.stdout)
-    return 0
-
-
-def compose(overrides: Sequence[str], config_dir: str | None = None) -> RunConfig:
-    """Return the validated configuration that `overrides` describe."""
-    setbase("1.3")
-    ConfigStore.instance().store(name="run_schema", node=RunConfig)
-    path = _search_path(config_dir)
-    overrides = with_data_sets(overrides, path)
-    hydra = Hydra.create_main_hydra2("convbudget", path)
-    try:
-        with _explained(overrides, hydra):
-            return _config(_own(_composed(hydra, _CONFIG, overrides)))
-    finally:
-        GlobalHydra.instance().clear()
-
-
-def with_data_sets(overrides: Sequence[str], path: ConfigSearchPath) -> list[str]:
-    """Let `data=NAME` stand for `data=tfds data.name=NAME` where no config has that name."""
-    loader = ConfigLoaderImpl(path)
-    known = loader.get_group_options("data")
-    result = []
-    for override in overrides:
-        key, _, value = override.partition("=")
-        if not key.strip("+~"):
-            raise UserError(f"{override!r} has no key; write KEY=VALUE")
-        if value.startswith("[") and key in _GROUPS:
-            raise UserError(f"{override} names several configs at once; choose one, or sweep: -m")
-        if (
-            key == "data"
-            and "tfds" in known
-            and re.fullmatch(r"[\w/.:]+", value)
-            and (value not in known)
-        ):
-            result += ["data=tfds", f"data.name={value}"]
-        else:
-            result.append(override)
-    return result
-
-
-def _composed(hydra: Hydra, name: str, overrides: Sequence[str]) -> DictConfig:
-    config = hydra.compose_config(name, [*overrides], RunMode.RUN)
-    HydraConfig.instance().set_config(config)
-    return config
+# Their choices are part of a study's name.
+_NAMING = ("data", "space", "strategy")
 
 
 @dataclass(frozen=True)
@@ -152,87 +50,134 @@ class Prepared:
     text: str
 
 
-def prepared(words: Sequence[str], own: Mapping[str, str]) -> Prepared:
-    """Return the study that the command's words describe.
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the parsed options of `convbudget run` ask for; returns the exit code.
 
-    `own` names parts that a caller put in the place of a group's config, for the study's name.
+    Raises `UserError` for a mistake in the configuration, before anything has started.
     """
+    name = arguments.config_name or _CONFIG
+    with _hydra(arguments.config_dir) as hydra:
+        words = with_data_sets(arguments.overrides, _options(hydra, "data"))
+        with explained(words, hydra):
+            if arguments.hydra_help:
+                hydra.hydra_help(name, get_args_parser(), arguments)
+                return 0
+            if arguments.help or arguments.cfg or arguments.info:
+                _print(hydra, name, words, arguments)
+                return 0
+            sweep = arguments.multirun or (
+                not arguments.run and _mode(hydra, arguments, words) == RunMode.MULTIRUN
+            )
+            if sweep:
+                _check_jobs(hydra, name, words)
+            else:
+                check_hydra_words(words)
+                prepared = _prepared(_composed(hydra, name, words))
+        if sweep:
+            return _launch(hydra, name, words)
+        _run(prepared)
+    return 0
+
+
+def compose(overrides: Sequence[str], config_dir: str | None = None) -> RunConfig:
+    """Return the checked configuration that `overrides` describe."""
+    with _hydra(config_dir) as hydra:
+        words = with_data_sets(overrides, _options(hydra, "data"))
+        with explained(words, hydra):
+            return _prepared(_composed(hydra, _CONFIG, words)).config
+
+
+def prepare(overrides: Sequence[str], own: Mapping[str, str]) -> Prepared:
+    """Return the study that the command's words describe, for `search.run`.
+
+    `own` names parts that the caller puts in the place of a group's config, for the study's name.
+    """
+    with _hydra(None) as hydra:
+        words = with_data_sets(overrides, _options(hydra, "data"))
+        with explained(words, hydra):
+            composed = _composed(hydra, _CONFIG, words)
+            return _checked(_own(composed), composed.hydra, own)
+
+
+@contextmanager
+def _hydra(config_dir: str | None) -> Iterator[Hydra]:
+    """Make Hydra ready: our schema, our configs, and the user's own in `config_dir`."""
     setbase("1.3")
-    ConfigStore.instance().store(name="run_schema", node=RunConfig)
-    path = _search_path(None)
-    overrides = with_data_sets(words, path)
-    hydra = Hydra.create_main_hydra2("convbudget", path)
+    ConfigStore.instance().store(name="run_schema", node=_schema())
+    path = create_config_search_path(str(shipped.folder()))
+    if config_dir is not None:
+        own = f"file://{Path(config_dir).absolute()}"
+        path.prepend("command-line", own, SearchPathQuery("schema", None))
     try:
-        with _explained(overrides, hydra):
-            composed = _composed(hydra, _CONFIG, overrides)
-            config = _config(_own(composed))
-            chosen, plain = _choices(composed.hydra)
-            name = config.study or study_name(config, {**chosen, **own}, plain)
-            return Prepared(config, name, OmegaConf.to_yaml(_own(composed), resolve=True))
+        yield Hydra.create_main_hydra2("convbudget", path)
     finally:
         GlobalHydra.instance().clear()
 
 
-def _run_one(own: DictConfig, hydra: DictConfig) -> None:
-    """Run the study that `own` describes; `hydra` says how it was composed."""
-    from search.cli.run import run
+def _schema() -> DictConfig:
+    """Return the schema that the files differ from: plain defaults, and writable.
 
-    config = _config(own)
-    name = config.study or study_name(config, *_choices(hydra))
-    run(config, name, OmegaConf.to_yaml(own, resolve=True))
-
-
-def _own(composed: DictConfig) -> DictConfig:
-    """Return the configuration without Hydra's part of it."""
-    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-
-
-def _sweep(hydra: Hydra, name: str, overrides: Sequence[str]) -> int:
-    with tempfile.TemporaryDirectory(prefix="convbudget-sweep-") as folder:
-        words = [*overrides, "hydra.mode=MULTIRUN"]
-        # Launchers that keep their jobs' files there want a folder that outlives this process.
-        if not any(word.startswith("hydra.sweep.dir=") for word in overrides):
-            words.append(f"hydra.sweep.dir={folder}")
-        returned = hydra.multirun(name, _sweep_job, words)
-    jobs = [job for batch in returned or [] for job in batch]
-    return 1 if any(job.return_value for job in jobs) else 0
+    `RunConfig()` is what the default files compose to, so what they set is taken out again.
+    """
+    plain = RunConfig(strategy=StrategyConfig(), train=TrainConfig())
+    schema = cast(DictConfig, OmegaConf.structured(plain))
+    # OmegaConf makes frozen dataclasses read-only, and overrides could not be applied.
+    schema._set_flag("readonly", None)
+    for key in schema:
+        node = schema._get_node(key)
+        if isinstance(node, DictConfig):
+            node._set_flag("readonly", None)
+    return schema
 
 
-def _sweep_job(own: DictConfig) -> int:
-    """Run one job of a sweep; a failure is said here and must not stop the others."""
-    try:
-        _run_one(own, HydraConfig.get())  # type: ignore[arg-type]
-    except UserError as error:
-        print(f"convbudget: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as error:
-        # Past Hydra, which would go on with the next job.
-        message, code = error.args
-        print(f"convbudget: {message}", file=sys.stderr)
-        raise SystemExit(code) from None
-    except Exception:
-        # A mistake of the program's, not of the user's: all of it is wanted.
-        traceback.print_exc()
-        return 1
-    return 0
-
-
-def _config(plain: DictConfig) -> RunConfig:
-    """Turn Hydra's configuration into our own, checked."""
-    typed = OmegaConf.structured(RunConfig)
-    known = _keys(typed)
-    unknown = [key for key in _keys(plain) if key not in known]
-    if unknown:
-        raise UserError(f"{unknown[0]} is no key; {_neighbours(unknown[0], known)}")
-    config = cast(RunConfig, OmegaConf.to_object(OmegaConf.merge(typed, plain)))
-    config.validate()
+def _composed(hydra: Hydra, name: str, overrides: Sequence[str]) -> DictConfig:
+    config = hydra.compose_config(name, [*overrides], RunMode.RUN)
+    HydraConfig.instance().set_config(config)
+    if config.hydra.sweeper.get("params"):
+        raise UserError("hydra.sweeper.params is for sweeps; add -m")
     return config
 
 
-def _choices(hydra: DictConfig) -> tuple[dict[str, str], RunConfig]:
-    """Return the chosen config of each group, and what they say when nothing is overridden."""
-    groups = ("data", "space", "strategy")
-    chosen = {group: str(hydra.runtime.choices[group]) for group in groups}
+def _mode(hydra: Hydra, arguments: argparse.Namespace, words: Sequence[str]) -> RunMode | None:
+    """Return what `hydra.mode` asks for; only the user's own words and files can set it."""
+    own = arguments.config_dir or arguments.config_name
+    if not own and not any(word.lstrip("+~").startswith("hydra") for word in words):
+        return None
+    mode: RunMode | None = hydra.get_mode(arguments.config_name or _CONFIG, [*words])
+    return mode
+
+
+def _prepared(composed: DictConfig) -> Prepared:
+    """Check what Hydra composed, and name the study."""
+    return _checked(_own(composed), composed.hydra)
+
+
+def _checked(
+    own: DictConfig, hydra: DictConfig, parts: Mapping[str, str] | None = None
+) -> Prepared:
+    _check_keys(own, hydra)
+    config = OmegaConf.to_object(OmegaConf.merge(_schema(), own))
+    assert isinstance(config, RunConfig)
+    chosen, plain = _choices(hydra)
+    named = {**chosen, **(parts or {})}
+    name = check_name(config.study or study_name(config, named, plain))
+    return Prepared(config, name, OmegaConf.to_yaml(own, resolve=True))
+
+
+def _check_keys(own: DictConfig, hydra: DictConfig) -> None:
+    """Refuse keys that the schema does not have, and a group without a config."""
+    for group in shipped.GROUPS:
+        if hydra.runtime.choices.get(group) is None:
+            known = ", ".join(shipped.choices(group))
+            raise UserError(f"no {group} is chosen, and one is needed; known are {known}")
+    known_keys, given = keys(_schema()), keys(own)
+    if unknown := [key for key in given if key not in known_keys]:
+        raise UserError(no_key(unknown[0], known_keys))
+
+
+def _choices(hydra: DictConfig) -> tuple[dict[str, str], Mapping[str, Any]]:
+    """Return the chosen config of each group, and the values that these alone compose to."""
+    chosen = {group: str(hydra.runtime.choices[group]) for group in _NAMING}
     path = create_config_search_path(None)
     path.get_path().clear()
     for source in hydra.runtime.config_sources:
@@ -242,110 +187,105 @@ def _choices(hydra: DictConfig) -> tuple[dict[str, str], RunConfig]:
         [f"{group}={choice}" for group, choice in chosen.items()],
         RunMode.RUN,
     )
-    typed = OmegaConf.merge(OmegaConf.structured(RunConfig), _own(plain))
-    return chosen, cast(RunConfig, OmegaConf.to_object(typed))
+    return chosen, _container(cast(DictConfig, OmegaConf.merge(_schema(), _own(plain))))
 
 
-def _search_path(config_dir: str | None) -> ConfigSearchPath:
-    """Return where configs are: ours, in the wheel or the checkout, and the user's own."""
-    path = create_config_search_path(str(configs()))
-    if config_dir is not None:
-        own = Path(config_dir).absolute()
-        if not own.is_dir():
-            raise UserError(
-                f"--config-dir {config_dir} is no folder; name the one with your configs"
-            )
-        path.prepend("command-line", f"file://{own}", SearchPathQuery("schema", None))
-    return path
-
-
-def _refuse(message: str) -> NoReturn:
-    raise UserError(f"{' '.join(message.split())}; convbudget run takes KEY=VALUE and --help")
-
-
-@contextmanager
-def _explained(overrides: Sequence[str], hydra: Hydra) -> Iterator[None]:
-    """Turn Hydra's errors into one line each."""
-    try:
-        yield
-    except YAMLError as error:
-        raise UserError(f"a config is no YAML: {error}; mend that line of it") from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_explanation(error, overrides, hydra)) from error
-
-
-def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -> str:
-    texts = []
-    cause: BaseException | None = error
-    while cause is not None:
-        texts.append(str(cause))
-        cause = cause.__cause__
-    text = "\n".join(texts)
-    if found := re.search(r"Could not override '([^']+)'", text):
-        return f"{found[1]} is no key; {_neighbours(found[1], _known_keys(hydra))}"
-    if found := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
-        group, name = found[1], found[2]
-        return f"{group}={name} is no config; {nearest(name, _options(hydra, group))}"
-    if found := re.search(r"Ambiguous value for argument '([^']*)'", text):
-        return f"{found[1]} has several values; add -m to run one study for each"
-    if found := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
-        return f"{found[2]} is no key; {_neighbours(found[2], _known_keys(hydra))}"
-    if found := re.search(r"(Value .*)\n\s+full_key: (\S+)", text):
-        return f"{found[2]}: {found[1]}"
-    if found := re.search(r"In '([^']+)':.*\s+Key '([^']+)' not in '", text):
-        close = _neighbours(f"{found[1].partition('/')[0]}.{found[2]}", _known_keys(hydra))
-        return f"the config {found[1]} has {found[2]}, which is no key; {close}"
-    if found := re.search(r"Error merging override (.*)", text):
-        reason = texts[-1].splitlines()[0].rstrip(".")
-        return (
-            f"{found[1]} is no value of the right kind ({reason}); `convbudget run --cfg job` shows"
-            " how it is written"
-        )
-    for override in overrides:
-        if not _parses(override):
-            return f"{override} cannot be read; write KEY=VALUE, and quote special signs"
-    first = next(line.strip() for line in text.splitlines() if line.strip())
-    return f"{first}; `convbudget run --cfg job` shows what can be set"
-
-
-def _neighbours(key: str, known: Sequence[str]) -> str:
-    """Name the valid keys closest to `key`, by the whole or by its last part."""
-    from difflib import get_close_matches
-
-    last = {full.rpartition(".")[2]: full for full in reversed(known)}
-    word = key.rpartition(".")[2]
-    close = [
-        *get_close_matches(key, known, n=2, cutoff=0.6),
-        *(last[match] for match in get_close_matches(word, last, n=2, cutoff=0.7)),
-    ]
-    if not close:
-        return "`convbudget run --cfg job` shows all keys"
-    return f"did you mean {' or '.join(dict.fromkeys(close))}?"
-
-
-def _known_keys(hydra: Hydra) -> list[str]:
-    return [*_keys(OmegaConf.structured(RunConfig)), *hydra.list_all_config_groups()]
+def _own(composed: DictConfig) -> DictConfig:
+    """Return the configuration without Hydra's part of it."""
+    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
 
 
 def _options(hydra: Hydra, group: str) -> list[str]:
     return list(hydra.config_loader.get_group_options(group))
 
 
-def _keys(config: Mapping[Any, Any], prefix: str = "") -> list[str]:
-    """Return every dotted key; interpolations and missing values are not resolved."""
-    keys: list[str] = []
-    for key in config:
-        name = f"{prefix}{key}"
-        keys.append(name)
-        node = config._get_node(key) if isinstance(config, DictConfig) else None
-        if isinstance(node, DictConfig) and not node._is_none():
-            keys += _keys(node, f"{name}.")
-    return keys
+def _print(hydra: Hydra, name: str, words: Sequence[str], arguments: argparse.Namespace) -> None:
+    """Print the help, the configuration, or Hydra's information; values are not checked."""
+    composed = _composed(hydra, name, words)
+    own = _own(composed)
+    _check_keys(own, composed.hydra)
+    if arguments.help:
+        from search.cli.run_help import text
+
+        chosen = {group: str(composed.hydra.runtime.choices[group]) for group in shipped.GROUPS}
+        folders = [] if arguments.config_dir is None else [Path(arguments.config_dir)]
+        print(text(_container(own), chosen, folders))
+    elif arguments.info:
+        hydra.show_info(arguments.info, config_name=name, overrides=[*words])
+    elif arguments.cfg == "job":
+        print(_commented(own, arguments.package, arguments.resolve))
+    else:
+        hydra.show_cfg(name, [*words], arguments.cfg, arguments.package, arguments.resolve)
 
 
-def _parses(override: str) -> bool:
+def _container(config: DictConfig, resolve: bool = True) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], OmegaConf.to_container(config, resolve=resolve))
+
+
+def _commented(own: DictConfig, package: str | None, resolve: bool) -> str:
+    """Return the configuration, or the part `package` of it, as YAML with comments."""
+    from search.cli.run_help import commented
+
+    if package is None or package == "_global_":
+        return commented(_container(own, resolve))
+    known = [key for key in keys(own) if OmegaConf.is_config(OmegaConf.select(own, key))]
+    if package not in known:
+        raise UserError(
+            f"--package {shown(package)} is no group of keys; {nearest(package, known)}"
+        )
+    return commented(_container(OmegaConf.select(own, package), resolve), f"{package}.")
+
+
+def _run(prepared: Prepared) -> None:
+    from search.cli.run import run as search
+
+    search(prepared.config, prepared.name, prepared.text)
+
+
+def _check_jobs(hydra: Hydra, name: str, words: Sequence[str]) -> None:
+    """Compose and check every job of a sweep, before any of them starts.
+
+    Raises `UserError` also where two jobs with different settings would share a study.
+    """
+    studies: dict[Path, dict[str, Any]] = {}
+    for job in job_overrides(hydra, name, words):
+        prepared = _prepared(hydra.compose_config(name, job, RunMode.RUN))
+        settings = prepared.config.settings()
+        folder = Path(prepared.config.outputs) / prepared.name
+        if studies.setdefault(folder, settings) != settings:
+            raise UserError(
+                f"study={shown(prepared.name)} would be several studies with different settings;"
+                " leave study= out, and each job names its own"
+            )
+
+
+def _launch(hydra: Hydra, name: str, words: Sequence[str]) -> int:
+    """Hand the checked jobs to Hydra's launcher; returns 1 if any of them failed."""
+    with tempfile.TemporaryDirectory(prefix="convbudget-sweep-") as folder:
+        words = [*words, "hydra.mode=MULTIRUN"]
+        # Launchers that keep their jobs' files there want a folder that outlives this process.
+        if not any(word.startswith("hydra.sweep.dir=") for word in words):
+            words.append(f"hydra.sweep.dir={folder}")
+        with launched(words, hydra):
+            returned = hydra.multirun(name, _sweep_job, words)
+    results = [job for batch in returned or [] for job in batch]
+    return 1 if any(job.return_value for job in results) else 0
+
+
+def _sweep_job(own: DictConfig) -> int:
+    """Run one job of a sweep; a failure is printed here and does not stop the others."""
     try:
-        OverridesParser.create().parse_override(override)
-    except HydraException:
-        return False
-    return True
+        _run(_checked(own, cast(DictConfig, HydraConfig.get())))
+    except UserError as error:
+        print(f"convbudget: {one_line(error)}", file=sys.stderr)
+        return 1
+    except Interrupted as error:
+        # Past Hydra, which would go on with the next job.
+        message, code = error.args
+        print(f"convbudget: {message}", file=sys.stderr)
+        raise SystemExit(code) from None
+    except Exception:
+        # A defect of this program, not a mistake of the user's: the traceback is wanted.
+        traceback.print_exc()
+        return 1
+    return 0

@@ -1,4 +1,4 @@
-"""`convbudget space`: how many networks there are, how many fit the budget, what they look like."""
+"""What `convbudget space` prints: the size of a space, its costs, and sample networks."""
 
 import json
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def show(
     as_json: bool = False,
     out: IO[str],
 ) -> None:
-    """Write what a space holds inside [low, high] multiplies, as text or as one JSON object.
+    """Print what a space holds within [low, high] multiplies, as text or as one JSON object.
 
     `high` defaults to the cost of the most expensive network. Raises `UserError` where nothing is
     inside.
@@ -70,7 +70,7 @@ def histogram(table: BudgetTable, low: int, high: int) -> list[Bin]:
     edges = np.geomspace(max(begin, 1), max(end, 1), _BINS + 1)[1:-1]
     lows = sorted({begin, *(int(edge) for edge in edges if begin < int(edge) <= end)})
     highs = [later - 1 for later in lows[1:]] + [end]
-    # All from one low end: what a binned table loses there is then not lost at every bar.
+    # All counted from the same low end, so that a binned table's rounding there occurs only once.
     reached = [table.count(low, last) for last in highs]
     counts = [now - before for before, now in zip([0, *reached], reached, strict=False)]
     return [Bin(*entry) for entry in zip(lows, highs, counts, strict=True)]
@@ -92,23 +92,23 @@ def _text(
     bins: list[Bin],
     samples: list[Options],
 ) -> list[str]:
-    about = "exactly" if table.exact else f"at least, costs told apart to {table.blur},"
+    about = "exactly" if table.exact else f"or more, costs known within {table.blur},"
     lines = [
         f"space          {_count(table.size)} networks",
         f"within budget  {_count(within)} {about} from {low} to {high} multiplies"
         f" ({within / table.size:.2%} of the space)",
-        f"cheapest       {_list(table, table.cheapest()[1])}",
-        f"dearest        {_list(table, table.most_expensive()[1])}",
+        f"cheapest       {_encoding(table, table.cheapest()[1])}",
+        f"most expensive {_encoding(table, table.most_expensive()[1])}",
         "",
-        "networks by multiplies (a bar twice as long means the square of as many)",
+        "networks by multiplies (bar length = log2(count))",
     ]
     longest = max((entry.count.bit_length() for entry in bins), default=1)
     for entry in bins:
         bar = "#" * round(_BAR * entry.count.bit_length() / longest)
         ends = f"{format_multiplies(entry.low):>7} - {format_multiplies(entry.high):<7}"
         lines.append(f"{ends} {bar:<{_BAR}} {entry.count:.1e}".replace("e+", "e"))
-    lines += ["", f"{len(samples)} of them, their costs spread evenly over the logarithm"]
-    lines += [f"{_list(table, options)}" for options in samples]
+    lines += ["", f"{len(samples)} samples, evenly spread over the logarithm of the cost"]
+    lines += [f"{_encoding(table, options)}" for options in samples]
     return lines
 
 
@@ -117,5 +117,5 @@ def _count(value: int) -> str:
     return f"{value:,}" if len(digits) < 16 else f"{digits} (about 10^{len(digits) - 1})"
 
 
-def _list(table: BudgetTable, options: Options) -> str:
+def _encoding(table: BudgetTable, options: Options) -> str:
     return f"{format_multiplies(table.cost(options)):>7}  {' '.join(map(str, options))}"

@@ -1,10 +1,12 @@
-"""Settings of the data: which set, where it is stored, and the shape that images are brought to."""
+"""What can be set of the data: which set, where it lies, how it becomes images of one size."""
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from search.errors import UserError
+from search.config.checks import check
+from search.config.settings import setting
+from search.errors import UserError, shown
 
 FITS = ("resize", "crop")
 ON_ERROR = ("fail", "skip")
@@ -17,60 +19,94 @@ _NAME = re.compile(r"\w[\w.-]*(/\w[\w.+-]*)?(:[\w.*]+)?", re.ASCII)
 _LONGEST_PATH, _LONGEST_NAME, _LONGEST_SPLIT = 4095, 255, 1000
 
 
-@dataclass
+@dataclass(frozen=True)
 class DataConfig:
-    """One image classification set.
+    """One image classification set; by default the handwritten digits.
 
-    `name`: `digits` (scikit-learn's, no network needed), `folder` (your own images under `path`),
-    or any TFDS name, also as `name/config:version`. `dir`: where TFDS data lies, a TFDS folder or
-    one prepared version inside it; empty for TFDS's own default. `cache`: where decoded arrays are
-    kept; empty for `$CONVBUDGET_CACHE`, else `~/.cache/convbudget`.
-
-    `train`, `validation`, `test`: TFDS splits, slices such as `train[:90%]` included. An empty
-    `validation` takes `validation_fraction` of the training part, stratified and by seed; an empty
-    `test` sets `test_fraction` of `train` aside, always the same images. Parts must not overlap,
-    and a split named `test` is closed to a search: see `search.data.overlap`.
-
-    `height`, `width`: pixels of every image, 0 for the set's own; `channels`: 1, 3, 4, or 0 for
-    the set's own; `fit`: `resize` stretches, `crop` keeps the aspect ratio and cuts the centre.
-    `on_error`: `fail` at an unreadable image or `skip` and report it.
-
-    `shift`, `flip`, `cutout`, `mixup`: augmentation as in `search.data.dataset.Augment`. `mean`,
-    `std`: one value a channel for pixels in [0, 1]; empty for the training part's own.
-
-    `budget`, `epochs`: what suits this set unless the run says otherwise.
+    Raises `UserError` for a value out of range and for values that contradict one another.
     """
 
-    name: str = "digits"
-    path: str = ""
-    dir: str = ""
-    cache: str = ""
-    train: str = "train"
-    validation: str = ""
-    test: str = "test"
-    validation_fraction: float = 0.1
-    test_fraction: float = 0.2
-    height: int = 0
-    width: int = 0
-    channels: int = 0
-    fit: str = "crop"
-    on_error: str = "fail"
-    shift: int = 0
-    flip: bool = False
-    cutout: int = 0
-    mixup: float = 0.0
-    mean: list[float] = field(default_factory=list)
-    std: list[float] = field(default_factory=list)
-    budget: str = "200k"
-    epochs: int = 20
+    name: str = setting(
+        "digits",
+        "digits, folder (images under data.path), or a TFDS name, also as name/config:version",
+    )
+    path: str = setting("", "folder of your images, for data=folder", identity=False)
+    dir: str = setting(
+        "",
+        "where TFDS data lies: a TFDS folder or one prepared version in it; empty for TFDS's own",
+        identity=False,
+    )
+    cache: str = setting(
+        "",
+        "where decoded images are kept; empty for $CONVBUDGET_CACHE, else ~/.cache/convbudget",
+        identity=False,
+    )
+    train: str = setting("train", "split to train on, slices such as train[:90%] included")
+    validation: str = setting(
+        "", "split to validate on; empty for data.validation_fraction of the training split"
+    )
+    test: str = setting(
+        "test", "split of final reports; empty for data.test_fraction of the training split"
+    )
+    validation_fraction: float = setting(
+        0.2,
+        "share of the training split to validate on, stratified and chosen by seed",
+        low=0,
+        high=1,
+        open_low=True,
+        open_high=True,
+    )
+    test_fraction: float = setting(
+        0.2,
+        "share of the training split set aside for final reports, the same for every seed",
+        low=0,
+        high=1,
+        open_low=True,
+        open_high=True,
+    )
+    height: int = setting(
+        0, "pixels of every image, 0 for the set's own", low=0, high=_LARGEST_SIDE
+    )
+    width: int = setting(0, "as data.height", low=0, high=_LARGEST_SIDE)
+    channels: int = setting(
+        0, "1 grey, 3 RGB, 4 RGB with alpha, 0 for the set's own", choices=CHANNELS
+    )
+    fit: str = setting(
+        "crop",
+        "how images get that size: resize stretches, crop keeps the aspect ratio and cuts the"
+        " centre",
+        choices=FITS,
+    )
+    on_error: str = setting(
+        "fail", "at an image that cannot be read: stop, or skip and report it", choices=ON_ERROR
+    )
+    shift: int = setting(0, "augmentation: random shift, in pixels", low=0, high=_LARGEST_SIDE)
+    flip: bool = setting(False, "augmentation: mirror half of the images")
+    cutout: int = setting(
+        0, "augmentation: side of a square set to the mean, in pixels", low=0, high=_LARGEST_SIDE
+    )
+    mixup: float = setting(
+        0.0,
+        "augmentation: alpha of the Beta distribution that blends pairs (arXiv:1710.09412)",
+        low=0,
+        high=_LARGEST_SIDE,
+    )
+    mean: list[float] = setting(
+        list[float](),
+        "one value per channel, of pixels in [0, 1]; empty for the training part's own",
+    )
+    std: list[float] = setting(list[float](), "as data.mean", low=0, open_low=True)
+    budget: str = setting("200k", "budget that suits this set", identity=False)
+    epochs: int = setting(10, "epochs that suit this set", low=1, high=1_000_000, identity=False)
 
-    def validate(self) -> None:
+    def __post_init__(self) -> None:
         """Raise `UserError` that names the key, its value, the rule and the fix."""
+        check(self, "data")
         if not self.name.strip():
             raise UserError("data.name is empty; name the data set: a TFDS name, digits, or folder")
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
             raise UserError(
-                f"data.name={_short(self.name)} is not the name of a data set; write"
+                f"data.name={shown(self.name)} is not the name of a data set; write"
                 " NAME[/CONFIG][:VERSION], such as cifar10 (your own images: data=folder"
                 " data.path=FOLDER)"
             )
@@ -82,46 +118,30 @@ class DataConfig:
             raise UserError("data=folder needs the images' folder; add data.path=FOLDER")
         if self.name != "folder" and self.path:
             raise UserError(
-                f"data.path={self.path} is for data=folder; data.name={self.name} lies in data.dir"
+                f"data.path={shown(self.path)} is for data=folder; data.name={shown(self.name)}"
+                " lies in data.dir"
             )
         if not self.train.strip():
             raise UserError("data.train is empty; name a split, such as train or train[:90%]")
-        _among("fit", self.fit, FITS)
-        _among("on_error", self.on_error, ON_ERROR)
-        _among("channels", self.channels, CHANNELS)
-        self._validate_numbers()
-
-    def _validate_numbers(self) -> None:
-        for key in ("height", "width"):
-            _between(key, getattr(self, key), 0, _LARGEST_SIDE)
         if (self.height == 0) != (self.width == 0):
             raise UserError(
                 f"data.height={self.height} and data.width={self.width}; set both, or neither"
             )
-        for key in ("validation_fraction", "test_fraction"):
-            value = getattr(self, key)
-            if not 0 < value < 1:
-                raise UserError(f"data.{key}={value} must lie between 0 and 1, such as 0.1")
-        for key in ("shift", "cutout", "mixup"):
-            _between(key, getattr(self, key), 0, _LARGEST_SIDE)
-        _between("epochs", self.epochs, 1, 1_000_000)
         if len(self.mean) != len(self.std):
             raise UserError(
                 f"data.mean has {len(self.mean)} values and data.std {len(self.std)};"
                 " give both one value a channel, or neither"
             )
-        if any(not value > 0 for value in self.std):
-            raise UserError(f"data.std={self.std} must be above 0 in every channel")
 
 
 def check_path(key: str, path: str) -> None:
     """Raise `UserError` for a path that no file system can hold."""
     if "\0" in path:
-        raise UserError(f"{key}={_short(path)} contains a NUL character; name a folder without one")
+        raise UserError(f"{key}={shown(path)} contains a NUL character; name a folder without one")
     raw = os.fsencode(path)
     if len(raw) > _LONGEST_PATH or any(len(name) > _LONGEST_NAME for name in raw.split(b"/")):
         raise UserError(
-            f"{key}={_short(path)} has {len(raw)} bytes; a path has at most {_LONGEST_PATH}, and"
+            f"{key}={shown(path)} has {len(raw)} bytes; a path has at most {_LONGEST_PATH}, and"
             f" each name in it {_LONGEST_NAME}"
         )
 
@@ -129,23 +149,6 @@ def check_path(key: str, path: str) -> None:
 def _check_split(key: str, split: str) -> None:
     if len(split) > _LONGEST_SPLIT or not (split.isprintable() or split.isspace()):
         raise UserError(
-            f"data.{key}={_short(split)} is not a split; write at most {_LONGEST_SPLIT} printable"
+            f"data.{key}={shown(split)} is not a split; write at most {_LONGEST_SPLIT} printable"
             " characters, such as train[:90%]"
         )
-
-
-def _short(text: str) -> str:
-    """At most 60 characters on one line, for messages."""
-    shown = text if text.isprintable() else ascii(text)[1:-1]
-    return shown if len(shown) <= 60 else f"{shown[:59]}…"
-
-
-def _among(key: str, value: object, known: tuple[object, ...]) -> None:
-    if value not in known:
-        listed = ", ".join(str(item) for item in known)
-        raise UserError(f"data.{key}={value} is unknown; known are {listed}")
-
-
-def _between(key: str, value: float, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise UserError(f"data.{key}={value} must lie between {low} and {high}")

@@ -1,11 +1,12 @@
-"""Which strategy proposes, and the few options it has."""
+"""Which strategy proposes candidates, and its options."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from search.errors import UserError, nearest
+from search.config.checks import among, check
+from search.config.settings import setting
+from search.errors import UserError, shown
 
-# What each strategy's options are; an option that does nothing is refused.
+# The options of each strategy; an option that would have no effect is refused.
 OPTIONS: dict[str, tuple[str, ...]] = {
     "random": (),
     "evolution": ("population",),
@@ -16,53 +17,73 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "halving": ("inner", "rungs", "reduction"),
 }
 SAMPLERS = ("tpe", "nsgaii")
-_INTEGERS = {
-    "population": (2, 10_000),
-    "start": (2, 10_000),
-    "rungs": (2, 20),
-    "reduction": (2, 10),
-}
+_INNER = tuple(name for name in OPTIONS if name != "halving")
+_DEFAULT = "the strategy's default"
 
 
-@dataclass
+@dataclass(frozen=True)
 class StrategyConfig:
-    """How candidates are chosen; options left null have the strategy's own default.
+    """How candidates are chosen. With `halving` the options of its `inner` may be given, too.
 
-    `name`: random, evolution, local, optuna, grid, surrogate or halving. `inner`: the strategy
-    that proposes to halving; its options may be given, too. `population`: candidates that
-    evolution keeps. `start`: candidates spread over the costs before local search or the
-    surrogate begins. `sampler`: Optuna's, tpe or nsgaii. `rungs`: lengths of training in halving,
-    the full one included; `reduction`: how many times as long each rung is as the one before.
+    Raises `UserError` for an unknown name, a value out of range and an option without effect.
     """
 
-    name: str = "surrogate"
-    inner: str | None = None
-    population: int | None = None
-    start: int | None = None
-    sampler: str | None = None
-    rungs: int | None = None
-    reduction: int | None = None
+    name: str = setting("surrogate", "strategy that proposes candidates", choices=tuple(OPTIONS))
+    inner: str | None = setting(
+        None,
+        "strategy that proposes candidates to halving; null for surrogate",
+        choices=_INNER,
+        null="surrogate",
+    )
+    population: int | None = setting(
+        None,
+        "newest results that evolution keeps as possible parents",
+        low=2,
+        high=10_000,
+        null=_DEFAULT,
+    )
+    start: int | None = setting(
+        None,
+        "candidates spread evenly over the costs before local search or the surrogate's model"
+        " begins",
+        low=2,
+        high=10_000,
+        null=_DEFAULT,
+    )
+    sampler: str | None = setting(
+        None, "Optuna's sampler; null for tpe", choices=SAMPLERS, null="tpe"
+    )
+    rungs: int | None = setting(
+        None,
+        "training lengths of halving, the full one included; null for three, or as many as the"
+        " epochs allow",
+        low=2,
+        high=20,
+        null="three, or as many as the epochs allow",
+    )
+    reduction: int | None = setting(
+        None,
+        "in halving, each rung trains so many times as long as the one before, and one in so many"
+        " candidates goes on",
+        low=2,
+        high=10,
+        null=_DEFAULT,
+    )
 
-    def validate(self) -> None:
+    def __post_init__(self) -> None:
         """Raise `UserError` that names the key, its value, the rule and the fix."""
-        _known("name", self.name, OPTIONS)
-        allowed = set(OPTIONS[self.name])
+        check(self, "strategy")
+        allowed = {*OPTIONS[self.name]}
         if self.name == "halving":
-            others = [name for name in OPTIONS if name != "halving"]
-            _known("inner", self.proposer, others)
+            among("strategy.inner", self.proposer, _INNER)
             allowed |= set(OPTIONS[self.proposer])
         for option in ("inner", "population", "start", "sampler", "rungs", "reduction"):
             value = getattr(self, option)
             if value is not None and option not in allowed:
-                raise UserError(self._idle(option, value))
-        if self.sampler is not None:
-            _known("sampler", self.sampler, SAMPLERS)
-        for option, (least, most) in _INTEGERS.items():
-            value = getattr(self, option)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if value is not None and not (whole and least <= value <= most):
+                owners = [name for name, options in OPTIONS.items() if option in options]
                 raise UserError(
-                    f"strategy.{option}={value} must be an integer from {least} to {most}"
+                    f"strategy.{option}={shown(value)} has no effect with strategy={self.name}; it"
+                    f" belongs to {' or '.join(owners)}: leave it out"
                 )
 
     @property
@@ -71,16 +92,3 @@ class StrategyConfig:
         if self.name != "halving":
             return self.name
         return "surrogate" if self.inner is None else self.inner
-
-    def _idle(self, option: str, value: object) -> str:
-        owners = " or ".join(name for name, options in OPTIONS.items() if option in options)
-        return (
-            f"strategy.{option}={value} does nothing for strategy={self.name}; it belongs to"
-            f" {owners}: leave it out"
-        )
-
-
-def _known(option: str, value: object, known: Iterable[str]) -> None:
-    names = list(known)
-    if value not in names:
-        raise UserError(f"strategy.{option}={value} is unknown; {nearest(str(value), names)}")

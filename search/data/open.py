@@ -49,7 +49,6 @@ def open_dataset(
     `progress(what, done, total)` is called while images are decoded, with `total` 0 where it is
     unknown; `say` receives notices of one line, by default as log warnings. Raises `UserError`.
     """
-    config.validate()
     context = _context(config, progress, say)
     parts = locate(config, context)
     base = _decoded(parts.train, config, context)
@@ -92,7 +91,6 @@ def open_test(
     Says so where more of it than a published set may hold is among the training part's images.
     Raises `UserError`, also where the set has no test part.
     """
-    config.validate()
     context = _context(config, progress, say)
     parts = locate(config, context)
     if parts.test is None and not parts.cuts_test:
@@ -117,7 +115,6 @@ def describe(config: DataConfig) -> ImageShape | None:
     prepared, or the headers of a few images of a folder. None where that does not say, as for
     images of many sizes without `data.height`. Raises `UserError` for data that can't be found.
     """
-    config.validate()
     if config.name == "folder":
         return folder.image_shape(config)
     if config.name == "digits":

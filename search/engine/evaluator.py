@@ -15,6 +15,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from search.config.settings import identity
 from search.config.train import TrainConfig
 from search.cores import cores
 from search.data.dataset import Dataset
@@ -257,7 +258,7 @@ def signature(dataset: Dataset, settings: TrainConfig, device: jax.Device) -> st
         "mean": dataset.mean,
         "std": dataset.std,
         "augment": asdict(dataset.augment),
-        "settings": settings.settings(),
+        "settings": identity(settings),
         "platform": device.platform,
         "device": device.device_kind,
         # Another number of cores or another compiler may change the last bits.

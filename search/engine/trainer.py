@@ -83,7 +83,6 @@ class Trainer:
     """Everything that trainings on one data set and one device share. Safe to use from threads."""
 
     def __init__(self, dataset: Dataset, config: TrainConfig, device: jax.Device) -> None:
-        config.validate()
         self.device = device
         self.recipe = recipe_of(dataset, config, device)
         self._form = config.form

@@ -9,7 +9,6 @@ from search.jobs import Evaluator, Job
 
 def build(config: ExecutorConfig, evaluator: Evaluator | Callable[[Job], float]) -> Executor:
     """Return the executor that `config` names; raises `UserError` for an unknown one."""
-    config.validate()
     match config.name:
         case "local":
             from search.executors.local import LocalExecutor

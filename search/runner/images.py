@@ -6,7 +6,7 @@ from rich.console import Console
 
 from search.config.run import RunConfig
 from search.data.dataset import Dataset
-from search.data.open import open_dataset
+from search.data.open import describe, open_dataset
 from search.networks.arch import Input
 from search.report.loading import Loading
 from search.spaces.stages import StageChain, build
@@ -21,7 +21,11 @@ def open_images(config: RunConfig, console: Console) -> Dataset:
 
 
 def chain_for(config: RunConfig, console: Console) -> StageChain:
-    """Return the configured space for the images that `config` names."""
+    """Return the configured space for the images that `config` names, decoded only if need be."""
+    described = describe(config.data)
+    if described is not None:
+        shape = Input(described.height, described.width, described.channels)
+        return build(config.space, shape, described.classes)
     dataset = open_images(config, console)
     return build(config.space, Input(*dataset.shape), len(dataset.classes))
 

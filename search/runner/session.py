@@ -14,6 +14,7 @@ from rich.console import Console
 
 from search.config.run import RunConfig
 from search.data.dataset import Dataset
+from search.data.open import describe
 from search.errors import Interrupted
 from search.executors.build import build as build_executor
 from search.executors.protocol import Executor
@@ -23,6 +24,7 @@ from search.networks.arch import Input
 from search.report.progress import Watch
 from search.report.study import confirming, introduction, leave, show_end
 from search.runner import images
+from search.runner.budget import notices, tabulated
 from search.runner.confirm import confirm
 from search.runner.loop import Ended, Rules, Runner
 from search.runner.retention import needed_jobs
@@ -90,11 +92,10 @@ def search(
 def _search(
     config: RunConfig, folder: Path | None, text: str, parts: Parts, console: Console
 ) -> Outcome:
-    low, high = config.interval
+    if parts.chain is None:
+        _check_budget(config)
     dataset = images.open_images(config, console) if parts.need_images else None
-    chain = _chain(config, parts, dataset)
-    table = tabulate(chain, high)
-    table.inside(low, high)
+    table = _table(config, parts, dataset)
     info = _info(config, parts, dataset, table)
     strategy = parts.strategy or _strategy(config, table, info)
     settings = _settings(config, parts, dataset, info)
@@ -109,6 +110,10 @@ def _search(
             watch.tell(line)
         if dataset is not None:
             watch.tell(images.summary(dataset))
+        if dataset is not None and parts.chain is None:
+            shape, classes = Input(*dataset.shape), len(dataset.classes)
+            for line in notices(config, table, shape, classes):
+                watch.tell(line)
         evaluator = parts.evaluator or _training(config, study, dataset, watch)
         for note in study.notes:
             watch.tell(note)
@@ -116,7 +121,7 @@ def _search(
         if done:
             watch.tell(f"going on after {done} trials; those are not run again")
         executor = build_executor(config.executor, evaluator)
-        ended = _run(config, study, chain, strategy, executor, evaluator, watch)
+        ended = _run(config, study, table.chain, strategy, executor, evaluator, watch)
         content, found = _leave(study, evaluator, watch)
         if config.confirm.seeds and ended.complete:
             # Tables and weights are there by now, should this be interrupted.
@@ -128,14 +133,22 @@ def _search(
     return Outcome(trials, found, content["hypervolume"], ended.reason, folder)
 
 
-def _chain(config: RunConfig, parts: Parts, dataset: Dataset | None) -> Chain:
-    if parts.chain is not None:
-        return parts.chain
-    # Imported here: one's own chain needs none of the shipped spaces.
-    from search.spaces.stages import build
+def _check_budget(config: RunConfig) -> None:
+    """Raise `UserError` for a budget without networks before any image is decoded, if possible."""
+    described = describe(config.data)
+    if described is not None:
+        shape = Input(described.height, described.width, described.channels)
+        tabulated(config, shape, described.classes)
 
-    assert dataset is not None, "Parts.need_images"
-    return build(config.space, Input(*dataset.shape), len(dataset.classes))
+
+def _table(config: RunConfig, parts: Parts, dataset: Dataset | None) -> BudgetTable:
+    if parts.chain is None:
+        assert dataset is not None, "Parts.need_images"
+        return tabulated(config, Input(*dataset.shape), len(dataset.classes))
+    low, high = config.interval
+    table = tabulate(parts.chain, high)
+    table.inside(low, high)
+    return table
 
 
 def _info(

@@ -198,7 +198,6 @@ def build(config: SpaceConfig, input: Input, classes: int) -> StageChain:  # noq
 
     Raises `UserError` if the configuration breaks a rule, or leaves a stage without a width.
     """
-    config.validate()
     chain = StageChain(deepcopy(config), input, classes)
     for stage in range(1, len(config.strides)):
         only, before = config.widths[stage], config.widths[stage - 1]

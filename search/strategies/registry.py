@@ -22,7 +22,6 @@ def build(
     guessing. Raises `UserError` where the configuration is wrong, nothing lies in the interval, or
     a package is missing.
     """
-    config.validate()
     problem = Problem(table, low, min(high, table.most_expensive()[0]), seed, epochs, chance)
     return _named(config.name, config, problem)
 

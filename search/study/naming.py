@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from search.config.run import RunConfig
 from search.files import canonical_json
@@ -14,11 +15,12 @@ from search.units import format_multiplies, parse_multiplies
 _NAMED = {"budget", "budget_low", "seed"}
 
 
-def study_name(config: RunConfig, chosen: Mapping[str, str], plain: RunConfig) -> str:
+def study_name(config: RunConfig, chosen: Mapping[str, str], plain: Mapping[str, Any]) -> str:
     """Return a name such as `digits-small-random-200k-seed0`.
 
-    `chosen` maps each config group to the chosen file; `plain` is the configuration of those files
-    alone. A short hash is added where `config` changes anything else that defines results.
+    `chosen` maps each config group to the chosen file; `plain` holds the values, in groups, of
+    those files alone. A short hash is added where `config` changes anything else that defines
+    results.
     """
     low, high = config.interval
     data = chosen["data"]
@@ -27,7 +29,7 @@ def study_name(config: RunConfig, chosen: Mapping[str, str], plain: RunConfig) -
         data = Path(config.data.path).name if data == "folder" else config.data.name
         unsaid |= {"data.name"}
     budget = f"{_exact(low)}-{_exact(high)}" if low else _exact(high)
-    now, before = flatten(config.settings()), flatten(plain.settings())
+    now, before = flatten(config.settings()), flatten(plain)
     changed = {
         key: value for key, value in now.items() if key not in unsaid and before.get(key) != value
     }

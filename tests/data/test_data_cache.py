@@ -19,7 +19,7 @@ from search.errors import UserError
 
 @pytest.fixture
 def images(make_images) -> DataConfig:
-    return DataConfig(name="folder", path=str(make_images(count=12)))
+    return DataConfig(name="folder", path=str(make_images(count=12)), validation_fraction=0.1)
 
 
 def entry(cache: Path) -> Path:

@@ -14,7 +14,8 @@ from search.errors import UserError
 
 
 def config(root: Path, **options: object) -> DataConfig:
-    return DataConfig(name="folder", path=str(root), **options)  # type: ignore[arg-type]
+    # As in configs/data/folder.yaml.
+    return DataConfig(name="folder", path=str(root), **{"validation_fraction": 0.1, **options})  # type: ignore[arg-type]
 
 
 def pixels_of(*parts: object) -> list[bytes]:

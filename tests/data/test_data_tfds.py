@@ -86,7 +86,8 @@ def home(tmp_path: Path) -> Path:
 
 
 def colour_config(home: Path, **options: Any) -> DataConfig:
-    return DataConfig(**{"name": "colours", "dir": str(home), **options})
+    named = {"name": "colours", "dir": str(home), "validation_fraction": 0.1}
+    return DataConfig(**{**named, **options})
 
 
 def test_a_prepared_set_opens(home: Path) -> None:

@@ -187,4 +187,4 @@ def test_tiny_odd_and_many_classed_data(
 )
 def test_settings_out_of_range_are_refused(key: str, value: object) -> None:
     with pytest.raises(UserError, match=f"train.{key}"):
-        TrainConfig(**{key: value}).validate()
+        TrainConfig(**{key: value})

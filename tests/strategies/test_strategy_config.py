@@ -3,10 +3,11 @@
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from chains import numbers
-from omegaconf import OmegaConf
 
 from search.config.strategy import OPTIONS, StrategyConfig
 from search.errors import UserError
@@ -17,38 +18,35 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "strategy"
 
 
 @pytest.mark.parametrize(
-    ("config", "message"),
+    ("options", "message"),
     [
-        (StrategyConfig("evolutoin"), "did you mean evolution"),
-        (StrategyConfig("optuna", sampler="nsga2"), "did you mean nsgaii"),
-        (StrategyConfig("random", sampler="tpe"), "does nothing for strategy=random"),
-        (StrategyConfig("evolution", population=1), "from 2 to 10000"),
-        (StrategyConfig("evolution", population=True), "integer"),
-        (StrategyConfig("surrogate", start=1), "strategy.start=1"),
-        (StrategyConfig("halving", reduction=1), "strategy.reduction=1"),
-        (StrategyConfig("halving", rungs=1), "strategy.rungs=1"),
-        (StrategyConfig("halving", inner="halving"), "strategy.inner=halving is unknown"),
-        (StrategyConfig("halving", inner="random", start=5), "does nothing"),
-        (StrategyConfig("surrogate", inner="random"), "belongs to halving"),
+        ({"name": "evolutoin"}, "did you mean evolution"),
+        ({"name": "optuna", "sampler": "nsga2"}, "did you mean nsgaii"),
+        ({"name": "random", "sampler": "tpe"}, "has no effect with strategy=random"),
+        ({"name": "evolution", "population": 1}, "from 2 to 10000"),
+        ({"name": "evolution", "population": True}, "integer"),
+        ({"name": "surrogate", "start": 1}, "strategy.start=1"),
+        ({"name": "halving", "reduction": 1}, "strategy.reduction=1"),
+        ({"name": "halving", "rungs": 1}, "strategy.rungs=1"),
+        ({"name": "halving", "inner": "halving"}, "strategy.inner=halving is unknown"),
+        ({"name": "halving", "inner": "random", "start": 5}, "has no effect"),
+        ({"name": "surrogate", "inner": "random"}, "belongs to halving"),
     ],
 )
-def test_refused(config: StrategyConfig, message: str) -> None:
+def test_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message) as error:
-        config.validate()
+        StrategyConfig(**options)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_shipped_files(name: str) -> None:
-    """Each strategy has one, with all of its options and a comment on each."""
+    """Each strategy has one, which sets no option of another."""
     text = (CONFIGS / f"{name}.yaml").read_text()
-    merged = OmegaConf.merge(OmegaConf.structured(StrategyConfig), OmegaConf.create(text))
-    config = OmegaConf.to_object(merged)
-    assert isinstance(config, StrategyConfig)
-    config.validate()
+    config = StrategyConfig(**yaml.safe_load(text))
     assert config.name == name
     said = {line.split(":")[0] for line in text.splitlines() if ":" in line and line[0] != "#"}
-    assert said == {"name", *OPTIONS[name]}
+    assert said <= {"name", *OPTIONS[name]}
 
 
 def test_every_option_belongs_to_a_strategy() -> None:
