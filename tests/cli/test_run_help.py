@@ -73,13 +73,14 @@ def test_help_shows_a_choices_values_and_introduction(
 def test_the_configuration_is_yaml_with_comments(
     resolve: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["run", "--cfg", "job", *resolve, "data.path=a b: c # d", "data.name='1e3'", "seed=3"]
+    own = ["data=folder", "data.path='a b: c # d'", "study='1e3'", "seed=3"]
+    words = ["run", "--cfg", "job", *resolve, *own]
     found = printed(words, capsys)
     values = OmegaConf.to_container(OmegaConf.create(found), resolve=True)
     assert isinstance(values, Mapping)
     assert values["data"]["path"] == "a b: c # d"
-    assert values["data"]["name"] == "1e3"
-    assert (values["seed"], values["budget"]) == (3, "200k")
+    assert values["study"] == "1e3"
+    assert (values["seed"], values["budget"]) == (3, "5M")
     assert ("${data.budget}" in found) != bool(resolve)
     for key, said, _ in walk(RunConfig()):
         (line,) = [each for each in found.splitlines() if f"# {said.help}" in each][:1]
