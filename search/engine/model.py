@@ -1,5 +1,6 @@
 """An Arch as a `flax.nnx` module, to print, train in a loop of your own, save or fine-tune."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,9 @@ from flax import nnx
 from jax import Array
 
 from search.engine import ops
-from search.networks.arch import Arch
+from search.errors import UserError, shown
+from search.networks import zoo
+from search.networks.arch import Arch, Input
 from search.networks.layers import Layer, layers_of, propagate
 from search.networks.shapes import Kind, Shape
 
@@ -112,6 +115,52 @@ class Network(nnx.Module):
         return getattr(owner, layer.role)
 
 
-def build(arch: Arch, *, rngs: nnx.Rngs, convolutions: str = "fast") -> Network:
-    """Build a fresh, trainable network; `convolutions` is `fast` or `xla` (the reference)."""
+def build(
+    network: Arch | str,
+    *,
+    rngs: nnx.Rngs | None = None,
+    width: float | None = None,
+    input: Input | Sequence[int] | None = None,  # noqa: A002 - the name of Arch's field
+    classes: int | None = None,
+    convolutions: str = "fast",
+) -> Network:
+    """Build a fresh, trainable network.
+
+    `network`: an `Arch`, or the name of one of the zoo, such as `mobilenet_v2`; of the latter
+    alone `width` multiplies the channels, and `input` (height, width, channels) and `classes` take
+    the place of those it was published for. `rngs` defaults to `nnx.Rngs(0)`; `convolutions` is
+    `fast`, or `xla` for XLA's own operations. Raises `UserError` for an argument out of range.
+    """
+    rngs = nnx.Rngs(0) if rngs is None else rngs
+    if isinstance(network, str):
+        arch = zoo.network(
+            network, width=1.0 if width is None else width, input=_shape(input), classes=classes
+        )
+    elif isinstance(network, Arch):
+        given = {"width": width, "input": input, "classes": classes}
+        for name, value in given.items():
+            if value is not None:
+                raise UserError(
+                    f"{name}={shown(value)} cannot change an Arch, which says its own; leave it"
+                    " out, or name a network of the zoo"
+                )
+        arch = network
+    else:
+        raise UserError(
+            f"network={shown(network)} is a {type(network).__name__}; give an Arch, or the name of"
+            " a network of the zoo"
+        )
     return Network(arch, rngs=rngs, convolutions=convolutions)
+
+
+def _shape(given: Input | Sequence[int] | None) -> Input | None:
+    if given is None or isinstance(given, Input):
+        return given
+    try:
+        height, width, channels = given
+    except (TypeError, ValueError):
+        raise UserError(
+            f"input={shown(given)} is not an image shape; give (height, width, channels), such as"
+            " (32, 32, 3)"
+        ) from None
+    return Input(height, width, channels)

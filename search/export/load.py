@@ -10,9 +10,12 @@ from flax import nnx
 from numpy.typing import ArrayLike, NDArray
 
 from search.engine.model import build
-from search.errors import UserError
+from search.errors import UserError, shown
 from search.export.weights import Packed, unpack
 from search.networks.arch import Arch
+from search.networks.cost import cost_of
+from search.networks.decisions import short_form
+from search.report.html import table
 from search.study.study import locate
 from search.study.tables import read_front
 from search.study.trials import FrontEntry
@@ -68,6 +71,23 @@ class Model:
         return (
             f"Model({self.arch.id}, {format_multiplies(self.multiplies)} multiplies,"
             f" {len(self.classes)} classes, validation accuracy {self.accuracy:.4f})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the model's figures and decisions."""
+        height, width, channels = vars(self.arch.input).values()
+        cost = cost_of(self.arch)
+        return table(
+            [
+                ("model", self.arch.id),
+                ("input", f"{height}x{width}x{channels}"),
+                ("classes", f"{len(self.classes)}: {shown(', '.join(self.classes))}"),
+                ("multiplies", f"{self.multiplies:,}"),
+                ("params", f"{cost.params:,}"),
+                ("validation accuracy", f"{self.accuracy:.4f}"),
+                ("decisions", short_form(self.arch)),
+            ],
+            left=(0, 1),
         )
 
     def _checked(self, images: ArrayLike) -> NDArray[np.uint8]:

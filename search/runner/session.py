@@ -5,7 +5,7 @@ the study with its front: data, space, budget table, strategy, study, executor, 
 confirmation, report.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from search.executors.protocol import Executor
 from search.export.weights import leave_weights
 from search.jobs import Evaluator, Job, Strategy
 from search.networks.arch import Input
+from search.report.html import paragraph, table
 from search.report.progress import Watch
 from search.report.study import confirming, introduction, leave, show_end
+from search.report.table import front_rows, summary, text_columns
 from search.runner import images
 from search.runner.budget import notices, tabulated
 from search.runner.confirm import confirm
@@ -61,7 +63,8 @@ class Outcome:
     """What a search found.
 
     `trials` in the order of asking, `front` cheapest first, `hypervolume` of the front in [0, 1],
-    `reason` why it ended (`trials`, `hours` or `exhausted`), `folder` of the study or None.
+    `reason` why it ended (`trials`, `hours` or `exhausted`), `folder` of the study or None,
+    `content` what `front.json` says.
     """
 
     trials: list[Trial]
@@ -69,6 +72,20 @@ class Outcome:
     hypervolume: float
     reason: str
     folder: Path | None
+    content: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        place = f", in {self.folder}" if self.folder else ""
+        return (
+            f"Outcome({len(self.trials)} trials, {len(self.front)} on the front, hypervolume"
+            f" {self.hypervolume:.4f}, ended by {self.reason}{place})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the front as a table."""
+        rows = front_rows(self.content, self.front)
+        said = paragraph(summary(self.content, self.front))
+        return f"{said}{table(rows, left=text_columns(rows))}"
 
 
 def search(
@@ -130,7 +147,7 @@ def _search(
         trials = study.trials()
     show_end(console, content, found, folder)
     ended.check(len(trials))
-    return Outcome(trials, found, content["hypervolume"], ended.reason, folder)
+    return Outcome(trials, found, content["hypervolume"], ended.reason, folder, content)
 
 
 def _check_budget(config: RunConfig) -> None:
