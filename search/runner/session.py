@@ -109,10 +109,9 @@ def search(
 def _search(
     config: RunConfig, folder: Path | None, text: str, parts: Parts, console: Console
 ) -> Outcome:
-    if parts.chain is None:
-        _check_budget(config)
+    early = _early_table(config) if parts.chain is None else None
     dataset = images.open_images(config, console) if parts.need_images else None
-    table = _table(config, parts, dataset)
+    table = _table(config, parts, dataset, early)
     info = _info(config, parts, dataset, table)
     strategy = parts.strategy or _strategy(config, table, info)
     settings = _settings(config, parts, dataset, info)
@@ -150,18 +149,30 @@ def _search(
     return Outcome(trials, found, content["hypervolume"], ended.reason, folder, content)
 
 
-def _check_budget(config: RunConfig) -> None:
-    """Raise `UserError` for a budget without networks before any image is decoded, if possible."""
+_Known = tuple[Input, int, BudgetTable]
+
+
+def _early_table(config: RunConfig) -> _Known | None:
+    """Return shape, classes and table of the space, from what the data says without decoding.
+
+    Raises `UserError` for a budget without networks; None where the data does not say enough.
+    """
     described = describe(config.data)
-    if described is not None:
-        shape = Input(described.height, described.width, described.channels)
-        tabulated(config, shape, described.classes)
+    if described is None:
+        return None
+    shape = Input(described.height, described.width, described.channels)
+    return shape, described.classes, tabulated(config, shape, described.classes)
 
 
-def _table(config: RunConfig, parts: Parts, dataset: Dataset | None) -> BudgetTable:
+def _table(
+    config: RunConfig, parts: Parts, dataset: Dataset | None, early: _Known | None
+) -> BudgetTable:
     if parts.chain is None:
         assert dataset is not None, "Parts.need_images"
-        return tabulated(config, Input(*dataset.shape), len(dataset.classes))
+        shape, classes = Input(*dataset.shape), len(dataset.classes)
+        if early is not None and early[:2] == (shape, classes):
+            return early[2]
+        return tabulated(config, shape, classes)
     low, high = config.interval
     table = tabulate(parts.chain, high)
     table.inside(low, high)
