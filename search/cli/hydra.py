@@ -246,7 +246,7 @@ def _commented(own: DictConfig, package: str | None, resolve: bool) -> str:
     known = [key for key in keys(own) if OmegaConf.is_config(OmegaConf.select(own, key))]
     if package not in known:
         raise UserError(
-            f"--package {shown(package)} is no group of keys; {nearest(package, known)}"
+            f"--package {shown(package)} is not a group of keys; {nearest(package, known)}"
         )
     return commented(_container(OmegaConf.select(own, package), resolve), f"{package}.")
 
@@ -300,7 +300,7 @@ def _sweep_job(own: DictConfig) -> int:
         print(f"convbudget: {message}", file=sys.stderr)
         raise SystemExit(code) from None
     except Exception:
-        # A defect of this program, not a mistake of the user's: the traceback is wanted.
+        # A defect of this program, not a mistake of the user's: show the traceback.
         traceback.print_exc()
         return 1
     return 0
