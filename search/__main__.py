@@ -71,7 +71,7 @@ def _dispatch(words: Sequence[str]) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        raise UserError(f"'{shown(name)}' is no command; {nearest(name[:40], COMMANDS)}")
+        raise UserError(f"'{shown(name)}' is not a command; {nearest(name[:40], COMMANDS)}")
     module, _, function = COMMANDS[name][0].partition(":")
     code: int = getattr(import_module(module), function)(words[1:])
     return code

@@ -2,6 +2,8 @@
 
 import ast
 import graphlib
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -120,15 +122,39 @@ def test_no_circle_between_files() -> None:
     ).prepare()
 
 
-def test_top_level() -> None:
-    import subprocess
+def shipped_files() -> list[str]:
+    """The repository's files; in an unpacked archive, those that no tool has left there since."""
+    command = ["git", "ls-files"]
+    inside = (ROOT / ".git").exists()
+    if inside and shutil.which("git"):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+    passing = {"build", "dist", "outputs", "__pycache__"}
+    names = [path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file()]
+    return [
+        str(name)
+        for name in names
+        if not any(
+            part in passing or part.startswith(".") or part.endswith(".egg-info")
+            for part in name.parts
+        )
+    ]
 
-    listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.split()
+
+def check_top_level(listed: list[str]) -> None:
+    assert len(listed) > 100
     tops = {name.split("/")[0] for name in listed}
     known = {"pyproject.toml", "README.md", "LICENSE", "search", "configs", "outputs", "tests"}
     assert {top for top in tops if not top.startswith(".")} <= known
     assert not any(Path(name).name == "utils.py" for name in listed)
     under_outputs = [n for n in listed if n.startswith("outputs/") and n != "outputs/.gitignore"]
     assert all(name.startswith("outputs/reference/") for name in under_outputs)
+
+
+def test_top_level() -> None:
+    check_top_level(shipped_files())
+
+
+def test_top_level_without_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    check_top_level(shipped_files())

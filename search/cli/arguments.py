@@ -66,7 +66,7 @@ def folder(text: str) -> str:
         # A name that is too long, or has a NUL.
         exists = False
     if not exists:
-        raise UserError(f"{shown(text)} is no folder; name one that exists")
+        raise UserError(f"{shown(text)} is not a folder; name one that exists")
     return text
 
 
@@ -83,7 +83,7 @@ def sizes(text: str, example: str) -> tuple[int, ...]:
     numbers = tuple(_digits(part) for part in text.lower().split("x"))
     found = tuple(number for number in numbers if number is not None)
     if len(found) != len(numbers) or len(found) != len(example.split("x")):
-        raise UserError(f"'{shown(text)}' is no size; write positive integers like {example}")
+        raise UserError(f"'{shown(text)}' is not a size; write positive integers like {example}")
     return found
 
 

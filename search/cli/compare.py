@@ -20,7 +20,7 @@ what sets them apart. Studies of other data, another split or another way of cou
 def main(argv: Sequence[str]) -> int:
     """Compare the studies named in `argv`, in the terminal and as a page; return the exit code.
 
-    Raises `UserError` for a folder that is no study, and for studies that can't be compared.
+    Raises `UserError` for a folder that is not a study, and for studies that cannot be compared.
     """
     options = _parser().parse_args(list(argv))
     # Imported here: SciPy alone takes longer than --help may.
@@ -85,11 +85,11 @@ def _levels(text: str) -> list[int]:
 def _page(text: str) -> Path:
     path = Path(text)
     if path.suffix not in (".html", ".htm"):
-        raise UserError(f"{text!r} is no page; write a file's name that ends in .html")
+        raise UserError(f"{text!r} is not a page; write a file's name that ends in .html")
     return path
 
 
 def _seed(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise UserError(f"{text!r} is no seed; write an integer from 0 on, such as 0")
+        raise UserError(f"{text!r} is not a seed; write an integer from 0 on, such as 0")
     return int(text)

@@ -111,7 +111,7 @@ def complete(line: str) -> list[str]:
 
 
 def _keys(word: str) -> list[str]:
-    """Complete a key; the keys of a group only once its dot is there, as there are many."""
+    """Complete a key; a group's keys only after its dot, because there are many."""
     depth = word.count(".")
     keys = [f"{group}=" for group in GROUPS]
     for key, _, _ in walk(RunConfig()):

@@ -68,7 +68,7 @@ def _width(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise UserError(f"{text!r} is no number; write a positive one, such as 0.75") from None
+        raise UserError(f"{text!r} is not a number; write a positive one, such as 0.75") from None
 
 
 def _input(text: str) -> Input:

@@ -11,7 +11,7 @@ from search.study.tables import read_front
 def main(argv: Sequence[str]) -> int:
     """Print the front of each study named in `argv`; returns the exit code.
 
-    Raises `UserError` for a path that is no study.
+    Raises `UserError` for a path that is not a study.
     """
     parser = Parser(
         prog="convbudget front", description="Prints the front of one study or several."

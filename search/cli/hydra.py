@@ -5,6 +5,7 @@ configuration.
 """
 
 import argparse
+import logging
 import sys
 import tempfile
 import traceback
@@ -60,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         words = with_data_sets(arguments.overrides, _options(hydra, "data"))
         with explained(words, hydra):
             if arguments.hydra_help:
-                hydra.hydra_help(name, get_args_parser(), arguments)
+                with _logging_restored():
+                    hydra.hydra_help(name, get_args_parser(), arguments)
                 return 0
             if arguments.help or arguments.cfg or arguments.info:
                 _print(hydra, name, words, arguments)
@@ -211,11 +213,24 @@ def _print(hydra: Hydra, name: str, words: Sequence[str], arguments: argparse.Na
         folders = [] if arguments.config_dir is None else [Path(arguments.config_dir)]
         print(text(_container(own), chosen, folders))
     elif arguments.info:
-        hydra.show_info(arguments.info, config_name=name, overrides=[*words])
+        with _logging_restored():
+            hydra.show_info(arguments.info, config_name=name, overrides=[*words])
     elif arguments.cfg == "job":
         print(_commented(own, arguments.package, arguments.resolve))
     else:
         hydra.show_cfg(name, [*words], arguments.cfg, arguments.package, arguments.resolve)
+
+
+@contextmanager
+def _logging_restored() -> Iterator[None]:
+    """Undo what Hydra does to the root logger, through which it prints help and information."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _container(config: DictConfig, resolve: bool = True) -> Mapping[str, Any]:
@@ -231,7 +246,7 @@ def _commented(own: DictConfig, package: str | None, resolve: bool) -> str:
     known = [key for key in keys(own) if OmegaConf.is_config(OmegaConf.select(own, key))]
     if package not in known:
         raise UserError(
-            f"--package {shown(package)} is no group of keys; {nearest(package, known)}"
+            f"--package {shown(package)} is not a group of keys; {nearest(package, known)}"
         )
     return commented(_container(OmegaConf.select(own, package), resolve), f"{package}.")
 
@@ -285,7 +300,7 @@ def _sweep_job(own: DictConfig) -> int:
         print(f"convbudget: {message}", file=sys.stderr)
         raise SystemExit(code) from None
     except Exception:
-        # A defect of this program, not a mistake of the user's: the traceback is wanted.
+        # A defect of this program, not a mistake of the user's: show the traceback.
         traceback.print_exc()
         return 1
     return 0

@@ -21,18 +21,18 @@ _ALL_KEYS = "`convbudget run --cfg job` shows all keys"
 
 @contextmanager
 def explained(overrides: Sequence[str], hydra: Hydra) -> Iterator[None]:
-    """Turn whatever goes wrong while a configuration is composed into a `UserError`.
+    """Turn any exception raised while a configuration is composed into a `UserError`.
 
     Hydra, OmegaConf and the parser beneath raise their own exceptions, but on some words also a
-    bare `ValueError`, `TypeError`, `AssertionError` or `RecursionError`: while nothing but the
-    user's words is at work, each is about those words.
+    bare `ValueError`, `TypeError`, `AssertionError` or `RecursionError`. Composing depends on the
+    user's words and files alone, so each of these is a mistake in them.
     """
     try:
         with warnings.catch_warnings():
             # Such as a folder of hydra.searchpath that does not exist.
             warnings.simplefilter("error", UserWarning)
             yield
-    except (UserError, Interrupted):
+    except (UserError, Interrupted, BrokenPipeError):
         raise
     except YAMLError as error:
         raise UserError(
@@ -68,7 +68,7 @@ def keys(config: Mapping[Any, Any], prefix: str = "") -> list[str]:
 
 def no_key(key: str, known: Sequence[str]) -> str:
     """Return the line for a key that does not exist, with its nearest neighbours."""
-    return f"{shown(key)} is no key; {_neighbours(key, known)}"
+    return f"{shown(key)} is not a key; {_neighbours(key, known)}"
 
 
 def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -> str:
@@ -82,7 +82,9 @@ def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -
         return no_key(found[1], _known_keys(hydra))
     if found := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
         group, name = found[1], found[2]
-        return f"{shown(group)}={shown(name)} is no config; {nearest(name, _options(hydra, group))}"
+        return (
+            f"{shown(group)}={shown(name)} is not a config; {nearest(name, _options(hydra, group))}"
+        )
     if found := re.search(r"Ambiguous value for argument '([^']*)'", text):
         return f"{shown(found[1])} has several values; add -m to run one study for each"
     if found := re.search(r"Sweep parameters '([^']*)' requires", text):
@@ -95,11 +97,11 @@ def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -
         return f"{shown(found[2])}: {shown(found[1], 200)}"
     if found := re.search(r"In '([^']+)':.*\s+Key '([^']+)' not in '", text):
         close = _neighbours(f"{found[1].partition('/')[0]}.{found[2]}", _known_keys(hydra))
-        return f"the config {shown(found[1])} has {shown(found[2])}, which is no key; {close}"
+        return f"the config {shown(found[1])} has {shown(found[2])}, which is not a key; {close}"
     if found := re.search(r"Error merging override (.*)", text):
         reason = texts[-1].splitlines()[0].rstrip(".") if texts[-1] else type(error).__name__
         return (
-            f"{shown(found[1])} is no value of the right kind ({shown(reason, 200)});"
+            f"{shown(found[1])} is not a value of the right type ({shown(reason, 200)});"
             " `convbudget run --cfg job` shows how it is written"
         )
     if (unreadable := _unreadable(overrides)) is not None:
@@ -135,7 +137,7 @@ def _options(hydra: Hydra, group: str) -> list[str]:
 
 
 def _unreadable(overrides: Sequence[str]) -> str | None:
-    """Return the first word that is no override at all."""
+    """Return the first word that does not parse as an override."""
     parser = OverridesParser.create()
     for override in overrides:
         try:

@@ -25,7 +25,7 @@ def job_overrides(hydra: Hydra, name: str, words: Sequence[str]) -> list[list[st
     for key, values in params.items():
         if not isinstance(values, (str, int, float)):
             raise UserError(
-                f"hydra.sweeper.params.{key}={shown(values)} is no sweep; write it as on the"
+                f"hydra.sweeper.params.{key}={shown(values)} is not a sweep; write it as on the"
                 " command line, such as '1,2'"
             )
     if sweeper.max_batch_size is not None and sweeper.max_batch_size < 1:

@@ -23,7 +23,7 @@ def with_data_sets(overrides: Sequence[str], known: Collection[str]) -> list[str
         if not key.strip("+~ "):
             raise UserError(f"{shown(override)!r} has no key; write KEY=VALUE")
         if len(key) > _LONGEST:
-            raise UserError(f"{shown(key)} is no key; `convbudget run --cfg job` shows all keys")
+            raise UserError(f"{shown(key)} is not a key; `convbudget run --cfg job` shows all keys")
         if key.lstrip("+").startswith("hydra.sweeper.params"):
             # Hydra has null there, and fails to set anything beneath it but from a file.
             raise UserError(

@@ -74,7 +74,7 @@ def _check_value(key: str, value: object, hint: object, said: Setting) -> None:
         (hint,) = (part for part in get_args(hint) if part is not NoneType)
     if get_origin(hint) is list:
         if not isinstance(value, list):
-            raise UserError(f"{key}={shown(value)} must be a list, such as [{_example(said)}]")
+            raise UserError(f"{key}={shown(value)} must be a list, such as {_example(hint, said)}")
         for index, entry in enumerate(value):
             _check_value(f"{key}[{index}]", entry, get_args(hint)[0], said)
     elif said.choices:
@@ -118,7 +118,9 @@ def _plain(end: float) -> str:
     return str(int(end)) if end == int(end) else str(end)
 
 
-def _example(said: Setting) -> str:
+def _example(hint: object, said: Setting) -> str:
+    if get_origin(hint) is list:
+        return f"[{_example(get_args(hint)[0], said)}]"
     if said.choices:
         return str(said.choices[0])
-    return "name" if said.low is None else _plain(said.low)
+    return {int: "1", float: "0.5"}.get(cast(type, hint), "name")

@@ -68,7 +68,7 @@ def test_json_is_one_object_and_writes_nothing(
         (["nowhere"], "nowhere is not the folder"),
         (["STUDY", "--at", "5x"], "at=5x is not a number"),
         (["STUDY", "--out", "page.pdf"], "ends in .html"),
-        (["STUDY", "--seed", "-1"], "is no seed"),
+        (["STUDY", "--seed", "-1"], "is not a seed"),
         (["page.html"], "page.html is a page"),
         ([], "required"),
     ],
