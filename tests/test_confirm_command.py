@@ -60,4 +60,4 @@ def test_a_number_of_seeds_out_of_range_is_refused(
     value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", f"confirm.seeds={value}"]) == 2
-    assert f"confirm.seeds={value} must be from 0" in capsys.readouterr().err
+    assert f"confirm.seeds={value} must be an integer from 0 to 100" in capsys.readouterr().err
