@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,6 +206,38 @@ def test_short_trainings_and_other_seeds_are_no_confirmation() -> None:
     alone = confirmed(trials[:1], 4, again, [1000])
     assert alone is not None
     assert math.isnan(alone[0].accuracy_std)
+
+
+class SideBySide:
+    """An evaluator that gains from evaluating the seeds of a candidate together."""
+
+    def __init__(self, *, breaks: bool = False) -> None:
+        self.groups: list[int] = []
+        self.breaks = breaks
+
+    def __call__(self, job: Job) -> Result:
+        return noisy(job)
+
+    def side_by_side(self, job: Job) -> bool:
+        return True
+
+    def together(self, jobs: Sequence[Job]) -> list[Result]:
+        assert len({job.options for job in jobs}) == 1
+        self.groups.append(len(jobs))
+        if self.breaks:
+            raise RuntimeError("too much memory for all at once")
+        return [noisy(job) for job in jobs]
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_the_seeds_of_an_entry_are_trained_together_where_that_gains(breaks: bool) -> None:
+    evaluator = SideBySide(breaks=breaks)
+    with search(None) as study, search(None) as alone:
+        entries = len(front_entries(study.trials(), 4))
+        assert confirm(study, LocalExecutor(evaluator), 3) == 3 * entries
+        assert evaluator.groups == [3] * entries
+        confirm(alone, LocalExecutor(noisy), 3)
+        assert study.front(study.trials()) == alone.front(alone.trials())
 
 
 def test_each_training_is_told(tmp_path: Path) -> None:

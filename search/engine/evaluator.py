@@ -152,6 +152,10 @@ class TrainingEvaluator:
             found.update(zip(alone, threads.map(self, [jobs[i] for i in alone]), strict=True))
         return [found[place] for place in range(len(jobs))]
 
+    def side_by_side(self, job: Job) -> bool:
+        """Return whether several seeds of this job gain by `together`: on accelerators alone."""
+        return self._trainer.side_by_side(self._arch(job), job.epochs)
+
     def _seeds(self, jobs: Sequence[Job]) -> list[Result] | None:
         """Evaluate seeds of one candidate in one program; None where each has to go alone."""
         began = time.perf_counter()

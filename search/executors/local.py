@@ -11,7 +11,7 @@ from typing import Any, SupportsFloat, cast
 
 from search.errors import SurroundingsError, UserError
 from search.executors.failures import is_surroundings, reason
-from search.jobs import Evaluator, Infeasible, Job, Result, Status, failed
+from search.jobs import Evaluator, Infeasible, Job, Options, Result, Status, failed
 
 # A full disk, a quota that is reached, a disk that became read-only.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -21,13 +21,16 @@ class LocalExecutor:
     """One worker: this process.
 
     An evaluator with a `prepare(job)` is told of the job after the one it works on, so that it can
-    compile ahead; that never changes a result.
+    compile ahead; that never changes a result. Jobs that wait and differ in their seed alone, as a
+    confirmation's do, are evaluated together where the evaluator's `side_by_side(job)` says so.
     """
 
     def __init__(self, evaluator: Evaluator | Callable[[Job], float]) -> None:
         self._evaluator = evaluator
         self._prepare = getattr(evaluator, "prepare", None)
+        self._side_by_side = getattr(evaluator, "side_by_side", None)
         self._waiting: deque[tuple[int, Job]] = deque()
+        self._finished: deque[tuple[int, Result]] = deque()
 
     def submit(self, number: int, job: Job) -> None:
         """Queue the job of trial `number`."""
@@ -38,10 +41,39 @@ class LocalExecutor:
 
         Raises `SurroundingsError` where the surroundings failed twice, see `evaluate`.
         """
+        if self._finished:
+            return self._finished.popleft()
         number, job = self._waiting.popleft()
+        others = self._others(job)
+        if others:
+            self._finished.extend(self._together([(number, job), *others]))
+            return self._finished.popleft()
         if self._waiting and self._prepare is not None:
             self._prepare(self._waiting[0][1])
         return number, evaluate(self._evaluator, job)
+
+    def _others(self, job: Job) -> list[tuple[int, Job]]:
+        """Take the waiting jobs that are best evaluated beside `job` out of the queue."""
+        same = [one for one in self._waiting if _but_for_seed(one[1]) == _but_for_seed(job)]
+        if not same or self._side_by_side is None or not self._side_by_side(job):
+            return []
+        self._waiting = deque(one for one in self._waiting if one not in same)
+        return same
+
+    def _together(self, jobs: list[tuple[int, Job]]) -> list[tuple[int, Result]]:
+        together: Any = self._evaluator
+        try:
+            results = together.together([job for _, job in jobs])
+        # Each is evaluated by itself then, which tells whose failure it is.
+        except Exception:
+            return [(number, evaluate(self._evaluator, job)) for number, job in jobs]
+        return [
+            (number, _checked(r, r.seconds)) for (number, _), r in zip(jobs, results, strict=True)
+        ]
+
+
+def _but_for_seed(job: Job) -> tuple[Options, int]:
+    return job.options, job.epochs
 
 
 def evaluate(evaluator: Evaluator | Callable[[Job], float], job: Job) -> Result:
