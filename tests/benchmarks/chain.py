@@ -121,7 +121,7 @@ def rejected(name: str) -> list[dict[str, float | int]]:
     """Rejection and the table at budgets that few encodings fit."""
     chain, _ = built(name)
     # Without a budget only the root's total matters: coarse bins draw just as uniformly.
-    whole = tabulate(chain, history=1 << 26)
+    whole = tabulate(chain, memory=1 << 26)
     rows = []
     for fraction in FRACTIONS:
         high = budget_for(whole, fraction)
