@@ -7,7 +7,7 @@ import pytest
 from chains import Stages
 
 from search.config.strategy import StrategyConfig
-from search.jobs import Exhausted, Job, Resumable, Result, failed
+from search.jobs import Exhausted, Job, Result, Resumable, failed
 from search.spaces.budget_table import tabulate
 from search.strategies import build
 
