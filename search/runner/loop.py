@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from search.errors import Interrupted, SurroundingsError, UserError
 from search.executors.protocol import Executor
-from search.jobs import Exhausted, Job, Result, Resumable, Strategy
+from search.jobs import Exhausted, Job, Result, Strategy
 from search.runner.patience import (
     PATIENCE,
     Patience,
@@ -21,7 +21,7 @@ from search.runner.patience import (
     surroundings_failed,
     too_many_failures,
 )
-from search.runner.resume import EVERY, REPLAYED, Snapshot, restore, snapshot, usable
+from search.runner.resume import EVERY, REPLAYED, Snapshot, can_resume, restore, snapshot, usable
 from search.runner.signals import interruptible
 from search.spaces.chain import Chain, candidate
 from search.study.study import Study
@@ -156,10 +156,9 @@ class Runner:
         found = usable(self._study.snapshot, self._strategy, self._stored)
         if found is not None:
             self._restore(found)
-        elif len(self._stored) > REPLAYED + self._rules.ahead:
-            # Strategies without snapshots are asked again: they know nothing but the loop.
-            if isinstance(self._strategy, Resumable) and self._strategy.snapshot() is not None:
-                self._trust("it holds no snapshot of its strategy that could be gone on from")
+        # Strategies that make no snapshots are asked again, however long it takes.
+        elif len(self._stored) > REPLAYED + self._rules.ahead and can_resume(self._strategy):
+            self._trust("it holds no snapshot from which its strategy could go on")
 
     def _restore(self, found: Snapshot) -> None:
         told = [self._stored[number] for number in range(found.told)]
@@ -220,9 +219,7 @@ class Runner:
             except Exhausted as error:
                 if len(self._told) == len(self._asked):
                     if known is not None:
-                        self._trust(
-                            f"its strategy has nothing left after {len(self._asked)} trials"
-                        )
+                        self._trust(f"its strategy proposes only {len(self._asked)} trials now")
                         continue
                     return Ended("exhausted", str(error))
                 # What is in flight may open a way; then this ask counts later tells.

@@ -31,6 +31,11 @@ class Snapshot:
     state: Mapping[str, Any]
 
 
+def can_resume(strategy: Strategy) -> bool:
+    """Return whether a strategy makes snapshots."""
+    return isinstance(strategy, Resumable) and strategy.snapshot() is not None
+
+
 def snapshot(strategy: Strategy, asked: Sequence[Trial], told: int) -> dict[str, Any] | None:
     """Return the JSON of a search's snapshot, None where the strategy has none."""
     state = strategy.snapshot() if isinstance(strategy, Resumable) else None

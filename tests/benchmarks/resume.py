@@ -9,17 +9,18 @@ import time
 import zlib
 from pathlib import Path
 
+from search.config.space import SpaceConfig
 from search.config.strategy import StrategyConfig
 from search.executors.local import LocalExecutor
 from search.jobs import Job, Result
 from search.networks.arch import Input
 from search.runner.loop import Rules, Runner
-from search.spaces import named
 from search.spaces.budget_table import BudgetTable, tabulate
+from search.spaces.stages import build as build_space
 from search.strategies import build
 from search.study.study import Study, StudyInfo
 
-LOW, HIGH, EPOCHS = 100_000, 1_000_000, 9
+LOW, HIGH, EPOCHS = 0, 200_000, 9
 
 
 def accuracy(job: Job) -> Result:
@@ -47,16 +48,18 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--strategies", nargs="+", default=["random", "evolution", "surrogate"])
     arguments = parser.parse_args()
-    table = tabulate(named("small", Input(8, 8, 1), 10), HIGH)
+    table = tabulate(build_space(SpaceConfig(), Input(8, 8, 1), 10), HIGH)
     for name in arguments.strategies:
         with tempfile.TemporaryDirectory() as folder:
             config = StrategyConfig(name)
             whole = search(Path(folder), table, config, arguments.trials)
             one = search(Path(folder), table, config, arguments.trials + 1)
-            kilobytes = 0.0
             with Study.read(Path(folder)) as study:
                 kilobytes = len(repr(study.snapshot)) / 1000
-            print(f"{name}: {whole:.1f} s, resumed {one:.2f} s, snapshot {kilobytes:.0f} kB")
+            print(
+                f"{name}: {whole:.1f} s, resumed {one:.2f} s, snapshot {kilobytes:.0f} kB",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
