@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from search.errors import UserError
 from search.networks.arch import FORMAT, Arch, from_json, to_json
@@ -123,6 +123,22 @@ class Strategy(Protocol):
 
     def tell(self, job: Job, result: Result) -> None:
         """Learn a result, in any order of jobs; failed ones too."""
+
+
+@runtime_checkable
+class Resumable(Strategy, Protocol):
+    """A strategy that can go on from a snapshot, so that a resumed study need not ask again."""
+
+    def snapshot(self) -> dict[str, Any] | None:
+        """Return the state that jobs and results do not tell, as JSON; None where it cannot."""
+
+    def restore(
+        self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
+    ) -> None:
+        """Continue, in a new strategy, as the one that made the snapshot `state` would.
+
+        `asked`: all jobs up to the snapshot, and `told`: all results, each in their order.
+        """
 
 
 Evaluator = Callable[[Job], Result]

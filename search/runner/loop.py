@@ -1,8 +1,10 @@
 """Ask, evaluate, store, tell: one search, which can be killed at any point and gone on with.
 
 Trial n is asked for after exactly max(0, n − ahead) results were told, in the order of trials.
-So what a strategy proposes depends on results alone, never on how long they took, and a resumed
-study asks again for what it has, is told what it knows, and goes on as if nothing had happened.
+So what a strategy proposes depends on results alone, never on how long they took. A resumed study
+starts from the strategy's last snapshot, asks again for what came after it, is told what it knows,
+and goes on as if nothing had happened. Where the strategy now asks for something else, after a
+change of code, the stored trials are kept and told.
 """
 
 import signal
@@ -19,6 +21,7 @@ from search.runner.patience import (
     surroundings_failed,
     too_many_failures,
 )
+from search.runner.resume import EVERY, REPLAYED, Snapshot, can_resume, restore, snapshot, usable
 from search.runner.signals import interruptible
 from search.spaces.chain import Chain, candidate
 from search.study.study import Study
@@ -79,7 +82,8 @@ class Runner:
     """Brings a strategy, an executor and a study together.
 
     `watch` is called with each trial as it is told, and whether it was new; `keep` with the jobs
-    in flight and the trials told, now and then, so that checkpoints can be dropped.
+    in flight and the trials told, now and then, so that checkpoints can be dropped; `note` with
+    what the user should know.
     """
 
     def __init__(
@@ -92,9 +96,11 @@ class Runner:
         *,
         watch: Callable[[Trial, bool], None] | None = None,
         keep: Callable[[Sequence[Trial], Sequence[Job]], None] | None = None,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self._study, self._chain, self._strategy = study, chain, strategy
         self._executor, self._rules, self._watch, self._keep = executor, rules, watch, keep
+        self._note = note
         self._stored = {trial.number: trial for trial in study.trials()}
         self._replayed = frozenset(self._stored)
         self._asked: list[Trial] = []
@@ -104,12 +110,18 @@ class Runner:
         self._failures = 0
         self._patience = Patience(study.add)
         self._received: list[int] = []
+        # Results told when the last snapshot was taken.
+        self._snapshot_at = 0
+        # Whether stored trials are taken as they are, without asking the strategy for them; the
+        # number of those taken, and a job that it offered instead of a stored one.
+        self._trusting = False
+        self._trusted = 0
+        self._offered: Job | None = None
 
     def run(self) -> Ended:
         """Search until a limit is reached, the space is exhausted, or the user interrupts.
 
-        Raises `UserError` when the strategy leaves the budget, or asks for something else than it
-        did when the study was written.
+        Raises `UserError` when the strategy leaves the budget, or cannot read its snapshot.
         """
         if self._complete():
             return Ended("trials")
@@ -139,16 +151,76 @@ class Runner:
                 self._watch(trial, False)
         return True
 
+    def _resume(self) -> None:
+        """Go on from the last snapshot, if it saves asking again for stored trials."""
+        found = usable(self._study.snapshot, self._strategy, self._stored)
+        if found is not None:
+            self._restore(found)
+        # Strategies that make no snapshots are asked again, however long it takes.
+        elif len(self._stored) > REPLAYED + self._rules.ahead and can_resume(self._strategy):
+            self._trust("it holds no snapshot from which its strategy could go on")
+
+    def _restore(self, found: Snapshot) -> None:
+        told = [self._stored[number] for number in range(found.told)]
+        waiting = [
+            self._stored.get(found.told + place) or self._described(found.told + place, job, after)
+            for place, (after, job) in enumerate(found.waiting)
+        ]
+        asked = [trial.job for trial in [*told, *waiting]]
+        results = [(trial.job, trial.result) for trial in told]
+        restore(self._strategy, found, asked, results, self._study.name)
+        for trial in told:
+            self._adopt(trial)
+        for trial in waiting:
+            if trial.number in self._stored:
+                self._adopt(trial)
+            else:
+                self._submit(trial)
+        for trial in told:
+            self._count(trial)
+        self._snapshot_at = found.told
+
+    def _trust(self, reason: str) -> None:
+        """Take stored trials as they are from now on, and say so once."""
+        if not self._trusting and self._note is not None:
+            self._note(
+                f"{self._study.name}: {reason}; its trials are kept, but what is proposed from here"
+                " on differs from an undisturbed run"
+            )
+        self._trusting = True
+
+    def _save(self) -> None:
+        """Store a snapshot now and then; only of what a resumed study would come to as well."""
+        told = len(self._told)
+        ready = told >= self._trusted and self._offered is None and not self._patience.holding
+        if self._study.folder is None or told - self._snapshot_at < EVERY or not ready:
+            return
+        self._snapshot_at = told
+        found = snapshot(self._strategy, self._asked, told)
+        if found is not None:
+            self._study.keep_snapshot(found)
+
     def _search(self) -> Ended:
+        self._resume()
         while True:
             self._tell_until(len(self._asked) - self._rules.ahead)
             ended = self._limit()
             if ended is not None:
                 return ended
+            self._save()
+            known = self._stored.get(len(self._asked))
+            if self._trusting and known is not None:
+                self._adopt(known)
+                self._trusted = len(self._asked)
+                continue
             try:
-                job = self._strategy.ask()
+                job = self._offered or self._strategy.ask()
+                self._offered = None
             except Exhausted as error:
                 if len(self._told) == len(self._asked):
+                    if known is not None:
+                        self._trust(f"its strategy proposes only {len(self._asked)} trials now")
+                        continue
                     return Ended("exhausted", str(error))
                 # What is in flight may open a way; then this ask counts later tells.
                 self._tell_until(len(self._asked))
@@ -169,29 +241,38 @@ class Runner:
         """Give the strategy's next job to the executor, or find that its result is there."""
         number = len(self._asked)
         known = self._stored.get(number)
-        if known is not None and (known.job, known.asked_after) == (job, len(self._told)):
-            # What an equal list stands for was worked out when it was recorded.
-            self._first.setdefault((known.arch_id, job.epochs, job.seed), number)
-            self._asked.append(known)
+        if known is None:
+            self._submit(self._described(number, job, len(self._told)))
             return
-        if job.carried is None:
-            job = replace(job, carried=candidate(self._chain, job.options))
-        trial = self._described(number, job)
-        key = (trial.arch_id, job.epochs, job.seed)
-        first = self._first.setdefault(key, number)
-        if first != number:
+        if (known.job, known.asked_after) != (job, len(self._told)):
+            self._trust(f"trial {number} was recorded by other code than this")
+            self._trusted = number + 1
+            # The strategy counts it as pending: it becomes the next trial that is not stored.
+            self._offered = None if known.job == job else job
+        self._adopt(known)
+
+    def _adopt(self, known: Trial) -> None:
+        """Take a stored trial as the next one asked for."""
+        # What an equal encoding stands for was worked out when it was recorded.
+        key = (known.arch_id, known.job.epochs, known.job.seed)
+        self._first.setdefault(key, known.number)
+        self._asked.append(known)
+
+    def _submit(self, trial: Trial) -> None:
+        """Have a trial evaluated, unless an earlier one is the same training."""
+        first = self._first.setdefault(
+            (trial.arch_id, trial.job.epochs, trial.job.seed), trial.number
+        )
+        if first == trial.number:
+            self._executor.submit(trial.number, trial.job)
+        else:
             trial = replace(trial, same_as=first)
-        if known is not None:
-            raise UserError(
-                f"trial {number} of {self._study.name} was recorded by other code: it holds"
-                f" {known.arch_id} with {known.job.epochs} epochs where {trial.arch_id} with"
-                f" {job.epochs} is asked for now; choose another study="
-            )
-        if first == number:
-            self._executor.submit(number, job)
         self._asked.append(trial)
 
-    def _described(self, number: int, job: Job) -> Trial:
+    def _described(self, number: int, job: Job, told: int) -> Trial:
+        """Return the trial of a new job that was asked for after `told` results."""
+        if job.carried is None:
+            job = replace(job, carried=candidate(self._chain, job.options))
         found = job.candidate
         multiplies = found.multiplies
         if not self._rules.low <= multiplies <= self._rules.high:
@@ -199,7 +280,6 @@ class Runner:
                 f"the strategy proposed {multiplies:,} multiplies, outside the budget of"
                 f" {self._rules.low:,} to {self._rules.high:,}; a strategy must keep to it"
             )
-        told = len(self._told)
         return Trial(number, job, found.text, found.id, multiplies, found.params, told, _PENDING)
 
     def _tell_until(self, count: int) -> None:
@@ -210,16 +290,20 @@ class Runner:
                 self._receive(number)
             trial = self._stored[number]
             self._strategy.tell(trial.job, trial.result)
-            self._told.append(trial)
-            self._seconds += trial.result.seconds
-            new = number not in self._replayed
-            if new:
-                # Old failures don't count: the same command is the way to try again.
-                self._failures = row_of_failures(self._failures, trial)
-                if self._keep is not None:
-                    self._keep(self._told, [waiting.job for waiting in self._asked[number + 1 :]])
-            if self._watch is not None:
-                self._watch(trial, new)
+            self._count(trial)
+
+    def _count(self, trial: Trial) -> None:
+        """Count a trial of which the strategy knows the result."""
+        self._told.append(trial)
+        self._seconds += trial.result.seconds
+        new = trial.number not in self._replayed
+        if new:
+            # Old failures don't count: the same command is the way to try again.
+            self._failures = row_of_failures(self._failures, trial)
+            if self._keep is not None:
+                self._keep(self._told, [waiting.job for waiting in self._asked[len(self._told) :]])
+        if self._watch is not None:
+            self._watch(trial, new)
 
     def _receive(self, number: int) -> None:
         """Store one more result: that of a job done before, or the next that arrives."""

@@ -20,6 +20,11 @@ class Patience:
         self._record = record
         self._held: list[Trial] = []
 
+    @property
+    def holding(self) -> bool:
+        """Whether a result was taken that is not recorded yet."""
+        return bool(self._held)
+
     def take(self, trial: Trial) -> None:
         """Record a result, or hold it back if it is an exception that may be anyone's."""
         if trial.result.raised:

@@ -270,7 +270,9 @@ def _run(
         if drop is not None and len(trials) % _TIDY == 0:
             drop([*needed_jobs(trials, info.epochs, study.confirmations()), *waiting])
 
-    return Runner(study, chain, strategy, executor, rules, watch=watch, keep=keep).run()
+    return Runner(
+        study, chain, strategy, executor, rules, watch=watch, keep=keep, note=watch.tell
+    ).run()
 
 
 def _leave(

@@ -1,11 +1,19 @@
 """Ageing evolution with parents from the Pareto front."""
 
 from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from search.errors import UserError
 from search.jobs import Job, Options, Result
 from search.pareto import front
-from search.strategies.history import History, Observation, Problem
+from search.strategies.history import (
+    History,
+    Observation,
+    Problem,
+    generator_state,
+    restore_generator,
+)
 from search.strategies.log_cost import LogCostLevels
 
 POPULATION = 32
@@ -44,6 +52,26 @@ class Evolution:
         observation = self._history.tell(job, result)
         if observation is not None:
             self._population.append(observation)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state beside jobs and results; see `search.jobs.Resumable`."""
+        return {
+            "known": self._history.snapshot(),
+            "levels": self._levels.snapshot(),
+            "rng": generator_state(self._rng),
+            "asked": self._asked,
+        }
+
+    def restore(
+        self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
+    ) -> None:
+        """Go on from a snapshot."""
+        self._history.restore(state["known"], asked)
+        for job, result in told:
+            self.tell(job, result)
+        self._levels.restore(state["levels"])
+        restore_generator(self._rng, state["rng"])
+        self._asked = int(state["asked"])
 
     def _propose(self) -> Options:
         if self._asked < (self._population.maxlen or 0) // 2 or not self._population:

@@ -1,5 +1,8 @@
 """Exhaustive search of small spaces."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from search.errors import UserError
 from search.jobs import Job, Result
 from search.strategies.history import History, Problem
@@ -37,3 +40,15 @@ class Grid:
     def tell(self, job: Job, result: Result) -> None:
         """Remember the encoding, so that it is not proposed again."""
         self._history.tell(job, result)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state beside jobs and results; see `search.jobs.Resumable`."""
+        return {"known": self._history.snapshot()}
+
+    def restore(
+        self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
+    ) -> None:
+        """Go on from a snapshot: what is known is skipped in the enumeration."""
+        self._history.restore(state["known"], asked)
+        for job, result in told:
+            self.tell(job, result)

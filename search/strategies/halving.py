@@ -1,12 +1,13 @@
 """Many short trainings, of which the promising go on longer: asynchronous successive halving."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from search.jobs import Exhausted, Job, Options, Result, Strategy, failed
+from search.jobs import Exhausted, Job, Options, Result, Resumable, Strategy, failed
 from search.pareto import front
 from search.strategies.history import Observation, Problem
 from search.strategies.rungs import promotions
@@ -54,6 +55,8 @@ class Halving:
         low, high = problem.interval
         self._ends = (max(low, problem.table.cheapest()[0]), high)
         self._short = True
+        # Results told, and how many of them before candidates began at full length.
+        self._told, self._lengthened = 0, -1
         self._exhausted: Exhausted | None = None
 
     def ask(self) -> Job:
@@ -76,6 +79,7 @@ class Halving:
 
     def tell(self, job: Job, result: Result) -> None:
         """Learn a result at any rung; a failed one never goes on."""
+        self._told += 1
         rung = self._lengths.index(job.epochs)
         self._begun[rung][job.options] = job
         proposed = replace(job, epochs=self._problem.epochs)
@@ -93,9 +97,47 @@ class Halving:
             return
         self._inner.tell(proposed, result)
 
+    def snapshot(self) -> dict[str, Any] | None:
+        """Return the state beside jobs and results, None where the inner strategy has none."""
+        inner = self._inner.snapshot() if isinstance(self._inner, Resumable) else None
+        if inner is None:
+            return None
+        stopped = None if self._exhausted is None else str(self._exhausted)
+        return {"inner": inner, "lengthened": self._lengthened, "exhausted": stopped}
+
+    def restore(
+        self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
+    ) -> None:
+        """Go on from a snapshot."""
+        inner, lengthened = self._inner, int(state["lengthened"])
+        assert isinstance(inner, Resumable)
+        for job in asked:
+            self._begun[self._lengths.index(job.epochs)][job.options] = job
+        heard = self._inner = _Hearing()
+        for number, (job, result) in enumerate(told):
+            if number == lengthened:
+                heard = self._restart()
+            self.tell(job, result)
+        if lengthened == len(told):
+            heard = self._restart()
+        self._inner, self._lengthened = inner, lengthened
+        proposed = [replace(job, epochs=self._problem.epochs) for job in asked]
+        inner.restore(state["inner"], proposed, heard.told)
+        if state["exhausted"] is not None:
+            self._exhausted = Exhausted(state["exhausted"])
+
+    def _restart(self) -> "_Hearing":
+        """Collect from here on what a fresh inner strategy was told at full length."""
+        self._short, self._inner = False, _Hearing()
+        self._tell_full_length()
+        return self._inner
+
     def _lengthen(self) -> None:
         """From now on propose at full length, knowing the results at full length."""
-        self._short, self._inner = False, self._make()
+        self._short, self._inner, self._lengthened = False, self._make(), self._told
+        self._tell_full_length()
+
+    def _tell_full_length(self) -> None:
         for options, short in self._begun[0].items():
             job = replace(short, epochs=self._problem.epochs)
             trial = self._rungs[-1].get(options)
@@ -150,3 +192,16 @@ class Halving:
             return 0.0
         short, long = negative_log_error(np.array(pairs)).T
         return float(np.median(long - short))
+
+
+class _Hearing:
+    """Stands in for the inner strategy and keeps what that was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Job, Result]] = []
+
+    def ask(self) -> Job:
+        raise Exhausted("it only hears")
+
+    def tell(self, job: Job, result: Result) -> None:
+        self.told.append((job, result))

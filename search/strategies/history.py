@@ -1,12 +1,13 @@
 """What is searched, and what a strategy remembers: asked for, told, and the front so far."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from search.jobs import Candidate, Exhausted, Job, Options, Result
+from search.jobs import Candidate, Exhausted, Job, Option, Options, Result
 from search.pareto import front
 from search.spaces.budget_table import BudgetTable
 
@@ -53,6 +54,16 @@ def is_known(result: Result) -> bool:
     return result.status == "ok" and math.isfinite(result.accuracy)
 
 
+def generator_state(rng: np.random.Generator) -> str:
+    """Return the state of a generator as JSON text: its integers are too long for most readers."""
+    return json.dumps(rng.bit_generator.state)
+
+
+def restore_generator(rng: np.random.Generator, state: str) -> None:
+    """Set a generator to the state that `generator_state` returned."""
+    rng.bit_generator.state = json.loads(state)
+
+
 class History:
     """What a strategy asked for and was told; keeps it from asking twice.
 
@@ -69,10 +80,15 @@ class History:
         self._place: dict[Options, int] = {}
         self._front: list[Observation] = []
         self._rest: Iterator[Options] | None = None
+        # Claimed in vain: known, but neither asked for nor told.
+        self._same_value: list[Options] = []
 
     def claim(self, options: Options) -> Job | None:
         """Return the job of an encoding, or None where its value was asked for already."""
-        if options in self.known or not self._is_new(self.problem.table.candidate(options)):
+        if options in self.known:
+            return None
+        if not self._is_new(self.problem.table.candidate(options)):
+            self._same_value.append(options)
             return None
         return self.job(options)
 
@@ -124,6 +140,22 @@ class History:
             if options not in self.known:
                 return options
         raise self.exhausted()
+
+    def snapshot(self) -> list[Options]:
+        """Return the known encodings that jobs and results do not tell."""
+        return self._same_value
+
+    def restore(self, state: Sequence[Sequence[Option]], asked: Sequence[Job]) -> None:
+        """Know what was asked for and what `snapshot` returned; results are told anew."""
+        for job in asked:
+            self.note(job)
+        self._same_value = [tuple(options) for options in state]
+        for options in self._same_value:
+            self._is_new(self.problem.table.candidate(options))
+
+    def place(self, options: Options) -> int:
+        """Return the index of an encoding in `observations`."""
+        return self._place[options]
 
     def exhausted(self) -> Exhausted:
         """Return what to raise when every encoding inside has been proposed."""

@@ -1,9 +1,10 @@
 """Multi-objective local search."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from search.jobs import Job, Options, Result
-from search.strategies.history import History, Problem
+from search.strategies.history import History, Problem, generator_state, restore_generator
 from search.strategies.log_cost import LogCostLevels
 
 START = 10
@@ -22,6 +23,7 @@ class LocalSearch:
         self._rng = problem.generator(4)
         self._start = START if start is None else start
         self._neighbours_left: dict[Options, Iterator[Options]] = {}
+        self._orders: dict[Options, list[int]] = {}
         self._turns: dict[Options, int] = {}
         self._asked = 0
 
@@ -38,6 +40,36 @@ class LocalSearch:
         """Learn a result; neighbours of failed ones are not tried for their sake."""
         self._history.tell(job, result)
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state beside jobs and results; see `search.jobs.Resumable`."""
+        return {
+            "known": self._history.snapshot(),
+            "levels": self._levels.snapshot(),
+            "rng": generator_state(self._rng),
+            "asked": self._asked,
+            # Who left the front does not return: each encoding has one result.
+            "members": [
+                [options, self._turns[options], self._orders.get(options)]
+                for options in (member.options for member in self._history.front())
+                if options in self._turns
+            ],
+        }
+
+    def restore(
+        self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
+    ) -> None:
+        """Go on from a snapshot."""
+        self._history.restore(state["known"], asked)
+        for job, result in told:
+            self.tell(job, result)
+        self._levels.restore(state["levels"])
+        restore_generator(self._rng, state["rng"])
+        self._asked = int(state["asked"])
+        for options, turns, order in state["members"]:
+            self._turns[tuple(options)] = turns
+            if order is not None:
+                self._orders[tuple(options)] = order
+
     def _near(self) -> Options:
         members = [member.options for member in self._history.front()]
         for member in sorted(members, key=lambda options: self._turns.get(options, 0)):
@@ -52,6 +84,9 @@ class LocalSearch:
         if member not in self._neighbours_left:
             problem = self._history.problem
             found = list(problem.table.neighbours(member, *problem.interval))
-            order = self._rng.permutation(len(found))
+            order = self._orders.get(member)
+            if order is None:
+                order = self._orders[member] = self._rng.permutation(len(found)).tolist()
+            # After a restore from the first again: those proposed are known, and skipped.
             self._neighbours_left[member] = iter([found[i] for i in order])
         return self._neighbours_left[member]

@@ -1,11 +1,13 @@
 """Encodings whose log-costs cover the budget evenly: a low-discrepancy sequence."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from search.jobs import Options
-from search.strategies.history import History
+from search.strategies.history import History, generator_state, restore_generator
 
 # Multiples of the golden ratio modulo 1 are evenly spread after any number of them.
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -39,6 +41,15 @@ class LogCostLevels:
     def budget_at(self, share: float) -> int:
         """Return `cost_at(share)`, or the cost of the cheapest encoding inside if that is more."""
         return max(self._cheapest, round(self.cost_at(share)))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the number of levels taken and the generator's state."""
+        return {"taken": self._taken, "rng": generator_state(self._rng)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` returned."""
+        self._taken = int(state["taken"])
+        restore_generator(self._rng, state["rng"])
 
     def propose(self) -> Options:
         """Return an unknown encoding at the next level; raises `Exhausted` when none is left."""

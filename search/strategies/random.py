@@ -1,5 +1,8 @@
 """Random search, stratified by log-cost."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from search.jobs import Job, Result
 from search.strategies.history import History, Problem
 from search.strategies.log_cost import LogCostLevels
@@ -22,3 +25,16 @@ class Random:
     def tell(self, job: Job, result: Result) -> None:
         """Remember the encoding, so that it is not proposed again."""
         self._history.tell(job, result)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state beside jobs and results; see `search.jobs.Resumable`."""
+        return {"known": self._history.snapshot(), "levels": self._levels.snapshot()}
+
+    def restore(
+        self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
+    ) -> None:
+        """Go on from a snapshot."""
+        self._history.restore(state["known"], asked)
+        for job, result in told:
+            self.tell(job, result)
+        self._levels.restore(state["levels"])

@@ -164,6 +164,17 @@ class Study:
         if self._trials is not None:
             self._trials[trial.number] = marked
 
+    @property
+    def snapshot(self) -> dict[str, Any] | None:
+        """The last snapshot of the search, as `keep_snapshot` was given it; None without one."""
+        found = self._meta.get("snapshot")
+        return found if isinstance(found, dict) else None
+
+    def keep_snapshot(self, value: Mapping[str, Any]) -> None:
+        """Record a snapshot in place of the last; once this returns it survives a kill."""
+        self._database.set_meta({"snapshot": value})
+        self._meta["snapshot"] = _as_read(value)
+
     def front(self, trials: Sequence[Trial]) -> tuple[list[FrontEntry], bool]:
         """Return the front, and whether its figures are means over fresh seeds.
 

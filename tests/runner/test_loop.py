@@ -288,10 +288,27 @@ def test_a_full_disk_stops_it_and_condemns_no_candidate(tmp_path: Path) -> None:
     assert resumed == search(None, rules)[0]
 
 
-def test_other_code_under_the_same_study_is_refused(tmp_path: Path) -> None:
-    search(tmp_path / "s", Rules(0, 10, trials=5))
-    with pytest.raises(UserError, match="recorded by other code"):
-        search(tmp_path / "s", Rules(0, 10, trials=6), learner=Learner(seed=1))
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_trials_of_other_code_are_kept_and_told(tmp_path: Path, ahead: int) -> None:
+    before, _ = search(tmp_path / "s", Rules(0, 10, ahead, trials=5), ahead=ahead)
+    learner, notes = Learner(seed=1), list[str]()
+    with Study.open(tmp_path / "s", {"ahead": ahead}, FACTS) as study:
+        rules = Rules(0, 10, ahead, trials=12)
+        runner = Runner(study, CHAIN, learner, LocalExecutor(accuracy), rules, note=notes.append)
+        assert runner.run().reason == "trials"
+        after = study.trials()
+    assert after[:5] == before
+    assert [job for job, _ in learner.told] == [trial.job for trial in after]
+    # What it offered in place of the first stored trial is the first that it adds.
+    assert after[5].job == Learner(seed=1).ask()
+    (note,) = notes
+    assert "trial 0 was recorded by other code" in note
+
+
+def test_a_strategy_that_ends_early_now_keeps_what_is_stored(tmp_path: Path) -> None:
+    before, _ = search(tmp_path / "s", Rules(0, 10, trials=8))
+    after, reason = search(tmp_path / "s", Rules(0, 10, trials=9), learner=Learner(limit=3))
+    assert (after, reason) == (before, "exhausted")
 
 
 def test_a_strategy_that_leaves_the_budget_is_refused() -> None:

@@ -12,11 +12,14 @@ full-length result plus a discrepancy that is a process with the same kernel (Ke
 Biometrika 87, 2000) and noise of its own; the training set says how large both are together.
 """
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from search.strategies.history import generator_state, restore_generator
 from search.strategies.surrogate.arrays import FloatArray
 from search.strategies.surrogate.kernel_cache import PairwiseTerms
 
@@ -85,6 +88,20 @@ class GaussianProcess:
         self._rng = rng
         self._logs = _PRIOR_MEAN.copy()
         self._skipped = 0
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the hyperparameters as logarithms, and what decides on the next fit."""
+        return {
+            "logs": self._logs.tolist(),
+            "skipped": self._skipped,
+            "rng": generator_state(self._rng),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` returned."""
+        self._logs = np.array(state["logs"], np.float64)
+        self._skipped = int(state["skipped"])
+        restore_generator(self._rng, state["rng"])
 
     def due(self, results: int) -> bool:
         """Return whether to `fit` again after one more result; with many results, not each is."""

@@ -1,7 +1,8 @@
 """Cache of pairwise kernel terms between encodings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,9 @@ class KernelCache:
         self._featurizer = featurizer
         self.options: list[Options] = [()] * capacity
         self._free = list(range(capacity))[::-1]
+        # Of each row: number of the call that added it, its place there, and how many it added.
+        self._batch = [(0, 0, 0)] * capacity
+        self._batches = 0
         empty = featurizer([])
         self._features = Features(
             *(np.zeros((capacity, *array.shape[1:])) for array in empty.arrays)
@@ -67,20 +71,59 @@ class KernelCache:
             return []
         rows = [self._free.pop() for _ in encodings]
         features = self._featurizer(encodings)
-        for row, options in zip(rows, encodings, strict=True):
+        for place, (row, options) in enumerate(zip(rows, encodings, strict=True)):
             self.options[row] = options
-        for array, new in zip(self._features.arrays, features.arrays, strict=True):
-            array[rows] = new
-        terms = _compare(features, self._features)
-        for name in PairwiseTerms.__dataclass_fields__:
-            held, new = getattr(self.pairwise, name), getattr(terms, name)
-            held[rows] = new
-            held[:, rows] = new.T
+            self._batch[row] = self._batches, place, len(rows)
+        self._batches += 1
+        self._compare_all(rows, features)
         return rows
 
     def drop(self, row: int) -> None:
         """Free a row for another encoding."""
         self._free.append(row)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the encodings with their rows and how they were added, from which terms follow."""
+        free = set(self._free)
+        rows = [row for row in range(len(self.options)) if row not in free]
+        held = [[row, self.options[row], *self._batch[row]] for row in rows]
+        return {"free": self._free, "held": held, "batches": self._batches}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Compute the terms of what `snapshot` returned, to the last bit.
+
+        Batch by batch, each of its first size: the last bits of a matrix product depend on that.
+        """
+        self._free, self._batches = list(state["free"]), int(state["batches"])
+        batches: dict[int, list[tuple[int, int]]] = {}
+        for row, options, batch, place, size in state["held"]:
+            self.options[row], self._batch[row] = tuple(options), (batch, place, size)
+            batches.setdefault(batch, []).append((place, row))
+        for _, held in sorted(batches.items()):
+            places, rows = (list(numbers) for numbers in zip(*held, strict=True))
+            features = self._featurizer([self.options[row] for row in rows])
+            padded = Features(
+                *(
+                    np.zeros((self._batch[rows[0]][2], *array.shape[1:]))
+                    for array in features.arrays
+                )
+            )
+            for array, new in zip(padded.arrays, features.arrays, strict=True):
+                array[places] = new
+            self._compare_all(rows, padded, places)
+
+    def _compare_all(
+        self, rows: list[int], features: Features, places: Sequence[int] | None = None
+    ) -> None:
+        """Fill `rows` with `features`, or with those at `places`, and compare them with all."""
+        own = list(range(len(rows))) if places is None else list(places)
+        for array, new in zip(self._features.arrays, features.arrays, strict=True):
+            array[rows] = new[own]
+        terms = _compare(features, self._features)
+        for name in PairwiseTerms.__dataclass_fields__:
+            held, new = getattr(self.pairwise, name), getattr(terms, name)[own]
+            held[rows] = new
+            held[:, rows] = new.T
 
 
 def _compare(one: Features, other: Features) -> PairwiseTerms:

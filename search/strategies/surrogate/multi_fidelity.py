@@ -1,6 +1,8 @@
 """Training candidates in steps, with the surrogate's model to say which to continue."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from search.jobs import Exhausted, Job, Options, Result
 from search.strategies.history import Problem, is_known
@@ -32,8 +34,10 @@ class MultiFidelity:
         # Epochs that each encoding was trained for which could be continued now.
         self._paused: dict[Options, int] = {}
         self._jobs: dict[Options, Job] = {}
-        # To be continued whatever their short results.
+        # To be continued whatever their short results: those not at full length yet, and the number
+        # of all that ever were.
         self._unconditional: set[Options] = set()
+        self._chosen = 0
         self._full = 0
         self._exhausted: Exhausted | None = None
 
@@ -50,7 +54,8 @@ class MultiFidelity:
             else:
                 options = job.options
                 self._jobs.setdefault(options, job)
-                if len(self._unconditional) < _UNCONDITIONAL or self._full >= _NO_SCREENING:
+                if self._chosen < _UNCONDITIONAL or self._full >= _NO_SCREENING:
+                    self._chosen += options not in self._unconditional
                     self._unconditional.add(options)
                 return self._next_step(options)
         if not self._paused:
@@ -63,12 +68,38 @@ class MultiFidelity:
         # The job may never have been asked for, such as one of another study.
         self._paused.pop(job.options, None)
         if not is_known(result):
+            self._unconditional.discard(job.options)
             return
         if job.epochs >= self._problem.epochs:
             self._full += 1
+            self._unconditional.discard(job.options)
         elif job.epochs in self._lengths:
             self._paused[job.options] = job.epochs
             self._jobs.setdefault(job.options, job)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state beside jobs and results; see `search.jobs.Resumable`."""
+        return {
+            "inner": self._inner.snapshot(),
+            "paused": [[options, epochs] for options, epochs in self._paused.items()],
+            "unconditional": sorted(self._unconditional, key=repr),
+            "chosen": self._chosen,
+            "full": self._full,
+            "exhausted": None if self._exhausted is None else str(self._exhausted),
+        }
+
+    def restore(
+        self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
+    ) -> None:
+        """Go on from a snapshot."""
+        self._inner.restore(state["inner"], asked, told)
+        for job in [*asked, *(job for job, _ in told)]:
+            self._jobs.setdefault(job.options, job)
+        self._paused = {tuple(options): epochs for options, epochs in state["paused"]}
+        self._unconditional = {tuple(options) for options in state["unconditional"]}
+        self._chosen, self._full = int(state["chosen"]), int(state["full"])
+        if state["exhausted"] is not None:
+            self._exhausted = Exhausted(state["exhausted"])
 
     def _next_step(self, options: Options) -> Job:
         """Return the job of a paused encoding's next length, or of a new one's first."""

@@ -1,6 +1,8 @@
 """The pool of unevaluated encodings over which the acquisition function is maximised."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,17 @@ class Pool:
         self._value: dict[int, float] = {}  # acquisition value by row
         self._options: set[Options] = set()
         self._refreshes = 0
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the rows with their acquisition values, None for those not scored yet."""
+        values = [[row, None if math.isinf(one) else one] for row, one in self._value.items()]
+        return {"values": values, "refreshes": self._refreshes}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` returned; the cache is restored already."""
+        self._value = {row: math.inf if one is None else one for row, one in state["values"]}
+        self._options = {self._cache.options[row] for row in self._value}
+        self._refreshes = int(state["refreshes"])
 
     @property
     def rows(self) -> list[int]:

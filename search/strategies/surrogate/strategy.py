@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from search.jobs import Job, Options, Result
 from search.pareto import front
-from search.strategies.history import History, Problem, is_known
+from search.strategies.history import (
+    History,
+    Problem,
+    generator_state,
+    is_known,
+    restore_generator,
+)
 from search.strategies.log_cost import LogCostLevels
 from search.strategies.surrogate.acquisition import (
     expected_hypervolume_improvement,
@@ -100,6 +107,8 @@ class Surrogate:
         self._levels = LogCostLevels(self._history, problem.generator(0))
         self._gp = GaussianProcess(problem.generator(2))
         self._model: _Model | None = None
+        # The generator's state before the sample of the features was drawn.
+        self._before_sample = ""
         # Shorter trainings that were told before there was a model: (encoding, epochs, accuracy).
         self._early: list[tuple[Options, int, float]] = []
         self._asked = 0
@@ -156,6 +165,53 @@ class Surrogate:
             if self._gp.due(len(training_set.row)):
                 rows, targets, noise = training_set.arrays()
                 self._gp.fit(self._model.cache.pairwise.select(rows, rows), targets, noise)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state beside jobs and results; see `search.jobs.Resumable`."""
+        model = self._model
+        return {
+            "known": self._history.snapshot(),
+            "levels": self._levels.snapshot(),
+            "rng": generator_state(self._rng),
+            "gp": self._gp.snapshot(),
+            "asked": self._asked,
+            "early": self._early,
+            "model": None
+            if model is None
+            else {
+                "before_sample": self._before_sample,
+                "cache": model.cache.snapshot(),
+                "training_set": model.training_set.snapshot(),
+                "pool": model.pool.snapshot(),
+            },
+        }
+
+    def restore(
+        self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
+    ) -> None:
+        """Go on from a snapshot; results are not fitted again."""
+        self._history.restore(state["known"], asked)
+        accuracies = {}
+        for job, result in told:
+            if is_known(result):
+                accuracies[job.options, job.epochs] = result.accuracy
+            if job.epochs < self._problem.epochs:
+                self._history.note(job)
+            else:
+                self._history.tell(job, result)
+        self._asked = int(state["asked"])
+        self._early = [(tuple(options), epochs, value) for options, epochs, value in state["early"]]
+        self._levels.restore(state["levels"])
+        self._gp.restore(state["gp"])
+        held = state["model"]
+        if held is not None:
+            restore_generator(self._rng, held["before_sample"])
+            with one_thread():
+                model = self._model = self._unfitted()
+                model.cache.restore(held["cache"])
+            model.training_set.restore(held["training_set"], accuracies)
+            model.pool.restore(held["pool"])
+        restore_generator(self._rng, state["rng"])
 
     def _best(self, paused: Mapping[Options, int], lengths: tuple[int, ...]) -> Options:
         """Return the encoding of the pool or of `paused` that maximises the acquisition function.
@@ -224,11 +280,8 @@ class Surrogate:
     def _fitted(self) -> _Model:
         """Return the model, made at the first call from everything told so far."""
         if self._model is None:
-            table, interval = self._problem.table, self._problem.interval
-            sample = table.sample_level(self._rng, _SAMPLE // 2, *interval)
-            sample += table.sample(self._rng, _SAMPLE // 2, *interval)
-            cache = KernelCache(Featurizer(table, sample), FITTED + PENDING + Pool.SIZE)
-            training_set = TrainingSet(cache, self._history, self._rng)
+            model = self._unfitted()
+            training_set = model.training_set
             # After a resume there may be more than fit: the front first, then the newest.
             best = self._history.front()
             newest = reversed(self._history.observations)
@@ -237,8 +290,18 @@ class Surrogate:
             for options, epochs, accuracy in self._early:
                 training_set.add(options, epochs, accuracy)
             self._early.clear()
-            self._model = _Model(cache, training_set, Pool(cache, self._history, self._rng))
+            self._model = model
         return self._model
+
+    def _unfitted(self) -> _Model:
+        """Return a model without encodings, whose features come from a sample of the space."""
+        self._before_sample = generator_state(self._rng)
+        table, interval = self._problem.table, self._problem.interval
+        sample = table.sample_level(self._rng, _SAMPLE // 2, *interval)
+        sample += table.sample(self._rng, _SAMPLE // 2, *interval)
+        cache = KernelCache(Featurizer(table, sample), FITTED + PENDING + Pool.SIZE)
+        training_set = TrainingSet(cache, self._history, self._rng)
+        return _Model(cache, training_set, Pool(cache, self._history, self._rng))
 
     def _front(self, model: _Model) -> tuple[FloatArray, FloatArray]:
         """Return scaled costs and accuracies [k] of the front, with pending jobs as predicted."""

@@ -1,7 +1,8 @@
 """The GP's training set: results, rescaled short results, pending jobs at their predicted value."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,38 @@ class TrainingSet:
         # By epochs: (short, full) values of the encodings that have both.
         self._pairs: dict[int, dict[Options, tuple[float, float]]] = {}
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return what is held; pairs as indices of their full results in the history."""
+        return {
+            "rows": [[options, row] for options, row in self.row.items()],
+            "pending": [[options, value] for options, value in self.pending.items()],
+            "values": [[options, [*values.items()]] for options, values in self._values.items()],
+            "lengths": sorted(self._lengths),
+            "pairs": [
+                [length, [self._history.place(options) for options in pairs]]
+                for length, pairs in self._pairs.items()
+            ],
+        }
+
+    def restore(
+        self, state: Mapping[str, Any], accuracies: Mapping[tuple[Options, int], float]
+    ) -> None:
+        """Go on from what `snapshot` returned; cache and history are restored already.
+
+        `accuracies`: the results told, by encoding and epochs.
+        """
+        self.row = {tuple(options): row for options, row in state["rows"]}
+        self.pending = {tuple(options): value for options, value in state["pending"]}
+        self._values = {tuple(options): dict(values) for options, values in state["values"]}
+        self._lengths = set(state["lengths"])
+        for length, places in state["pairs"]:
+            pairs = self._pairs[length] = {}
+            for place in places:
+                options = self._history.observations[place].options
+                accuracy = np.array([accuracies[options, length], accuracies[options, self._full]])
+                short, full = (float(negative_log_error(one)) for one in accuracy)
+                pairs[options] = short, full
+
     def add(self, options: Options, epochs: int, accuracy: float) -> None:
         """Add a result, and its encoding to the cache if it is new there."""
         value = float(negative_log_error(np.array(accuracy)))
@@ -52,6 +85,8 @@ class TrainingSet:
         self._lengths.add(epochs)
         if self._full in values:
             for length, short in values.items():
+                if length == self._full:
+                    continue
                 self._pairs.setdefault(length, {})[options] = short, values[self._full]
         if options not in self.row:
             self.row[options] = self._cache.add([options])[0]
