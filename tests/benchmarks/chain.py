@@ -2,7 +2,7 @@
 
 python tests/benchmarks/chain.py
 
-Each space is measured in a process of its own, so that its peak history is its own.
+Each space is measured in a process of its own, so that its peak memory is its own.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def built(name: str) -> tuple[StageChain, int]:
 
 
 def megabytes() -> float:
-    """Peak resident history of this process so far."""
+    """Peak resident memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -77,7 +77,7 @@ def stock_step(
 
     @jax.jit
     def step(state: Any, x: jax.Array, y: jax.Array) -> tuple[Any, jax.Array]:
-        params, rest, history = state
+        params, rest, opt_state = state
 
         def loss_of(params: Any) -> Any:
             model = nnx.merge(graph, params, rest, copy=True)
@@ -86,8 +86,8 @@ def stock_step(
             return losses.mean(), nnx.split(model, nnx.Param, ...)[2]
 
         (loss, rest), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
-        updates, history = tx.update(gradients, history, params)
-        return (optax.apply_updates(params, updates), rest, history), loss
+        updates, opt_state = tx.update(gradients, opt_state, params)
+        return (optax.apply_updates(params, updates), rest, opt_state), loss
 
     @jax.jit
     def logits(state: Any, x: jax.Array) -> jax.Array:
