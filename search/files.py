@@ -149,14 +149,14 @@ def lock(path: Path, waiting: Callable[[str], None] | None = None, *, sign: bool
     `UserError` where `path` is a link or cannot be written.
     """
     with reported(path):
-        file = os.fdopen(_open_regular(path, os.O_RDWR), "r+b")
+        # Without a buffer: `close` would try again to write what a full disk did not take.
+        file = os.fdopen(_open_regular(path, os.O_RDWR), "r+b", buffering=0)
     try:
         with reported(path):
             held = _flocked(file, waiting)
             if sign and held:
                 file.truncate(0)
                 file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-                file.flush()
     except BaseException:
         file.close()
         raise

@@ -171,3 +171,16 @@ def test_leftovers_of_the_dead_are_swept_and_those_of_the_living_stay(tmp_path: 
     (tmp_path / ".writing-link").symlink_to(tmp_path / "mine.part")
     sweep(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"mine.part", ".writing-link"}
+
+
+def test_a_full_disk_refuses_a_lock_in_one_line(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from pathlib import Path; from search.files import lock\n"
+        "from search.errors import UserError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "try: lock(Path(sys.argv[1]))\n"
+        "except UserError as error: print(error)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "lock cannot be written (File too large)" in found.stdout
