@@ -13,7 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-ATTACKS = {"files": "attacks.files"}
+ATTACKS = {
+    "files": "attacks.files",
+    "kills": "attacks.kills",
+    "surroundings": "attacks.surroundings",
+}
 
 
 def main() -> None:

@@ -1,0 +1,29 @@
+"""Short forms of the attacks, each in a process of its own, because they fork."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "attack.py"
+
+
+def attack(*words: str) -> str:
+    command = [sys.executable, str(SCRIPT), *words]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=SCRIPT.parents[2])
+    assert found.returncode == 0, found.stderr[-3000:]
+    return found.stdout
+
+
+def test_kills_change_nothing() -> None:
+    assert "8 kills" in attack("kills", "-n", "8")
+
+
+@pytest.mark.slow
+def test_kills_of_a_training_change_nothing() -> None:
+    assert "25 kills" in attack("kills", "--study", "trained", "-n", "25")
+
+
+def test_surroundings_lose_nothing() -> None:
+    assert "processes on one study" in attack("surroundings", "-n", "3")
