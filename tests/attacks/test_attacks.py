@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from attacks import signals
+
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "attack.py"
 
 
@@ -27,3 +30,13 @@ def test_kills_of_a_training_change_nothing() -> None:
 
 def test_surroundings_lose_nothing() -> None:
     assert "processes on one study" in attack("surroundings", "-n", "3")
+
+
+@pytest.mark.parametrize("number", signals.NUMBERS)
+def test_a_signal_at_the_start_ends_in_one_line(number: int, tmp_path: Path) -> None:
+    signals.stop(tmp_path, "start", number, 0.0)
+
+
+@pytest.mark.slow
+def test_signals_at_every_moment_lose_nothing() -> None:
+    assert "30 signals" in attack("signals")
