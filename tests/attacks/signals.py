@@ -24,6 +24,9 @@ MOMENTS: Mapping[str, tuple[str, str]] = {
     "report": ("search.report.study", "export"),
 }
 _COMMAND = [
+    *("run", "data=digits", "space=small", "budget=60k", "trials=2", "epochs=1"),
+    *("strategy=random", "confirm.seeds=1"),
+]
     "run",
     "data=digits",
     "space=small",

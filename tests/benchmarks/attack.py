@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 ATTACKS = {
     "files": "attacks.files",
     "kills": "attacks.kills",
+    "overrides": "attacks.overrides",
     "signals": "attacks.signals",
     "surroundings": "attacks.surroundings",
 }
