@@ -27,15 +27,6 @@ _COMMAND = [
     *("run", "data=digits", "space=small", "budget=60k", "trials=2", "epochs=1"),
     *("strategy=random", "confirm.seeds=1"),
 ]
-    "run",
-    "data=digits",
-    "space=small",
-    "budget=60k",
-    "trials=2",
-    "epochs=1",
-    "strategy=random",
-    "confirm.seeds=1",
-]
 # Delayed by a thread, so that the signal arrives inside of the call.
 _STUB = """
 import importlib, os, sys, threading, time

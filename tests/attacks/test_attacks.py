@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from attacks import signals
+from attacks import overrides, signals
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "attack.py"
 
@@ -40,3 +40,8 @@ def test_a_signal_at_the_start_ends_in_one_line(number: int, tmp_path: Path) -> 
 @pytest.mark.slow
 def test_signals_at_every_moment_lose_nothing() -> None:
     assert "30 signals" in attack("signals")
+
+
+@pytest.mark.parametrize("command", overrides.FORMS)
+def test_bad_words_are_one_line(command: str) -> None:
+    assert sum(overrides.attack(command, 40, 0).values()) == 40

@@ -152,17 +152,15 @@ def _builder(text: str, home: Path) -> Any:
     import tensorflow_datasets as tfds
 
     name, config, version = prepared.parse_name(text)
+    if not name.isidentifier():
+        # TFDS raises a `ValueError` for these, also when it is asked for the class alone.
+        raise _unknown(name, text, home)
     try:
         return tfds.builder(
             name, data_dir=os.fspath(home), config=config or None, version=version or None
         )
     except tfds.core.registered.DatasetNotFoundError:
-        likely = nearest_names(name)
-        hint = f"did you mean {', '.join(likely)}?" if likely else "see tensorflow.org/datasets"
-        raise UserError(
-            f"data.name={text} is no data set that TFDS knows, and none is prepared in {home};"
-            f" {hint} (your own images: data=folder data.path=FOLDER)"
-        ) from None
+        raise _unknown(name, text, home) from None
     except ImportError as error:
         if "tensorflow" not in str(error):
             raise _missing_package(error, text) from None
@@ -176,6 +174,15 @@ def _builder(text: str, home: Path) -> Any:
             f"data.name={text} names no config or version of {name} that TFDS has ({reason});"
             f" its configs are {configs}, its version is {kind.VERSION}"
         ) from None
+
+
+def _unknown(name: str, text: str, home: Path) -> UserError:
+    likely = nearest_names(name)
+    hint = f"did you mean {', '.join(likely)}?" if likely else "see tensorflow.org/datasets"
+    return UserError(
+        f"data.name={text} is no data set that TFDS knows, and none is prepared in {home};"
+        f" {hint} (your own images: data=folder data.path=FOLDER)"
+    )
 
 
 @contextmanager
