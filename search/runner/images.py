@@ -1,5 +1,6 @@
 """The data of a search, opened with progress, and what a study keeps of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -31,14 +32,34 @@ def chain_for(config: RunConfig, console: Console) -> StageChain:
 
 
 def description(dataset: Dataset) -> dict[str, Any]:
-    """Return what a stored model needs to predict: names of classes, normalisation, shape."""
+    """Return what a study keeps of its data.
+
+    What prediction needs (names of classes, normalisation, shape), and the class counts of the
+    training part, which say whether balanced accuracy matters.
+    """
     return {
         "name": dataset.name,
         "shape": list(dataset.shape),
         "classes": list(dataset.classes),
         "mean": list(dataset.mean),
         "std": list(dataset.std),
+        "class_counts": list(dataset.class_counts),
     }
+
+
+def majority_notice(dataset: Dataset, accuracies: Sequence[float]) -> str:
+    """Say so where no network does better than always predicting the most frequent class.
+
+    `accuracies` are those of the front; the text is empty where one is better, or there is none.
+    """
+    share = dataset.majority_share
+    if not accuracies or max(accuracies) > share:
+        return ""
+    return (
+        f"No network is better than always predicting the most frequent class, which is right for"
+        f" {share:.4f} of the validation part: train longer (epochs=), raise the budget, or look at"
+        " balanced accuracy"
+    )
 
 
 def fingerprints(dataset: Dataset) -> dict[str, str]:

@@ -145,6 +145,10 @@ def _search(
             content, found = _leave(study, evaluator, watch)
         trials = study.trials()
     show_end(console, content, found, folder)
+    if dataset is not None and parts.evaluator is None:
+        notice = images.majority_notice(dataset, [row.accuracy for row in found])
+        if notice:
+            console.print(notice, highlight=False, markup=False)
     ended.check(len(trials))
     return Outcome(trials, found, content["hypervolume"], ended.reason, folder, content)
 
