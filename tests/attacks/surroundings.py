@@ -152,8 +152,9 @@ def read_only(folder: Path, whole: Path) -> int:
     for path in [*place.rglob("*"), place]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     os.chmod(folder, 0o755)
+    # Nobody must reach the folder; nothing above the temporary folder is touched.
     for parent in folder.parents:
-        if parent.stat().st_uid == os.getuid() and parent != Path("/") and parent != Path("/tmp"):
+        if parent.is_relative_to(tempfile.gettempdir()) and parent != Path(tempfile.gettempdir()):
             parent.chmod(parent.stat().st_mode | 0o011)
 
     def work() -> None:

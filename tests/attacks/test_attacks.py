@@ -23,11 +23,6 @@ def test_kills_change_nothing() -> None:
     assert "8 kills" in attack("kills", "-n", "8")
 
 
-@pytest.mark.slow
-def test_kills_of_a_training_change_nothing() -> None:
-    assert "25 kills" in attack("kills", "--study", "trained", "-n", "25")
-
-
 def test_surroundings_lose_nothing() -> None:
     assert "processes on one study" in attack("surroundings", "-n", "3")
 
@@ -35,11 +30,6 @@ def test_surroundings_lose_nothing() -> None:
 @pytest.mark.parametrize("number", signals.NUMBERS)
 def test_a_signal_at_the_start_ends_in_one_line(number: int, tmp_path: Path) -> None:
     signals.stop(tmp_path, "start", number, 0.0)
-
-
-@pytest.mark.slow
-def test_signals_at_every_moment_lose_nothing() -> None:
-    assert "30 signals" in attack("signals")
 
 
 @pytest.mark.parametrize("command", overrides.FORMS)
