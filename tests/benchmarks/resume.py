@@ -30,7 +30,7 @@ def accuracy(job: Job) -> Result:
 
 
 def search(folder: Path, table: BudgetTable, config: StrategyConfig, trials: int) -> float:
-    """Search up to so many trials; return the processor seconds, in which everything is opened and built."""
+    """Search up to so many trials; return the processor seconds, opening included."""
     began = time.process_time()
     strategy = build(config, table, LOW, HIGH, seed=0, epochs=EPOCHS, chance=0.1)
     info = StudyInfo(LOW, HIGH, LOW, HIGH, 1, True, 0.1, EPOCHS, {})
