@@ -21,7 +21,7 @@ A space, an evaluator, a strategy of one's own
     Infeasible      raised by an evaluator for a candidate that cannot be evaluated
     Strategy        `ask` and `tell`; `Exhausted` where nothing is left
     hypervolume     area under a front
-    search.testing  suites that a strategy, chain, executor or evaluator of one's own must pass
+    import search.testing for suites that a strategy, chain, executor or evaluator must pass
 
 Errors
     UserError       a value that breaks a rule: the value, the rule, the fix

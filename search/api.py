@@ -13,7 +13,7 @@ from search.config.run import ConfirmConfig, ExecutorConfig, RunConfig
 from search.config.space import SpaceConfig
 from search.config.strategy import StrategyConfig
 from search.config.train import TrainConfig
-from search.errors import UserError
+from search.errors import UserError, shown
 from search.jobs import Evaluator, Job, Strategy
 from search.runner import session
 from search.runner.session import Outcome, Parts
@@ -81,8 +81,9 @@ def run(
     Raises `UserError` for bad values, after ten failures in a row and where the surroundings fail
     twice; `Interrupted` on Ctrl-C.
     """
-    chain = _own(space, "options", "step")
-    asked = _own(strategy, "ask", "tell")
+    chain = _own("space", space, "options", "step")
+    asked = _own("strategy", strategy, "ask", "tell")
+    _check_arguments(evaluator, study, overrides)
     parts = Parts(chain, evaluator, asked, chance)
     groups = {
         "data": data,
@@ -125,9 +126,31 @@ def run(
     return session.search(made.config, folder, made.text, parts, console)
 
 
-def _own(part: Any, *methods: str) -> Any:
+def _own(argument: str, part: Any, *methods: str) -> Any:
     """Return a part of one's own, known by its methods; None for the name or keys of a config."""
-    return part if all(callable(getattr(part, name, None)) for name in methods) else None
+    if not all(callable(getattr(part, name, None)) for name in methods):
+        return None
+    if isinstance(part, type):
+        raise UserError(
+            f"{argument}={part.__name__} is a class; give an instance, such as {part.__name__}()"
+        )
+    return part
+
+
+def _check_arguments(evaluator: Any, study: Any, overrides: Any) -> None:
+    """Raise `UserError` for arguments of a type that cannot be meant."""
+    if evaluator is not None and not callable(evaluator):
+        raise UserError(
+            f"evaluator={shown(evaluator)} cannot be called; give a function from a Job to an"
+            " accuracy"
+        )
+    if not isinstance(study, (str, Path, type(None))):
+        raise UserError(f"study={shown(study)} is not a name; give a name, a path, or None")
+    if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
+        raise UserError(
+            f"overrides={shown(overrides)} is not a list of words; give one, such as"
+            ' ["space.ops=[conv]"]'
+        )
 
 
 def _without_data(plain: Keys, groups: Keys, overrides: Sequence[str]) -> RunConfig:

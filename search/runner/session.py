@@ -15,12 +15,12 @@ from rich.console import Console
 from search.config.run import RunConfig
 from search.data.dataset import Dataset
 from search.data.open import describe
-from search.errors import Interrupted
+from search.errors import Interrupted, UserError, shown
 from search.executors.build import build as build_executor
 from search.executors.protocol import Executor
 from search.export.weights import leave_weights
 from search.jobs import Evaluator, Job, Strategy
-from search.networks.arch import Input
+from search.networks.arch import Arch, Input
 from search.report.html import paragraph, table
 from search.report.progress import Watch
 from search.report.study import confirming, introduction, leave, show_end
@@ -180,6 +180,13 @@ def _table(
     low, high = config.interval
     table = tabulate(parts.chain, high)
     table.inside(low, high)
+    if parts.evaluator is None:
+        value = table.candidate(table.cheapest()[1]).value
+        if not isinstance(value, Arch):
+            raise UserError(
+                f"the space's values are not networks ({shown(value)}), and only an Arch can be"
+                " trained; give evaluator=, or return an Arch from value()"
+            )
     return table
 
 

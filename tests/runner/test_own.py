@@ -89,6 +89,12 @@ def test_a_named_study_lies_under_outputs(
         ({"strategy": "gradient"}, "gradient"),
         ({"strategy": 7}, "strategy=7 is not one"),
         ({"study": "a b"}, "cannot name a folder"),
+        ({"study": 3}, "study=3 is not a name"),
+        ({"evaluator": 3}, "evaluator=3 cannot be called"),
+        ({"evaluator": None}, "only an Arch can be trained"),
+        ({"overrides": "space.ops=[conv]"}, "is not a list of words"),
+        ({"overrides": [3]}, "is not a list of words"),
+        ({"space": type(CHAIN)}, "is a class; give an instance"),
     ],
 )
 def test_bad_values_are_said(changes: dict[str, object], said: str) -> None:
