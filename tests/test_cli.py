@@ -54,7 +54,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("run budget=null", "budget=null is not a value of the right type (field 'budget' is not"),
         ("run space.ops=conv", "space.ops=conv is not a value of the right type (Invalid value"),
         ("run space=[small]", "space=[small] names several configs at once; choose one"),
-        ("run data=digitz", "data.name=digitz is no data set that TFDS knows"),
+        ("run data=digitz", "data.name=digitz is not a data set that TFDS knows"),
         ("run seed=-1", "seed=-1 must be an integer from 0"),
         ("run budget=many", "budget=many is not a number"),
         ("run budget=0", "budget=0 leaves nothing"),

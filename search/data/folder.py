@@ -65,7 +65,7 @@ def layout(config: DataConfig) -> FolderLayout:
         return FolderLayout(root, root, None, None, flat=True)
     if validation and validation not in folders:
         raise UserError(
-            f"data.validation={validation} is no folder in {path}; leave it out to take a"
+            f"data.validation={validation} is not a folder in {path}; leave it out to take a"
             " part of the training images"
         )
     found = validation or next((name for name in _VALIDATION if name in folders), "")

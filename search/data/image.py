@@ -99,7 +99,7 @@ def _opened(file: Path | io.BytesIO) -> Iterator[Image.Image]:
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"it is no image in a known format ({', '.join(FORMATS)})") from None
+        raise ImageError(f"it is not an image in a known format ({', '.join(FORMATS)})") from None
     except Exception as error:
         # Pillow's decoders raise OSError, SyntaxError, struct.error, and more on broken bytes.
         reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -98,7 +98,7 @@ class Streamed:
 
 
 def feed_of(split: Split, device: jax.Device, resident_megabytes: float) -> Feed:
-    """Put a split on the device if it is no larger than so many megabytes, else stream it."""
+    """Put a split on the device if it fits into `resident_megabytes`, else stream it."""
     if split.images.nbytes <= resident_megabytes * 2**20:
         return Resident(split, device)
     return Streamed(split, device)

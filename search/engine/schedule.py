@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Schedule:
-    """A horizon-free stable phase and, for each length, a branch that decays from it.
+    """Warm-up and constant rate for any length, then a linear decay that depends on the length.
 
     `steps`: in an epoch. The stable phase warms up over `warmup` epochs, then holds `peak`. A job
     of E epochs leaves it for its last `decay`·E epochs, in which the rate falls linearly to zero:
@@ -21,7 +21,7 @@ class Schedule:
     decay: float
 
     def total(self, epochs: int) -> int:
-        """Steps of a whole job."""
+        """Return the steps of a whole job."""
         return self.steps * epochs
 
     def decay_start(self, epochs: int) -> int:
@@ -29,7 +29,7 @@ class Schedule:
         return self.total(epochs) - round(self.total(epochs) * self.decay)
 
     def rate(self, step: int, epochs: int) -> float:
-        """Learning rate of a step, from 0, within a job of so many epochs."""
+        """Return the learning rate of a step, counted from 0, in a job of so many epochs."""
         warm = self.warmup * self.steps
         rate = self.peak * (min(1.0, (step + 1) / warm) if warm > 0 else 1.0)
         start, end = self.decay_start(epochs), self.total(epochs)
@@ -37,7 +37,7 @@ class Schedule:
 
 
 def order(count: int, batch: int, seed: int, epoch: int) -> NDArray[np.int32]:
-    """Indices [steps, batch] of one epoch's batches; the images left over differ every epoch."""
+    """Return the indices [steps, batch] of an epoch's batches; left-over images vary by epoch."""
     key = np.array([seed % 2**64, epoch], np.uint64)
     shuffled = np.random.Generator(np.random.Philox(key=key)).permutation(count)
     steps = max(1, count // batch)

@@ -28,7 +28,7 @@ from search.networks.layers import Layer, layers_of
 
 
 class Diverged(Exception):
-    """The loss is no longer a number."""
+    """Raised when the training or validation loss is NaN or infinite."""
 
 
 class _Form(Protocol):
@@ -80,7 +80,7 @@ class Fitted:
 
 
 class Trainer:
-    """Everything that trainings on one data set and one device share. Safe to use from threads."""
+    """Trains networks on one data set and one device. Safe to use from several threads."""
 
     def __init__(self, dataset: Dataset, config: TrainConfig, device: jax.Device) -> None:
         self.device = device
@@ -96,7 +96,7 @@ class Trainer:
         self.programs = ProgramCache(device)
 
     def prepare(self, arch: Arch, epochs: int, holder: Hashable) -> None:
-        """Begin to compile what a training will need; changes nothing about its result.
+        """Start compiling the programs of a training; never changes its result.
 
         Its programs are there until `programs.release(holder)`.
         """
@@ -147,7 +147,7 @@ class Trainer:
         return self._loops and self._change(layers_of(arch)) < self.schedule.total(epochs)
 
     def like(self, arch: Arch) -> State:
-        """Shapes of the arrays in this architecture's state."""
+        """Return the shapes of the arrays in an architecture's state."""
         with settled():
             return shaped(layers_of(arch), self.recipe)
 
@@ -157,15 +157,15 @@ class Trainer:
 
     @property
     def _loops(self) -> bool:
-        """Whether a program of its own makes many steps in a call: on accelerators."""
+        """Whether one call of a program makes many steps, as it does on accelerators."""
         return self.recipe.platform != "cpu" and self._resident
 
     def _change(self, layers: tuple[Layer, ...]) -> int:
-        """The first step that a program of its own makes."""
+        """Return the first step that the network's own program makes."""
         return per_layer_steps(layers, self.recipe, self.schedule.steps, self._form)
 
     def _start(self, forms: "list[tuple[_Form, int, int]]", epochs: int, holder: Hashable) -> None:
-        """Begin to compile those forms that a training of so many epochs comes to."""
+        """Start compiling the programs that a training of so many epochs reaches."""
         for form, first, _ in forms:
             if first < self.schedule.total(epochs):
                 specs = form.program_specs()
@@ -177,7 +177,7 @@ class Trainer:
         return PerEpochProgram(layers, self.recipe, self.image, images, seeds, self.schedule.steps)
 
     def _forms(self, arch: Arch) -> list[tuple[_Form, int, int]]:
-        """The forms that serve a training, each with its first step and the one after its last."""
+        """Return a training's programs, each with its first step and the one after its last."""
         layers = layers_of(arch)
         change = self._change(layers)
         size = self.recipe.batch
@@ -193,7 +193,7 @@ class Trainer:
 
 
 class _Run:
-    """Trainings side by side: which form serves which steps, and what they have cost."""
+    """Trainings side by side: their programs by step, and the time spent compiling."""
 
     def __init__(
         self,
@@ -302,7 +302,7 @@ class _Run:
 
 
 def scores(totals: Totals) -> Scores:
-    """Turn sums over images into means."""
+    """Convert sums over images to means."""
     loss, images, hits = (np.asarray(part, np.float64) for part in totals)
     present = images > 0
     return Scores(

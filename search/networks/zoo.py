@@ -57,7 +57,7 @@ def network(
     """
     entry = _NETWORKS.get(name)
     if entry is None:
-        raise UserError(f"{name!r} is no network of the zoo; {nearest(name, _NETWORKS)}")
+        raise UserError(f"{name!r} is not a network of the zoo; {nearest(name, _NETWORKS)}")
     if not (math.isfinite(width) and width > 0):
         raise UserError(f"width is {width}; it must be positive and finite, such as 0.75")
     if width != 1 and not entry.has_width:

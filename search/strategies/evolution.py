@@ -41,11 +41,9 @@ class Evolution:
 
     def ask(self) -> Job:
         """Return the next job; raises `Exhausted` when none is left."""
-        while True:
-            job = self._history.claim(self._propose())
-            if job is not None:
-                self._asked += 1
-                return job
+        job = self._history.first_new(self._propose)
+        self._asked += 1
+        return job
 
     def tell(self, job: Job, result: Result) -> None:
         """Add a result in place of the oldest; failed results never join the population."""

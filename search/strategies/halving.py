@@ -1,4 +1,4 @@
-"""Many short trainings, of which the promising go on longer: asynchronous successive halving."""
+"""Asynchronous successive halving: many short trainings, the promising ones trained longer."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +78,7 @@ class Halving:
         return promoted
 
     def tell(self, job: Job, result: Result) -> None:
-        """Learn a result at any rung; a failed one never goes on."""
+        """Take in a result at any rung; a failed candidate is never promoted."""
         self._told += 1
         rung = self._lengths.index(job.epochs)
         self._begun[rung][job.options] = job
@@ -98,7 +98,7 @@ class Halving:
         self._inner.tell(proposed, result)
 
     def snapshot(self) -> dict[str, Any] | None:
-        """Return the state beside jobs and results, None where the inner strategy has none."""
+        """Return the state beyond jobs and results; None if the inner strategy has no snapshots."""
         inner = self._inner.snapshot() if isinstance(self._inner, Resumable) else None
         if inner is None:
             return None
@@ -108,7 +108,7 @@ class Halving:
     def restore(
         self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
     ) -> None:
-        """Go on from a snapshot."""
+        """Restore the state of a snapshot."""
         inner, lengthened = self._inner, int(state["lengthened"])
         assert isinstance(inner, Resumable)
         for job in asked:
@@ -133,7 +133,7 @@ class Halving:
         return self._inner
 
     def _lengthen(self) -> None:
-        """From now on propose at full length, knowing the results at full length."""
+        """Switch to full-length proposals from a fresh inner strategy told full-length results."""
         self._short, self._inner, self._lengthened = False, self._make(), self._told
         self._tell_full_length()
 
@@ -149,7 +149,7 @@ class Halving:
         return begun
 
     def _promotion(self, *, everything: bool) -> Job | None:
-        """Return the next candidate to go on, from the longest rung that has one."""
+        """Return the next promotion, from the longest rung that has one; None if there is none."""
         for rung in reversed(range(len(self._lengths) - 1)):
             finished, begun = self._rungs[rung], self._begun[rung + 1]
             allowed = promotions(len(finished), self._reduction, _HEAD)
@@ -165,7 +165,7 @@ class Halving:
     def _largest(
         self, waiting: list[Observation], before: list[Observation], *, sure: bool
     ) -> Options | None:
-        """Return the one that adds the largest area; unless `sure`, none that adds nothing."""
+        """Return the encoding that adds the largest area; None if that is zero, unless `sure`."""
         chosen = [before[i] for i in front([(t.cost, t.accuracy) for t in before])]
         gains = hypervolume_improvement(
             self._share(chosen),
@@ -184,7 +184,7 @@ class Halving:
         return (np.log(costs) - low) / max(high - low, 1e-9)
 
     def _progress(self, rung: int) -> float:
-        """Return what the trainings that reached `rung` have typically gained since the first."""
+        """Return the median improvement from the first rung to `rung`, in negative log error."""
         first = self._rungs[0]
         both = [(first[o], t) for o, t in self._rungs[rung].items() if o in first]
         pairs = [(short.accuracy, long.accuracy) for short, long in both]

@@ -1,8 +1,8 @@
-"""What is searched, and what a strategy remembers: asked for, told, and the front so far."""
+"""The problem that a strategy is given, and the history of what it asked for and was told."""
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ _DRAWS = 8
 
 @dataclass(frozen=True)
 class Problem:
-    """A space within [low, high] multiplies, and what each job there is: epochs and seed.
+    """A space within [low, high] multiplies, and the epochs and seed of its jobs.
 
     `chance` is the accuracy of guessing, from which the area of a front is measured.
     """
@@ -36,13 +36,13 @@ class Problem:
         return self.low, self.high
 
     def generator(self, salt: int) -> np.random.Generator:
-        """Return the generator of the strategy number `salt`; equal tasks, equal numbers."""
+        """Return a random generator determined by the problem's seed and `salt`."""
         return np.random.default_rng((self.seed, salt))
 
 
 @dataclass(frozen=True)
 class Observation:
-    """An encoding that was evaluated: its cost in multiplies, its accuracy in [0, 1]."""
+    """An evaluated encoding: its cost in multiplies and its accuracy in [0, 1]."""
 
     options: Options
     cost: int
@@ -50,7 +50,7 @@ class Observation:
 
 
 def is_known(result: Result) -> bool:
-    """Say whether a result is one: no failure, and a number."""
+    """Return whether a result is a success with a finite accuracy."""
     return result.status == "ok" and math.isfinite(result.accuracy)
 
 
@@ -65,7 +65,7 @@ def restore_generator(rng: np.random.Generator, state: str) -> None:
 
 
 class History:
-    """What a strategy asked for and was told; keeps it from asking twice.
+    """Everything that a strategy asked for and was told; keeps it from asking twice.
 
     `known`: the candidate of each encoding that was claimed or told, or that stands for the value
     of another (different encodings of a user's chain may be one network). `observations`: the
@@ -92,13 +92,23 @@ class History:
             return None
         return self.job(options)
 
+    def first_new(self, propose: Callable[[], Options]) -> Job:
+        """Return the job of the first proposal whose value was not asked for before.
+
+        `propose` raises `Exhausted` when nothing is left.
+        """
+        while True:
+            job = self.claim(propose())
+            if job is not None:
+                return job
+
     def job(self, options: Options, epochs: int | None = None) -> Job:
         """Return a job of a known encoding, by default at full length."""
         epochs = self.problem.epochs if epochs is None else epochs
         return Job(options, epochs, self.problem.seed, self.known[options])
 
     def note(self, job: Job) -> Candidate:
-        """Make an encoding known, whoever asked for it; return its candidate."""
+        """Mark an encoding as known, also if it was not asked for here; return its candidate."""
         known = self.known.get(job.options)
         if known is None:
             known = job.carried or self.problem.table.candidate(job.options)
@@ -121,7 +131,7 @@ class History:
         return trial
 
     def front(self) -> list[Observation]:
-        """Return the trials that no other dominates, cheapest first."""
+        """Return the non-dominated observations, cheapest first."""
         return list(self._front)
 
     def leftover(self, rng: np.random.Generator) -> Options:

@@ -29,12 +29,10 @@ class LocalSearch:
 
     def ask(self) -> Job:
         """Return the next job; raises `Exhausted` when none is left."""
-        while True:
-            early = self._asked < self._start or not self._history.observations
-            job = self._history.claim(self._levels.propose() if early else self._near())
-            if job is not None:
-                self._asked += 1
-                return job
+        early = self._asked < self._start or not self._history.observations
+        job = self._history.first_new(self._levels.propose if early else self._near)
+        self._asked += 1
+        return job
 
     def tell(self, job: Job, result: Result) -> None:
         """Learn a result; neighbours of failed ones are not tried for their sake."""

@@ -59,10 +59,7 @@ class Optuna:
                 return job
             # Known already: Optuna is told its result again, or that it failed.
             self._close(trial, self._values.get(options))
-        while True:
-            job = self._history.claim(self._levels.propose())
-            if job is not None:
-                return job
+        return self._history.first_new(self._levels.propose)
 
     def tell(self, job: Job, result: Result) -> None:
         """Tell Optuna a result; a failure as a failed trial."""

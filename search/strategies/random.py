@@ -17,10 +17,7 @@ class Random:
 
     def ask(self) -> Job:
         """Return the next job; raises `Exhausted` when none is left."""
-        while True:
-            job = self._history.claim(self._levels.propose())
-            if job is not None:
-                return job
+        return self._history.first_new(self._levels.propose)
 
     def tell(self, job: Job, result: Result) -> None:
         """Remember the encoding, so that it is not proposed again."""

@@ -180,7 +180,7 @@ def _unknown(name: str, text: str, home: Path) -> UserError:
     likely = nearest_names(name)
     hint = f"did you mean {', '.join(likely)}?" if likely else "see tensorflow.org/datasets"
     return UserError(
-        f"data.name={text} is no data set that TFDS knows, and none is prepared in {home};"
+        f"data.name={text} is not a data set that TFDS knows, and none is prepared in {home};"
         f" {hint} (your own images: data=folder data.path=FOLDER)"
     )
 
