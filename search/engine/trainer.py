@@ -3,17 +3,16 @@
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import jax
 import numpy as np
-from numpy.typing import NDArray
 
 from search.config.train import TrainConfig
 from search.data.dataset import Dataset
-from search.engine.batches import Feed, Resident, Steps, feed_of
+from search.engine.batches import Resident, Steps, feed_of
 from search.engine.forward import Totals, no_totals
-from search.engine.programs.cache import ProgramCache, ProgramSpec
+from search.engine.programs.base import TrainingPrograms
+from search.engine.programs.cache import ProgramCache
 from search.engine.programs.choice import per_layer_steps
 from search.engine.programs.compile import settled
 from search.engine.programs.per_epoch import PerEpochProgram
@@ -29,22 +28,6 @@ from search.networks.layers import Layer, layers_of
 
 class Diverged(Exception):
     """Raised when the training or validation loss is NaN or infinite."""
-
-
-class _Form(Protocol):
-    def ready(self, programs: ProgramCache) -> float: ...
-
-    def program_specs(self) -> list[ProgramSpec]: ...
-
-    def to_device(self, states: Sequence[State], device: jax.Device) -> State: ...
-
-    def to_host(self, state: State, exact: State) -> list[State]: ...
-
-    def advance(
-        self, state: State, feed: Feed, steps: Steps
-    ) -> tuple[State, NDArray[np.float32]]: ...
-
-    def totals(self, state: State, feed: Feed, count: int) -> list[Totals]: ...
 
 
 Save = Callable[[int, Callable[[], State]], None]
@@ -164,7 +147,9 @@ class Trainer:
         """Return the first step that the network's own program makes."""
         return per_layer_steps(layers, self.recipe, self.schedule.steps, self._form)
 
-    def _start(self, forms: "list[tuple[_Form, int, int]]", epochs: int, holder: Hashable) -> None:
+    def _start(
+        self, forms: "list[tuple[TrainingPrograms, int, int]]", epochs: int, holder: Hashable
+    ) -> None:
         """Start compiling the programs that a training of so many epochs reaches."""
         for form, first, _ in forms:
             if first < self.schedule.total(epochs):
@@ -176,13 +161,13 @@ class Trainer:
         images = self._count, self._held_out
         return PerEpochProgram(layers, self.recipe, self.image, images, seeds, self.schedule.steps)
 
-    def _forms(self, arch: Arch) -> list[tuple[_Form, int, int]]:
+    def _forms(self, arch: Arch) -> list[tuple[TrainingPrograms, int, int]]:
         """Return a training's programs, each with its first step and the one after its last."""
         layers = layers_of(arch)
         change = self._change(layers)
         size = self.recipe.batch
         lengths = (self._training.length(size), self._validation.length(size))
-        found: list[tuple[_Form, int, int]] = []
+        found: list[tuple[TrainingPrograms, int, int]] = []
         if change:
             found.append((PerLayerPrograms(layers, self.recipe, self.image, lengths), 0, change))
         if self._loops:
@@ -199,7 +184,7 @@ class _Run:
         self,
         trainer: Trainer,
         arch: Arch,
-        forms: list[tuple[_Form, int, int]],
+        forms: list[tuple[TrainingPrograms, int, int]],
         epochs: int,
         seeds: tuple[int, ...],
         save: Save | None = None,
@@ -253,12 +238,14 @@ class _Run:
                 states = self._steps(form, states, low, high)
         return states
 
-    def _wait(self, form: _Form) -> None:
+    def _wait(self, form: TrainingPrograms) -> None:
         if id(form) not in self._ready:
             self._compile_seconds += form.ready(self._trainer.programs)
             self._ready.add(id(form))
 
-    def _steps(self, form: _Form, states: list[State], start: int, end: int) -> list[State]:
+    def _steps(
+        self, form: TrainingPrograms, states: list[State], start: int, end: int
+    ) -> list[State]:
         trainer = self._trainer
         schedule, per = trainer.schedule, trainer.schedule.steps
         seeds = np.array([seed % 2**32 for seed in self._seeds], np.uint32)
@@ -286,7 +273,7 @@ class _Run:
                 self._save(start, partial(self._one_on_host, form, state))
         return form.to_host(state, self._exact)
 
-    def _one_on_host(self, form: _Form, state: State) -> State:
+    def _one_on_host(self, form: TrainingPrograms, state: State) -> State:
         (one,) = form.to_host(state, self._exact)
         return one
 

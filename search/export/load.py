@@ -116,7 +116,13 @@ def load(study: str | Path, id: str | None = None) -> Model:  # noqa: A002
     folder = locate(name)
     _, found = read_front(folder)
     row = _chosen(found, name, budget, id)
-    packed = unpack(folder / "weights" / f"{row.arch_id}.safetensors")
+    path = folder / "weights" / f"{row.arch_id}.safetensors"
+    if not path.exists():
+        raise UserError(
+            f"{folder} keeps no weights of {row.arch_id}: its evaluator trained no network, or they"
+            " were removed; build it fresh with search.build, or run a search that trains"
+        )
+    packed = unpack(path)
     if packed.arch.id != row.arch_id:
         raise UserError(
             f"{packed.path} holds the weights of {packed.arch.id}; run the study's command again"

@@ -1,7 +1,8 @@
-"""Base of the training programs that make one step in each call, for one network and one seed."""
+"""What every kind of training programs offers, and the base of those that make one step a call."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -10,8 +11,35 @@ from numpy.typing import NDArray
 
 from search.engine.batches import Batch, Feed, Steps, padded
 from search.engine.forward import Totals, no_totals
+from search.engine.programs.cache import ProgramCache, ProgramSpec
 from search.engine.recipe import Recipe
 from search.engine.state import State, resized
+
+
+class TrainingPrograms(Protocol):
+    """The compiled programs of one network: by layer, by step, or by epoch for several seeds.
+
+    States differ in layout between kinds; `to_device` and `to_host` convert from and to the
+    network's own, so that a training can change from one kind to another between steps.
+    """
+
+    def ready(self, programs: ProgramCache) -> float:
+        """Wait until all programs are compiled; returns the seconds that took."""
+
+    def program_specs(self) -> list[ProgramSpec]:
+        """Return what has to be compiled."""
+
+    def to_device(self, states: Sequence[State], device: jax.Device) -> State:
+        """Put one state a seed on the device, in this kind's layout."""
+
+    def to_host(self, state: State, exact: State) -> list[State]:
+        """Return the states on the host, with the shapes of `exact`."""
+
+    def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
+        """Train for these steps; returns the new state and the losses [seeds, steps]."""
+
+    def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
+        """Evaluate the first `count` images of the feed, for each seed."""
 
 
 class Stepwise(ABC):
