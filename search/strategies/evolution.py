@@ -64,9 +64,7 @@ class Evolution:
         self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
     ) -> None:
         """Go on from a snapshot."""
-        self._history.restore(state["known"], asked)
-        for job, result in told:
-            self.tell(job, result)
+        self._history.restore(state["known"], asked, told, self.tell)
         self._levels.restore(state["levels"])
         restore_generator(self._rng, state["rng"])
         self._asked = int(state["asked"])

@@ -49,6 +49,4 @@ class Grid:
         self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
     ) -> None:
         """Go on from a snapshot: what is known is skipped in the enumeration."""
-        self._history.restore(state["known"], asked)
-        for job, result in told:
-            self.tell(job, result)
+        self._history.restore(state["known"], asked, told, self.tell)

@@ -155,13 +155,21 @@ class History:
         """Return the known encodings that jobs and results do not tell."""
         return self._same_value
 
-    def restore(self, state: Sequence[Sequence[Option]], asked: Sequence[Job]) -> None:
-        """Know what was asked for and what `snapshot` returned; results are told anew."""
+    def restore(
+        self,
+        state: Sequence[Sequence[Option]],
+        asked: Sequence[Job],
+        told: Sequence[tuple[Job, Result]],
+        tell: Callable[[Job, Result], object],
+    ) -> None:
+        """Know what was asked for and what `snapshot` returned, and `tell` each result anew."""
         for job in asked:
             self.note(job)
         self._same_value = [tuple(options) for options in state]
         for options in self._same_value:
             self._is_new(self.problem.table.candidate(options))
+        for job, result in told:
+            tell(job, result)
 
     def place(self, options: Options) -> int:
         """Return the index of an encoding in `observations`."""

@@ -146,13 +146,9 @@ class Surrogate:
 
         A result of fewer epochs than the full length informs the model but is never on the front.
         """
-        short = job.epochs < self._problem.epochs
-        if short:
-            self._history.note(job)
-        else:
-            self._history.tell(job, result)
+        self._remember(job, result)
         if self._model is None:
-            if short and is_known(result):
+            if job.epochs < self._problem.epochs and is_known(result):
                 self._early.append((job.options, job.epochs, result.accuracy))
             return
         training_set = self._model.training_set
@@ -165,6 +161,13 @@ class Surrogate:
             if self._gp.due(len(training_set.row)):
                 rows, targets, noise = training_set.arrays()
                 self._gp.fit(self._model.cache.pairwise.select(rows, rows), targets, noise)
+
+    def _remember(self, job: Job, result: Result) -> None:
+        """Keep a full-length result as an observation; of a shorter one, that it was asked for."""
+        if job.epochs < self._problem.epochs:
+            self._history.note(job)
+        else:
+            self._history.tell(job, result)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state beside jobs and results; see `search.jobs.Resumable`."""
@@ -190,15 +193,10 @@ class Surrogate:
         self, state: Mapping[str, Any], asked: Sequence[Job], told: Sequence[tuple[Job, Result]]
     ) -> None:
         """Go on from a snapshot; results are not fitted again."""
-        self._history.restore(state["known"], asked)
-        accuracies = {}
-        for job, result in told:
-            if is_known(result):
-                accuracies[job.options, job.epochs] = result.accuracy
-            if job.epochs < self._problem.epochs:
-                self._history.note(job)
-            else:
-                self._history.tell(job, result)
+        self._history.restore(state["known"], asked, told, self._remember)
+        accuracies = {
+            (job.options, job.epochs): result.accuracy for job, result in told if is_known(result)
+        }
         self._asked = int(state["asked"])
         self._early = [(tuple(options), epochs, value) for options, epochs, value in state["early"]]
         self._levels.restore(state["levels"])
