@@ -240,6 +240,22 @@ def test_the_seeds_of_an_entry_are_trained_together_where_that_gains(breaks: boo
         assert study.front(study.trials()) == alone.front(alone.trials())
 
 
+def test_seeds_that_failed_together_are_recorded_one_by_one() -> None:
+    class Stops(SideBySide):
+        def __call__(self, job: Job) -> Result:
+            if self.calls == 2:
+                raise KeyboardInterrupt
+            self.calls += 1
+            return noisy(job)
+
+        calls = 0
+
+    with search(None) as study:
+        with pytest.raises(Interrupted, match="stopped after 2 of"):
+            confirm(study, LocalExecutor(Stops(breaks=True)), 3)
+        assert len(study.confirmations()) == 2
+
+
 def test_each_training_is_told(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     with search(None) as study:

@@ -31,6 +31,8 @@ class LocalExecutor:
         self._side_by_side = getattr(evaluator, "side_by_side", None)
         self._waiting: deque[tuple[int, Job]] = deque()
         self._finished: deque[tuple[int, Result]] = deque()
+        # Jobs but for their seeds that failed side by side: each goes alone.
+        self._alone: set[tuple[Options, int]] = set()
 
     def submit(self, number: int, job: Job) -> None:
         """Queue the job of trial `number`."""
@@ -45,31 +47,37 @@ class LocalExecutor:
             return self._finished.popleft()
         number, job = self._waiting.popleft()
         others = self._others(job)
-        if others:
-            self._finished.extend(self._together([(number, job), *others]))
+        if others and self._evaluate_together([(number, job), *others]):
             return self._finished.popleft()
         if self._waiting and self._prepare is not None:
             self._prepare(self._waiting[0][1])
         return number, evaluate(self._evaluator, job)
 
     def _others(self, job: Job) -> list[tuple[int, Job]]:
-        """Take the waiting jobs that are best evaluated beside `job` out of the queue."""
-        same = [one for one in self._waiting if _but_for_seed(one[1]) == _but_for_seed(job)]
-        if not same or self._side_by_side is None or not self._side_by_side(job):
+        """Return the waiting jobs that are best evaluated beside `job`."""
+        key = _but_for_seed(job)
+        if self._side_by_side is None or key in self._alone:
             return []
-        self._waiting = deque(one for one in self._waiting if one not in same)
-        return same
+        same = [one for one in self._waiting if _but_for_seed(one[1]) == key]
+        return same if same and self._side_by_side(job) else []
 
-    def _together(self, jobs: list[tuple[int, Job]]) -> list[tuple[int, Result]]:
-        together: Any = self._evaluator
+    def _evaluate_together(self, jobs: list[tuple[int, Job]]) -> bool:
+        """Evaluate jobs side by side and take them out of the queue; False if that fails.
+
+        Then each is evaluated by itself, which tells whose failure it is, and returned, so that
+        it can be recorded, before the next begins.
+        """
+        evaluator: Any = self._evaluator
         try:
-            results = together.together([job for _, job in jobs])
-        # Each is evaluated by itself then, which tells whose failure it is.
+            results = evaluator.together([job for _, job in jobs])
         except Exception:
-            return [(number, evaluate(self._evaluator, job)) for number, job in jobs]
-        return [
-            (number, _checked(r, r.seconds)) for (number, _), r in zip(jobs, results, strict=True)
-        ]
+            self._alone.add(_but_for_seed(jobs[0][1]))
+            return False
+        numbers = {number for number, _ in jobs}
+        self._waiting = deque(one for one in self._waiting if one[0] not in numbers)
+        for (number, _), result in zip(jobs, results, strict=True):
+            self._finished.append((number, _checked(result, result.seconds)))
+        return True
 
 
 def _but_for_seed(job: Job) -> tuple[Options, int]:
