@@ -185,8 +185,8 @@ def _group(group: str, kind: type[Any], given: Any) -> Any:
         return kind(**keys)
     except TypeError:
         raise UserError(
-            f"{group}={given!r:.80} is not one; give a name, its keys, a {kind.__name__}, or an"
-            " object of your own with its methods"
+            f"{group}={shown(given, quoted=True)} is not one; give a name, its keys, a"
+            f" {kind.__name__}, or an object of your own with its methods"
         ) from None
 
 
@@ -199,8 +199,8 @@ def _words(groups: Keys, plain: Keys) -> list[str]:
         keys = asdict(given) if is_dataclass(given) and not isinstance(given, type) else given
         if not isinstance(keys, Mapping):
             raise UserError(
-                f"{group}={given!r:.80} is not one; give a name, a mapping of its keys, or its"
-                " dataclass"
+                f"{group}={shown(given, quoted=True)} is not one; give a name, a mapping of its"
+                " keys, or its dataclass"
             )
         words += [f"{group}.{key}={_written(value)}" for key, value in keys.items()]
     words += [f"{key}={_written(value)}" for key, value in plain.items() if value is not UNSET]

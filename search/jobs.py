@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from search.errors import UserError
+from search.errors import UserError, shown
 from search.networks.arch import FORMAT, Arch, from_json, to_json
 from search.networks.cost import cost_of
 
@@ -71,8 +71,8 @@ class Job:
         """The architecture to be trained; every job that reaches an evaluator has it."""
         if self.carried is None:
             raise UserError(
-                f"the job of {' '.join(map(str, self.options))!s:.80} carries no candidate; make it"
-                " with table.candidate(options).job(epochs, seed)"
+                f"the job of {shown(' '.join(map(str, self.options)))} carries no candidate; make"
+                " it with table.candidate(options).job(epochs, seed)"
             )
         return self.carried
 

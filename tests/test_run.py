@@ -130,7 +130,7 @@ def test_the_best_model_predicts_as_the_study_says(studies: Path) -> None:
     digits = load_digits()
     images = (digits.images * (255 / 16)).round().astype(np.uint8)
     share = float((model.predict(images) == digits.target).mean())
-    # All images, of which the validation part is a tenth: near, not equal.
+    # All images, of which the validation part is a sixth: near, not equal.
     assert share == pytest.approx(model.accuracy, abs=0.1)
     assert model(images[:3]).shape == (3, 10)
     assert model.probabilities(images[:3]).sum(-1) == pytest.approx(1, abs=1e-5)

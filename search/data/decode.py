@@ -1,6 +1,5 @@
 """Decode encoded examples into arrays in the cache, on all cores and with progress."""
 
-import os
 import shutil
 import warnings
 from collections import deque
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from search.cores import cores
 from search.data.cache import CachedArrays, Writer, open_entry
 from search.data.examples import Encoded, Examples, Progress, Say, Source
 from search.data.image import Geometry, ImageError, decode
@@ -133,7 +133,7 @@ def _append(writer: Writer, good: list[Good], shape: tuple[int, int, int]) -> No
 
 def _batches(examples: Examples, geometry: Geometry) -> Generator[list[Decoded]]:
     """Decoded batches in order, some of them ahead, in threads (Pillow releases the GIL)."""
-    workers = os.cpu_count() or 1
+    workers = cores()
     waiting: deque[Future[list[Decoded]]] = deque()
     # Pillow's warnings about odd metadata are no reason to refuse an image. The filter is global
     # to the process, so it is set once around all threads.

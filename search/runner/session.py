@@ -275,11 +275,10 @@ def _run(
 ) -> Ended:
     info = study.info
     rules = Rules(info.low, info.high, config.ahead, config.trials, config.hours)
-    drop = getattr(evaluator, "keep", None)
 
     def keep(trials: Sequence[Trial], waiting: Sequence[Job]) -> None:
-        if drop is not None and len(trials) % _TIDY == 0:
-            drop([*needed_jobs(trials, info.epochs, study.confirmations()), *waiting])
+        if len(trials) % _TIDY == 0:
+            _drop_checkpoints(study, evaluator, trials, waiting)
 
     return Runner(
         study, chain, strategy, executor, rules, watch=watch, keep=keep, note=watch.tell
@@ -295,5 +294,17 @@ def _leave(
     weights = getattr(evaluator, "weights", None)
     if weights is not None and study.folder is not None:
         leave_weights(study, found, weights, watch.tell)
-        evaluator.keep(needed_jobs(trials, study.info.epochs, study.confirmations()))  # type: ignore[union-attr]
+        _drop_checkpoints(study, evaluator, trials, ())
     return content, found
+
+
+def _drop_checkpoints(
+    study: Study,
+    evaluator: Evaluator | Callable[[Job], float],
+    trials: Sequence[Trial],
+    waiting: Sequence[Job],
+) -> None:
+    """Have an evaluator that keeps checkpoints drop those that nothing may want any more."""
+    keep = getattr(evaluator, "keep", None)
+    if keep is not None:
+        keep([*needed_jobs(trials, study.info.epochs, study.confirmations()), *waiting])
