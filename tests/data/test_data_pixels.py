@@ -149,7 +149,7 @@ def test_formats_that_are_not_named_are_not_opened(kind: str, tmp_path: Path) ->
     file = tmp_path / "image.png"
     file.write_bytes(data)
     for read in (lambda: decode(data, Geometry(8, 8, 3)), lambda: peek(file)):
-        with pytest.raises(ImageError, match="no image in a known format"):
+        with pytest.raises(ImageError, match="not an image in a known format"):
             read()
 
 

@@ -327,7 +327,7 @@ def test_other_kinds_are_refused_before_anything_is_installed(home: Path, name: 
     [
         ("fashion_mist", "did you mean fashion_mnist"),
         ("cifar", "did you mean cifar10"),
-        ("qqqqqqqqqq", "no data set that TFDS knows"),
+        ("qqqqqqqqqq", "not a data set that TFDS knows"),
         ("emnist/nothing", "its configs are byclass, bymerge, balanced"),
         ("mnist:0.0.1", "no config or version of mnist"),
     ],
