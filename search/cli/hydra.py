@@ -83,18 +83,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def compose(overrides: Sequence[str], config_dir: str | None = None) -> RunConfig:
     """Return the checked configuration that `overrides` describe."""
-    with _hydra(config_dir) as hydra:
-        words = with_data_sets(overrides, _options(hydra, "data"))
-        with explained(words, hydra):
-            return _prepared(_composed(hydra, _CONFIG, words)).config
+    return prepare(overrides, {}, config_dir).config
 
 
-def prepare(overrides: Sequence[str], own: Mapping[str, str]) -> Prepared:
-    """Return the study that the command's words describe, for `search.run`.
+def prepare(
+    overrides: Sequence[str], own: Mapping[str, str], config_dir: str | None = None
+) -> Prepared:
+    """Return the study that the command's words describe.
 
     `own` names parts that the caller puts in the place of a group's config, for the study's name.
     """
-    with _hydra(None) as hydra:
+    with _hydra(config_dir) as hydra:
         words = with_data_sets(overrides, _options(hydra, "data"))
         with explained(words, hydra):
             composed = _composed(hydra, _CONFIG, words)
