@@ -21,6 +21,8 @@ from search.study.schema import (
     CONFIRMATIONS,
     FIRST_COLUMNS,
     FIRST_TABLES,
+    RECORDS,
+    RECORDS_SQL,
     TABLES,
     TRIALS,
     check_schema,
@@ -86,6 +88,29 @@ class Database:
         """Return all trainings with fresh seeds by number."""
         return self._read(CONFIRMATIONS)
 
+    def record(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Write JSON values by their keys, in place of earlier ones: all or, on a failure, none."""
+        try:
+            texts = {key: canonical_json(value) for key, value in values.items()}
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"{kind} {list(values)!r:.80} cannot be recorded: {error}") from None
+        with self._reported(), self._transaction():
+            self._write_records(kind, texts)
+
+    def records(self, kind: str) -> dict[str, Any]:
+        """Return all values of one kind by their keys, in the order of the keys."""
+        with self._reported(), self._snapshot():
+            if self.format == 1:
+                return {}
+            rows = []
+            if self._has_records():
+                query = f"SELECT * FROM {RECORDS} WHERE kind = ? ORDER BY key"
+                rows = self._connection.execute(query, (kind,)).fetchall()
+            return {
+                string(key, f"a key of {kind}"): parsed(value, f"{kind} {key!r:.40}")
+                for _, key, value in self._verified(_total_of(kind), rows)
+            }
+
     def migrate(self) -> None:
         """Bring a file of format 1 to the present one, in one transaction; rows stay as they are.
 
@@ -125,10 +150,33 @@ class Database:
         places = ", ".join("?" * (len(row) + 1))
         query = f"INSERT INTO {table} ({COLUMNS}, checksum) VALUES ({places})"
         self._connection.execute(query, (*row, check))
+        self._add_to_total(table, 1, check)
+
+    def _write_records(self, kind: str, texts: Mapping[str, str]) -> None:
+        if not self._has_records():
+            self._connection.execute(RECORDS_SQL)
+        for key, text in texts.items():
+            row = (kind, key, text)
+            check, rows = checksum(row), 1
+            change = check
+            query = f"SELECT checksum FROM {RECORDS} WHERE kind = ? AND key = ?"
+            earlier = self._connection.execute(query, (kind, key)).fetchone()
+            if earlier is not None:
+                rows, change = 0, check - int(earlier[0]) + _MODULUS
+            query = f"INSERT OR REPLACE INTO {RECORDS} VALUES (?, ?, ?, ?)"
+            self._connection.execute(query, (*row, check))
+            self._add_to_total(_total_of(kind), rows, change)
+
+    def _has_records(self) -> bool:
+        query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+        (there,) = self._connection.execute(query, (RECORDS,)).fetchone()
+        return bool(there)
+
+    def _add_to_total(self, name: str, rows: int, check: int) -> None:
         self._connection.execute(
-            "INSERT INTO totals VALUES (?, 1, ?) ON CONFLICT (name) DO UPDATE SET"
-            f" rows = rows + 1, checksum = (checksum + excluded.checksum) % {_MODULUS}",
-            (table, check),
+            "INSERT INTO totals VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+            f" rows = rows + excluded.rows, checksum = (checksum + excluded.checksum) % {_MODULUS}",
+            (name, rows, check),
         )
 
     def _write_meta(self, values: Mapping[str, Any]) -> None:
@@ -283,6 +331,11 @@ def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
     return connection
+
+
+def _total_of(kind: str) -> str:
+    """Return the name under which the records of one kind are counted."""
+    return f"{RECORDS}/{kind}"
 
 
 def _trial(table: str, row: Row) -> Trial:

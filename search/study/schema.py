@@ -42,6 +42,12 @@ _META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum 
 _TOTALS = (
     "CREATE TABLE totals (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, checksum INTEGER NOT NULL)"
 )
+# What belongs to a study beside its trials, by kind and key; made with the first of them.
+RECORDS = "records"
+RECORDS_SQL = (
+    f"CREATE TABLE {RECORDS} (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
+    " checksum INTEGER NOT NULL, PRIMARY KEY (kind, key))"
+)
 FIRST_TABLES = {
     "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     **{name: f"CREATE TABLE {name} ({_FIRST_SCHEMA})" for name in (TRIALS, CONFIRMATIONS)},
@@ -64,5 +70,7 @@ def check_schema(version: int, entries: Iterable[tuple[str, str, str | None]]) -
         absent = version == 1 and name == CONFIRMATIONS and ("table", name) not in found
         if not absent and found.get(("table", name)) != statement:
             raise Damaged(f"its table {name} is not that of study format {version}")
+    if found.get(("table", RECORDS), RECORDS_SQL) != RECORDS_SQL:
+        raise Damaged(f"its table {RECORDS} is not that of study format {version}")
     if any(kind == "trigger" for kind, _ in found):
         raise Damaged("it holds a trigger, which no study does")

@@ -213,6 +213,18 @@ class Study:
         marked = replace(trial, computed=self._computed, format=FORMAT)
         self._database.add_confirmation(marked)
 
+    def record(self, kind: str, key: str, value: Mapping[str, Any]) -> None:
+        """Keep a JSON object under its kind and key, in place of an earlier one.
+
+        For what belongs to the study and is not a trial. Once this returns it survives a kill.
+        Raises `UserError` where it cannot be written.
+        """
+        self._database.record(kind, {key: value})
+
+    def records(self, kind: str) -> dict[str, Any]:
+        """Return what was kept of one kind by its keys; values as JSON, not checked further."""
+        return self._database.records(kind)
+
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:
         """Replace a file of the folder, whole or not at all; nothing for a study in memory."""
         if self.folder is not None:
