@@ -15,6 +15,7 @@ from search.config.strategy import StrategyConfig
 from search.config.train import TrainConfig
 from search.errors import UserError, shown
 from search.jobs import Evaluator, Job, Strategy
+from search.pareto import Aim
 from search.runner import session
 from search.runner.session import Outcome, Parts
 from search.spaces.chain import Chain
@@ -48,6 +49,7 @@ def run(
     trials: int | _Unset | None = UNSET,
     hours: float | None = None,
     epochs: int | _Unset = UNSET,
+    aim: Aim = "front",
     seed: int = 0,
     confirm: int | ConfirmConfig | Keys = 0,
     ahead: int | _Unset = UNSET,
@@ -99,6 +101,7 @@ def run(
         "trials": trials,
         "hours": hours,
         "epochs": epochs,
+        "aim": aim,
         "seed": seed,
         "ahead": ahead,
         "outputs": str(outputs),

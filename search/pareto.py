@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 
 Point = tuple[int, float]
 Objective = Literal["accuracy", "balanced_accuracy"]
+Aim = Literal["front", "best", "both"]
+"""What a search improves: the front's area, the best accuracy in the budget, or both in turn."""
 
 
 class Measured(Protocol):

@@ -125,6 +125,15 @@ def test_lists_are_not_shared() -> None:
             lambda: RunConfig(budget_low="2M"),
             "budget_low=2M is above budget=200k; it must be at most that",
         ),
+        (lambda: RunConfig(aim="bets"), "aim=bets is unknown; did you mean best"),
+        (
+            lambda: RunConfig(aim="best", strategy=StrategyConfig("random")),
+            "aim=best has no effect with strategy=random; it belongs to surrogate",
+        ),
+        (
+            lambda: RunConfig(aim="both", strategy=StrategyConfig("halving", inner="evolution")),
+            "aim=both has no effect with strategy=halving",
+        ),
     ],
 )
 def test_a_value_is_checked_when_it_is_set(make: Any, line: str) -> None:

@@ -1,7 +1,7 @@
 """What one search is: data, space, strategy, training, budget, and when to stop."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast, get_args
 
 from search.config.checks import check
 from search.config.data import DataConfig
@@ -10,9 +10,11 @@ from search.config.space import SpaceConfig
 from search.config.strategy import StrategyConfig
 from search.config.train import TrainConfig
 from search.errors import UserError, shown
+from search.pareto import Aim
 from search.units import parse_multiplies
 
 EXECUTORS = ("local",)
+AIMS = get_args(Aim)
 # Part of what defines a study; the executor and the confirmation are not.
 _DEFINING = ("data", "space", "strategy", "train")
 
@@ -85,6 +87,13 @@ class RunConfig:
     epochs: int = setting(
         10, "epochs that each candidate trains; by default data.epochs", low=1, high=1_000_000
     )
+    # `str`, because Hydra's schema knows no Literal.
+    aim: str = setting(
+        "front",
+        "what the surrogate improves: the area of the front, the best accuracy within the budget,"
+        " or both in turn",
+        choices=AIMS,
+    )
     seed: int = setting(
         0, "seed of the strategy, the weights and the validation part", low=0, high=2**31 - 1
     )
@@ -108,9 +117,19 @@ class RunConfig:
         low = 0 if self.budget_low is None else parse_multiplies(self.budget_low, "budget_low")
         return low, parse_multiplies(self.budget)
 
+    @property
+    def improved(self) -> Aim:
+        """`aim`, typed."""
+        return cast(Aim, self.aim)
+
     def __post_init__(self) -> None:
         """Raise `UserError` that names the key, its value, the rule and the fix."""
         check(self)
+        if self.aim != "front" and self.strategy.proposer != "surrogate":
+            raise UserError(
+                f"aim={self.aim} has no effect with strategy={self.strategy.name}; it belongs to"
+                " surrogate, alone or inside halving: leave it out"
+            )
         low, high = self.interval
         if low > high:
             raise UserError(
@@ -125,6 +144,7 @@ class RunConfig:
             **{group: identity(getattr(self, group)) for group in _DEFINING},
             "budget": high,
             "budget_low": low,
+            "aim": self.aim,
             "epochs": self.epochs,
             "seed": self.seed,
             "ahead": self.ahead,

@@ -109,6 +109,10 @@ def search(
 def _search(
     config: RunConfig, folder: Path | None, text: str, parts: Parts, console: Console
 ) -> Outcome:
+    if parts.strategy is not None and config.aim != "front":
+        raise UserError(
+            f"aim={config.aim} has no effect with a strategy of one's own: leave it out"
+        )
     early = _early_table(config) if parts.chain is None else None
     dataset = images.open_images(config, console) if parts.need_images else None
     table = _table(config, parts, dataset, early)
@@ -242,6 +246,7 @@ def _strategy(config: RunConfig, table: BudgetTable, info: StudyInfo) -> Strateg
         seed=config.seed,
         epochs=config.epochs,
         chance=info.chance,
+        aim=config.improved,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.jobs import Candidate, Exhausted, Job, Option, Options, Result
-from search.pareto import front
+from search.pareto import Aim, front
 from search.spaces.budget_table import BudgetTable
 
 # Draws of 64 before the encodings are enumerated instead: only a space of which nearly everything
@@ -20,7 +20,8 @@ _DRAWS = 8
 class Problem:
     """A space within [low, high] multiplies, and the epochs and seed of its jobs.
 
-    `chance` is the accuracy of guessing, from which the area of a front is measured.
+    `chance` is the accuracy of guessing, from which the area of a front is measured. `aim`: what
+    to improve, the area of the front, the best accuracy within the budget, or both in turn.
     """
 
     table: BudgetTable
@@ -29,6 +30,7 @@ class Problem:
     seed: int
     epochs: int
     chance: float
+    aim: Aim = "front"
 
     @property
     def interval(self) -> tuple[int, int]:

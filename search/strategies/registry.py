@@ -2,6 +2,7 @@
 
 from search.config.strategy import StrategyConfig
 from search.jobs import Strategy
+from search.pareto import Aim
 from search.spaces.budget_table import BudgetTable
 from search.strategies.history import Problem
 
@@ -15,14 +16,15 @@ def build(
     seed: int,
     epochs: int,
     chance: float,
+    aim: Aim = "front",
 ) -> Strategy:
     """Return the strategy that `config` names, for encodings that cost from `low` to `high`.
 
     Jobs carry `epochs` and `seed`, which also seeds the strategy; `chance` is the accuracy of
-    guessing. Raises `UserError` where the configuration is wrong, nothing lies in the interval, or
-    a package is missing.
+    guessing; `aim` says what the surrogate improves, see `Problem`. Raises `UserError` where the
+    configuration is wrong, nothing lies in the interval, or a package is missing.
     """
-    problem = Problem(table, low, min(high, table.most_expensive()[0]), seed, epochs, chance)
+    problem = Problem(table, low, min(high, table.most_expensive()[0]), seed, epochs, chance, aim)
     return _named(config.name, config, problem)
 
 

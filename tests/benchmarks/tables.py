@@ -85,6 +85,15 @@ class Table:
         """Hypervolume of the best front there is."""
         return self.volume([o for o, cost in self.costs.items() if cost <= self.high])
 
+    @cached_property
+    def highest(self) -> float:
+        """The highest mean accuracy within the budget."""
+        return self.best_of([o for o, cost in self.costs.items() if cost <= self.high])
+
+    def best_of(self, encodings: Sequence[Options]) -> float:
+        """The highest mean accuracy of `encodings`; that of guessing where there are none."""
+        return max((self.means[o] for o in encodings), default=self.chance)
+
     def volume(self, encodings: Sequence[Options]) -> float:
         """Hypervolume of the mean accuracies of `encodings`."""
         points = [(self.costs[o], self.means[o]) for o in encodings]

@@ -103,6 +103,18 @@ def test_bad_values_are_said(changes: dict[str, object], said: str) -> None:
         search.run(**arguments)  # type: ignore[arg-type]
 
 
+def test_an_aim_needs_a_strategy_that_reads_it() -> None:
+    class Own:
+        def ask(self) -> Job:
+            raise AssertionError
+
+        def tell(self, job: Job, result: Result) -> None:
+            raise AssertionError
+
+    with pytest.raises(UserError, match="aim=best has no effect with a strategy of one's own"):
+        search.run(space=CHAIN, budget=50, evaluator=looked_up, strategy=Own(), aim="best")
+
+
 def test_failures_alone_stop_it() -> None:
     def broken(job: Job) -> float:
         raise RuntimeError("no such table")

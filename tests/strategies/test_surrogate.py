@@ -11,6 +11,7 @@ import search.strategies.surrogate.gp as gp
 import search.strategies.surrogate.training_set as training_set
 from search.config.strategy import StrategyConfig
 from search.jobs import Job, Options, Result
+from search.pareto import hypervolume
 from search.spaces.budget_table import BudgetTable
 from search.strategies import build
 from search.strategies.history import History, Problem
@@ -25,6 +26,8 @@ from search.strategies.surrogate.acquisition import (
 from search.strategies.surrogate.features import Featurizer
 from search.strategies.surrogate.gp import PRIOR_MEDIAN, GaussianProcess, Hyperparameters
 from search.strategies.surrogate.kernel_cache import KernelCache
+from search.strategies.surrogate.strategy import Surrogate
+from search.strategies.surrogate.strategy import _Posterior as Posterior
 
 RNG = np.random.default_rng(0)
 
@@ -283,3 +286,41 @@ def test_improvement_is_the_difference_of_areas() -> None:
             chance=0.1,
         )
         assert found[0] == pytest.approx(area([*front, point]) - area(front), abs=1e-4)
+
+
+def test_without_costs_the_improvement_is_that_of_the_best_accuracy() -> None:
+    rng = np.random.default_rng(1)
+    mean, deviation = rng.normal(1.5, 0.3, 30), 0.1 + 0.4 * rng.random(30)
+    posterior = Posterior(
+        np.array([0.1, 0.6]), np.array([0.5, 0.8]), rng.random(30), mean, deviation
+    )
+    draws = from_negative_log_error(mean + deviation * rng.normal(size=(100_000, 1)))
+    expected = np.maximum(0.0, draws - 0.8).mean(axis=0)
+    found = posterior.of_the_best().expected_improvement(0.1)
+    # The one step is as wide as the budget's log-interval, and a hundredth beyond.
+    np.testing.assert_allclose(found, 1.01 * expected, atol=0.006)
+
+
+def test_the_aim_says_where_the_search_looks(problem: Problem) -> None:
+    """The more it aims at the best, the better its proposals and the smaller their front's area."""
+    area, level = {}, {}
+    for aim in ("front", "both", "best"):
+        strategy = Surrogate(replace(problem, aim=aim), start=6)
+        points = []
+        for _ in range(16):
+            job = strategy.ask()
+            result = Result(interacting(job.options))
+            strategy.tell(job, result)
+            points.append((job.candidate.multiplies, result.accuracy))
+        area[aim] = hypervolume(points, low=100, high=355, chance=0.1)
+        level[aim] = np.mean([value for _, value in points[6:]])
+    assert area["front"] > area["both"] > area["best"]
+    assert level["front"] < level["both"] < level["best"]
+
+
+def interacting(options: Options) -> float:
+    """An accuracy that grows with the cost and with pairs of decisions."""
+    rng = np.random.default_rng(5)
+    chosen = np.array([option == "yes" for option in options], float)
+    effect = chosen @ rng.random(8) + chosen @ rng.normal(size=(8, 8)) @ chosen / 13
+    return float(1 - 0.7 * np.exp(-0.35 * (effect + 0.3 * np.log2(1 + chosen @ 2 ** np.arange(8)))))
