@@ -51,6 +51,7 @@ def run(
     epochs: int | _Unset = UNSET,
     aim: Aim = "front",
     seed: int = 0,
+    objective: str = "accuracy",
     confirm: int | ConfirmConfig | Keys = 0,
     ahead: int | _Unset = UNSET,
     study: str | Path | None = "",
@@ -77,8 +78,10 @@ def run(
     `study` names the folder under `outputs` (a path stands for itself): the same call goes on
     where it was stopped. By default a search with nothing of one's own but a strategy has the
     folder that the command would give it, and others are kept in memory; None keeps any of them
-    there. `confirm`: with how many fresh seeds the front is evaluated again. `progress` prints
-    what the command prints, by default where networks are trained.
+    there. `objective` is what is maximised: `accuracy`, or `balanced_accuracy`, which an evaluator
+    of one's own reports in `Result.details`. `confirm`: with how many fresh seeds the front is
+    evaluated again. `progress` prints what the command prints, by default where networks are
+    trained.
 
     Raises `UserError` for bad values, after ten failures in a row and where the surroundings fail
     twice; `Interrupted` on Ctrl-C.
@@ -103,6 +106,7 @@ def run(
         "epochs": epochs,
         "aim": aim,
         "seed": seed,
+        "objective": objective,
         "ahead": ahead,
         "outputs": str(outputs),
         "allow_mixed": allow_mixed,

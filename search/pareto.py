@@ -1,14 +1,16 @@
 """Pareto front and hypervolume of points (multiplies, accuracy).
 
-Fewer multiplies and more accuracy are better.
+Fewer multiplies and more accuracy are better. Which accuracy is meant, over all images or the mean
+over classes, is a study's objective.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 Point = tuple[int, float]
 Objective = Literal["accuracy", "balanced_accuracy"]
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 Aim = Literal["front", "best", "both"]
 """What a search improves: the front's area, the best accuracy in the budget, or both in turn."""
 

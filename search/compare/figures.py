@@ -178,9 +178,7 @@ def _figures(
         over_compute=_line(curves),
         over_seconds=_line(timed),
         models=list(zip(map(int, models.multiplies), map(float, models.accuracy), strict=True)),
-        fronts=[
-            [(m.multiplies, float(getattr(m, objective))) for m in entry.front] for entry in entries
-        ],
+        fronts=[[(m.multiplies, m.ranked_by(objective)) for m in entry.front] for entry in entries],
     )
 
 
@@ -205,7 +203,7 @@ def population(entries: Sequence[Entry], objective: Objective = "accuracy") -> P
 def _measurements(entry: Entry, confirmed: bool, objective: Objective) -> list[Measurement]:
     if confirmed:
         return [
-            Measurement(row.multiplies, getattr(row, objective), row.balanced_accuracy)
+            Measurement(row.multiplies, row.ranked_by(objective), row.balanced_accuracy)
             for row in entry.front
         ]
     return [

@@ -10,7 +10,7 @@ from search.config.space import SpaceConfig
 from search.config.strategy import StrategyConfig
 from search.config.train import TrainConfig
 from search.errors import UserError, shown
-from search.pareto import Aim
+from search.pareto import OBJECTIVES, Aim, Objective
 from search.units import parse_multiplies
 
 EXECUTORS = ("local",)
@@ -70,6 +70,11 @@ class RunConfig:
         " data.budget",
     )
     budget_low: str | None = setting(None, "fewest multiplies, null for no limit", null="no limit")
+    objective: str = setting(
+        "accuracy",
+        "what is maximised: the share of images that are right, or the mean of that over classes",
+        choices=OBJECTIVES,
+    )
     trials: int | None = setting(
         32,
         "candidates to train, null for no limit; a larger number goes on with the study",
@@ -122,6 +127,11 @@ class RunConfig:
         """`aim`, typed."""
         return cast(Aim, self.aim)
 
+    @property
+    def maximised(self) -> Objective:
+        """The objective, typed."""
+        return cast(Objective, self.objective)
+
     def __post_init__(self) -> None:
         """Raise `UserError` that names the key, its value, the rule and the fix."""
         check(self)
@@ -147,5 +157,6 @@ class RunConfig:
             "aim": self.aim,
             "epochs": self.epochs,
             "seed": self.seed,
+            "objective": self.objective,
             "ahead": self.ahead,
         }

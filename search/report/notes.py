@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from search.pareto import Objective
+
 # The fewest seeds whose spread is worth showing.
 _SEEDS = 3
 # Classes are called unequal from this ratio of the largest to the smallest on.
@@ -32,6 +34,12 @@ def selection_note(*, confirmed: bool, unseen: bool = False) -> str:
         "Accuracies are means over fresh seeds, but on the validation images that chose the front:"
         " a part of the selection bias is left."
     )
+
+
+def objective_of(content: Mapping[str, Any]) -> Objective:
+    """Return what ranks a front, from what `front.json` says; accuracy where it is silent."""
+    found: Objective = content["facts"].get("objective", "accuracy")
+    return found
 
 
 def classes_unequal(data: Mapping[str, Any], accuracies: Iterable[tuple[float, float]]) -> bool:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from search.errors import shown
 from search.networks.arch import FORMAT
 from search.networks.blocks import BLOCKS
-from search.pareto import Point
+from search.pareto import Objective, Point, value_of
 from search.report.axes import as_png, drawing, logarithmic_multiplies, new_figure
+from search.report.notes import objective_of
 from search.study.trials import FrontEntry, Trial
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plot:
-    """What is drawn: (multiplies, accuracy) of the trials and of the front.
+    """What is drawn: (multiplies, value of the objective) of the trials and of the front.
 
     `spread` is the standard deviation over seeds, 0 where there is one seed.
     """
@@ -29,16 +30,23 @@ class Plot:
     spread: list[float] = field(default_factory=list)  # [members]
 
 
-def plot(trials: Sequence[Trial], found: Sequence[FrontEntry], epochs: int) -> Plot:
+def plot(
+    trials: Sequence[Trial],
+    found: Sequence[FrontEntry],
+    epochs: int,
+    objective: Objective = "accuracy",
+) -> Plot:
     """Collect what is drawn: the completed trials, and the front labelled with its blocks."""
     drawn = [
-        (trial.multiplies, trial.result.accuracy) for trial in trials if trial.completed(epochs)
+        (trial.multiplies, value_of(trial.result, objective))
+        for trial in trials
+        if trial.completed(epochs)
     ]
     return Plot(
         drawn,
-        [(row.multiplies, row.accuracy) for row in found],
+        [(row.multiplies, row.ranked_by(objective)) for row in found],
         [short_mix(row.value) for row in found],
-        [row.accuracy_std if row.seeds > 1 else 0.0 for row in found],
+        [row.spread(objective) if row.seeds > 1 else 0.0 for row in found],
     )
 
 
@@ -88,7 +96,7 @@ def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
         )
     axes.axvline(content["facts"]["high"], color="#555555", linestyle=":", linewidth=1)
     axes.set_xlabel("multiplies for one image" + _legend(drawn))
-    axes.set_ylabel("validation accuracy")
+    axes.set_ylabel(f"validation {objective_of(content).replace('_', ' ')}")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.25)
     axes.set_title(f"{shown(content['study'], 80)}: {content['trials']} trials", fontsize=10)

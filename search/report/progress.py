@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from search.errors import shown
 from search.files import append
+from search.pareto import Objective, value_of
 from search.study.trials import Trial
 from search.units import format_multiplies
 
@@ -23,11 +24,13 @@ _ERROR = 500
 class ProgressEstimate:
     """Counts trials and estimates the time left from those run so far.
 
-    `trials` and `hours` are the limits, None for no limit.
+    `trials` and `hours` are the limits, None for no limit; the best is by `objective`.
     """
 
-    def __init__(self, trials: int | None, hours: float | None) -> None:
-        self._trials, self._hours = trials, hours
+    def __init__(
+        self, trials: int | None, hours: float | None, objective: Objective = "accuracy"
+    ) -> None:
+        self._trials, self._hours, self.objective = trials, hours, objective
         self.done = 0
         self.failed = 0
         self.best = math.nan
@@ -44,8 +47,9 @@ class ProgressEstimate:
             self._spent += trial.result.seconds
         if trial.result.status == "failed":
             self.failed += 1
-        elif trial.result.status == "ok" and not trial.result.accuracy <= self.best:
-            self.best = trial.result.accuracy
+        elif trial.result.status == "ok":
+            value = value_of(trial.result, self.objective)
+            self.best = self.best if value <= self.best else value
 
     def seconds_left(self) -> float | None:
         """Return the estimate in seconds, None before the first new trial."""
@@ -68,10 +72,15 @@ class Watch:
     """Shows each trial as it ends; a context manager around the search."""
 
     def __init__(
-        self, console: Console, trials: int | None, hours: float | None, log: Path | None
+        self,
+        console: Console,
+        trials: int | None,
+        hours: float | None,
+        log: Path | None,
+        objective: Objective = "accuracy",
     ) -> None:
         self._console, self._trials, self._log = console, trials, log
-        self._estimate = ProgressEstimate(trials, hours)
+        self._estimate = ProgressEstimate(trials, hours, objective)
         self._last = -math.inf
         self._bar: Progress | None = None
 
@@ -123,7 +132,7 @@ def describe(trial: Trial, done: int, total: int | None, estimate: ProgressEstim
     result = trial.result
     count = f"{done}/{total}" if total else str(done)
     outcome = (
-        f"accuracy {result.accuracy:.4f}"
+        f"{estimate.objective.replace('_', ' ')} {value_of(result, estimate.objective):.4f}"
         if result.status == "ok"
         else f"{result.status}: {shown(result.error, _ERROR)}"
     )

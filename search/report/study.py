@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from search.errors import shown
+from search.pareto import Objective, value_of
 from search.report.page import page
 from search.report.picture import draw, plot
 from search.report.progress import Watch
@@ -38,19 +39,21 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
     found, confirmed = study.front(trials)
     content = front_content(study.name, study.info, len(trials), found, confirmed)
     if study.folder is not None:
-        picture = draw(content, plot(trials, found, study.info.epochs))
+        picture = draw(content, plot(trials, found, study.info.epochs, study.info.objective))
         study.write("front.png", picture)
         study.write("front.html", page(content, found, picture))
     return content, found
 
 
-def confirming(watch: Watch) -> Callable[[Trial, int, int], None]:
-    """Return a function that reports each training with a fresh seed."""
+def confirming(
+    watch: Watch, objective: Objective = "accuracy"
+) -> Callable[[Trial, int, int], None]:
+    """Return a function that reports each training with a fresh seed by its objective."""
 
     def tell(trial: Trial, done: int, total: int) -> None:
         result = trial.result
         outcome = (
-            f"accuracy {result.accuracy:.4f}"
+            f"{objective.replace('_', ' ')} {value_of(result, objective):.4f}"
             if result.status == "ok"
             else f"{result.status}: {shown(result.error)}"
         )

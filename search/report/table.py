@@ -7,7 +7,8 @@ from rich.console import Console
 
 from search.errors import shown
 from search.networks.decisions import short_form
-from search.report.notes import classes_unequal, selection_note
+from search.pareto import Objective
+from search.report.notes import classes_unequal, objective_of, selection_note
 from search.report.terminal import Rows, table
 from search.study.trials import FrontEntry
 from search.units import format_multiplies
@@ -22,11 +23,13 @@ def front_rows(
 ) -> Rows:
     """Return the head and a row for each member; `content` is what `front.json` says.
 
-    Balanced accuracy has a column where classes are of unequal size, the search's accuracy where
-    the front is confirmed. `exact` writes all digits of the multiplies.
+    Balanced accuracy has a column where it ranks or classes are of unequal size, what the search
+    measured of the objective where the front is confirmed. `exact` writes all digits of the
+    multiplies.
     """
     confirmed = content.get("confirmed", False)
-    balanced = classes_unequal(
+    objective = objective_of(content)
+    balanced = objective == "balanced_accuracy" or classes_unequal(
         content["facts"]["data"], [(row.accuracy, row.balanced_accuracy) for row in found]
     )
     head = ["arch", "multiplies", "params", "accuracy"]
@@ -37,10 +40,10 @@ def front_rows(
             shown(row.arch_id),
             f"{row.multiplies:,}" if exact else format_multiplies(row.multiplies),
             "" if row.params is None else f"{row.params:,}",
-            accuracy(row),
+            measured(row, "accuracy"),
         ]
-        cells += [f"{row.balanced_accuracy:.4f}"] * balanced
-        cells += [f"{row.search_accuracy:.4f}"] * confirmed
+        cells += [measured(row, "balanced_accuracy")] * balanced
+        cells += [f"{row.searched(objective):.4f}"] * confirmed
         rows.append((*cells, _decisions(row)))
     return rows
 
@@ -63,6 +66,11 @@ def explanation(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> list
         lines.append(
             "Decisions: s8 a stem of 8 channels, w16 a stage of 16, d2 with 2 blocks, k5 a kernel"
             " of 5×5, e4 an expansion of 4, skip adds the block's input, plain does not."
+        )
+    if objective_of(content) == "balanced_accuracy":
+        lines.append(
+            "Ranked by balanced accuracy: the mean over classes of the share of its images that is"
+            " right; the hypervolume is measured by it too."
         )
     lines.append(
         f"Hypervolume {content['hypervolume']:.4f}: share of the area between the cheapest"
@@ -99,9 +107,10 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[FrontEntr
         console.print(line, highlight=False, markup=False)
 
 
-def accuracy(row: FrontEntry) -> str:
-    """Write a member's accuracy, with its standard deviation where there are several seeds."""
-    return f"{row.accuracy:.4f}" + (f" ± {row.accuracy_std:.4f}" if row.seeds > 1 else "")
+def measured(row: FrontEntry, objective: Objective) -> str:
+    """Write a member's figure, with its standard deviation where there are several seeds."""
+    spread = f" ± {row.spread(objective):.4f}" if row.seeds > 1 else ""
+    return f"{row.ranked_by(objective):.4f}{spread}"
 
 
 def _decisions(row: FrontEntry) -> str:

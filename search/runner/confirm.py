@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from search.errors import Interrupted, SurroundingsError
 from search.executors.protocol import Executor
+from search.runner.objective import check_measured
 from search.runner.patience import (
     PATIENCE,
     Patience,
@@ -47,6 +48,7 @@ def confirm(
         with interruptible() as received:
             for done in range(1, len(waiting) + 1):
                 place, result = executor.next()
+                check_measured(result, study.info.objective)
                 trial = replace(waiting[place], result=result)
                 patience.take(trial)
                 if watch is not None:

@@ -9,6 +9,7 @@ from search.config.run import RunConfig
 from search.data.dataset import Dataset
 from search.data.open import describe, open_dataset
 from search.networks.arch import Input
+from search.pareto import Objective
 from search.report.loading import Loading
 from search.spaces.stages import StageChain, build
 
@@ -47,18 +48,27 @@ def description(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def majority_notice(dataset: Dataset, accuracies: Sequence[float]) -> str:
+def majority_notice(
+    dataset: Dataset, values: Sequence[float], objective: Objective = "accuracy"
+) -> str:
     """Say so where no network does better than always predicting the most frequent class.
 
-    `accuracies` are those of the front; the text is empty where one is better, or there is none.
+    `values` are those of the front, by that objective; the text is empty where one is better, or
+    there is none.
     """
     share = dataset.majority_share
-    if not accuracies or max(accuracies) > share:
+    if objective == "balanced_accuracy":
+        # Always the same class is right for all images of one class, and for none of the others.
+        share = 1 / len(set(dataset.validation.labels.tolist()))
+    if not values or max(values) > share:
         return ""
+    right = f"is right for {share:.4f} of the validation part"
+    other = ", or look at balanced accuracy"
+    if objective == "balanced_accuracy":
+        right, other = f"has a balanced accuracy of {share:.4f}", ", or set train.class_weights"
     return (
-        f"No network is better than always predicting the most frequent class, which is right for"
-        f" {share:.4f} of the validation part: train longer (epochs=), raise the budget, or look at"
-        " balanced accuracy"
+        f"No network is better than always predicting the most frequent class, which {right}:"
+        f" train longer (epochs=), raise the budget{other}"
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from search.errors import Interrupted, SurroundingsError, UserError
 from search.executors.protocol import Executor
 from search.jobs import Exhausted, Job, Result, Strategy
+from search.runner.objective import as_told, check_measured
 from search.runner.patience import (
     PATIENCE,
     Patience,
@@ -99,6 +100,7 @@ class Runner:
         note: Callable[[str], None] | None = None,
     ) -> None:
         self._study, self._chain, self._strategy = study, chain, strategy
+        self._objective = study.info.objective
         self._executor, self._rules, self._watch, self._keep = executor, rules, watch, keep
         self._note = note
         self._stored = {trial.number: trial for trial in study.trials()}
@@ -167,7 +169,7 @@ class Runner:
             for place, (after, job) in enumerate(found.waiting)
         ]
         asked = [trial.job for trial in [*told, *waiting]]
-        results = [(trial.job, trial.result) for trial in told]
+        results = [(trial.job, as_told(trial.result, self._objective)) for trial in told]
         restore(self._strategy, found, asked, results, self._study.name)
         for trial in told:
             self._adopt(trial)
@@ -289,7 +291,7 @@ class Runner:
             while number not in self._stored:
                 self._receive(number)
             trial = self._stored[number]
-            self._strategy.tell(trial.job, trial.result)
+            self._strategy.tell(trial.job, as_told(trial.result, self._objective))
             self._count(trial)
 
     def _count(self, trial: Trial) -> None:
@@ -313,6 +315,7 @@ class Runner:
             result = replace(self._stored[first].result, seconds=0.0)
         else:
             number, result = self._executor.next()
+            check_measured(result, self._objective)
         trial = replace(self._asked[number], result=result)
         self._patience.take(trial)
         self._stored[number] = trial

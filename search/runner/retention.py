@@ -3,10 +3,16 @@
 from collections.abc import Iterable, Sequence
 
 from search.jobs import Job
+from search.pareto import Objective
 from search.study.trials import Trial, front_entries
 
 
-def needed_jobs(trials: Iterable[Trial], epochs: int, again: Sequence[Trial] = ()) -> list[Job]:
+def needed_jobs(
+    trials: Iterable[Trial],
+    epochs: int,
+    again: Sequence[Trial] = (),
+    objective: Objective = "accuracy",
+) -> list[Job]:
     """Return the jobs whose checkpoints may be wanted.
 
     Those of the front, those that may go on to more epochs, and of the trainings `again` with
@@ -15,7 +21,7 @@ def needed_jobs(trials: Iterable[Trial], epochs: int, again: Sequence[Trial] = (
     trials = list(trials)
     lowest = min((trial.job.seed for trial in again), default=None)
     repeated = [trial.job for trial in again if trial.job.seed == lowest]
-    front = [row.job for row in front_entries(trials, epochs)]
+    front = [row.job for row in front_entries(trials, epochs, objective)]
     longest: dict[tuple[str, int], Job] = {}
     for trial in trials:
         key = (trial.arch_id, trial.job.seed)

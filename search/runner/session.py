@@ -122,7 +122,7 @@ def _search(
     log = folder / "run.log" if folder else None
     with (
         Study.open(folder, settings, info) as study,
-        Watch(console, config.trials, config.hours, log) as watch,
+        Watch(console, config.trials, config.hours, log, config.maximised) as watch,
     ):
         if text:
             study.write("config.yaml", text)
@@ -145,12 +145,13 @@ def _search(
         content, found = _leave(study, evaluator, watch)
         if config.confirm.seeds and ended.complete:
             # Tables and weights are there by now, should this be interrupted.
-            confirm(study, executor, config.confirm.seeds, confirming(watch))
+            confirm(study, executor, config.confirm.seeds, confirming(watch, info.objective))
             content, found = _leave(study, evaluator, watch)
         trials = study.trials()
     show_end(console, content, found, folder)
     if dataset is not None and parts.evaluator is None:
-        notice = images.majority_notice(dataset, [row.accuracy for row in found])
+        values = [row.ranked_by(info.objective) for row in found]
+        notice = images.majority_notice(dataset, values, info.objective)
         if notice:
             console.print(notice, highlight=False, markup=False)
     ended.check(len(trials))
@@ -210,6 +211,7 @@ def _info(
         exact=table.exact,
         chance=chance,
         epochs=config.epochs,
+        objective=config.maximised,
         data={} if dataset is None else images.description(dataset),
     )
 
@@ -312,4 +314,5 @@ def _drop_checkpoints(
     """Have an evaluator that keeps checkpoints drop those that nothing may want any more."""
     keep = getattr(evaluator, "keep", None)
     if keep is not None:
-        keep([*needed_jobs(trials, study.info.epochs, study.confirmations()), *waiting])
+        info, again = study.info, study.confirmations()
+        keep([*needed_jobs(trials, info.epochs, again, info.objective), *waiting])

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from search.pareto import front
+from search.pareto import Objective, front
 from search.study.trials import FrontEntry, Trial, front_entries, front_entry
 
 
@@ -34,6 +34,7 @@ def due(
     epochs: int,
     again: Sequence[Trial],
     seeds: Sequence[int],
+    objective: Objective = "accuracy",
     *,
     retry: bool = True,
 ) -> list[Trial]:
@@ -43,7 +44,7 @@ def due(
     `retry`, failures of the surroundings that format 1 stored are to be trained once more.
     """
     done = {(trial.arch_id, trial.job.seed) for trial in again if not (retry and trial.retryable)}
-    rows = front_entries(trials, epochs)
+    rows = front_entries(trials, epochs, objective)
     by_number = {trial.number: trial for trial in trials}
     return [
         replace(by_number[row.trial], job=replace(row.job, epochs=epochs, seed=seed), same_as=None)
@@ -54,14 +55,19 @@ def due(
 
 
 def confirmed(
-    trials: Sequence[Trial], epochs: int, again: Sequence[Trial], seeds: Sequence[int]
+    trials: Sequence[Trial],
+    epochs: int,
+    again: Sequence[Trial],
+    seeds: Sequence[int],
+    objective: Objective = "accuracy",
 ) -> list[FrontEntry] | None:
     """Return the front of the means over `seeds`, or None while some trainings are missing.
 
-    `accuracy` is the mean over the trainings `again`, `search_accuracy` what the search measured.
+    `accuracy` is the mean over the trainings `again`, `search_accuracy` what the search measured;
+    likewise the balanced accuracy. The means of the `objective` rank.
     An architecture that failed with one of the seeds has no mean and leaves the front.
     """
-    if not seeds or due(trials, epochs, again, seeds, retry=False):
+    if not seeds or due(trials, epochs, again, seeds, objective, retry=False):
         return None
     wanted = set(seeds)
     measured: dict[str, dict[int, Trial]] = {}
@@ -77,6 +83,7 @@ def confirmed(
         if len(by_seed) == len(wanted) and arch_id in searched:
             before = front_entry(searched[arch_id])
             row = front_entry(list(by_seed.values()))
-            rows.append(replace(row, trial=before.trial, search_accuracy=before.accuracy))
-    chosen = front([(row.multiplies, row.accuracy) for row in rows])
+            row = replace(row, trial=before.trial, search_accuracy=before.accuracy)
+            rows.append(replace(row, search_balanced_accuracy=before.balanced_accuracy))
+    chosen = front([(row.multiplies, row.ranked_by(objective)) for row in rows])
     return [rows[index] for index in chosen] or None

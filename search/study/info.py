@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from search.pareto import OBJECTIVES, Objective
 from search.study.checks import (
     Damaged,
     boolean,
+    choice,
     integer,
     mapping,
     member,
@@ -26,7 +28,8 @@ class StudyInfo:
     `cheapest`, `most_expensive`: costs of the space in multiplies; `low`, `high`: the budget;
     `within`: number of encodings inside it; `exact`: whether costs were not binned; `chance`:
     accuracy of guessing, in [0, 1); `epochs`: length of a full training; `data`: what prediction
-    needs (`name`, `classes`, `shape`, `mean`, `std`), empty for a user's own evaluator.
+    needs (`name`, `classes`, `shape`, `mean`, `std`), empty for a user's own evaluator;
+    `objective`: what the search maximises, by which the front is ranked.
     """
 
     cheapest: int
@@ -38,10 +41,17 @@ class StudyInfo:
     chance: float
     epochs: int
     data: Mapping[str, Any]
+    objective: Objective = "accuracy"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the JSON object that files keep; the most expensive cost is `dearest` there."""
+        """Return the JSON object that files keep.
+
+        The most expensive cost is `dearest` there, and an objective is said unless it is accuracy,
+        as it was before there was a choice.
+        """
         values = dict(vars(self))
+        if self.objective == "accuracy":
+            del values["objective"]
         return {"dearest" if key == "most_expensive" else key: values[key] for key in values}
 
     @classmethod
@@ -73,6 +83,10 @@ class StudyInfo:
             chance=chance,
             epochs=integer(found["epochs"], "epochs", 1),
             data=_checked_data(found["data"]),
+            # Studies made before there was a choice do not say.
+            objective=cast(
+                Objective, choice(given.get("objective", "accuracy"), "objective", OBJECTIVES)
+            ),
         )
 
 

@@ -180,9 +180,11 @@ class Study:
 
         They are once every member of the search's front was trained with all of those seeds.
         """
-        epochs, seeds = self.info.epochs, self.confirm_seeds
-        rows = confirmed(trials, epochs, self.confirmations(), seeds) if seeds else None
-        return (front_entries(trials, epochs), False) if rows is None else (rows, True)
+        epochs, seeds, objective = self.info.epochs, self.confirm_seeds, self.info.objective
+        rows = None
+        if seeds:
+            rows = confirmed(trials, epochs, self.confirmations(), seeds, objective)
+        return (front_entries(trials, epochs, objective), False) if rows is None else (rows, True)
 
     @property
     def confirm_seeds(self) -> list[int]:
@@ -202,7 +204,8 @@ class Study:
             seeds = [*seeds, *fresh_seeds(own, [*used, *seeds], count - len(seeds))]
             self._database.set_meta({"confirm_seeds": seeds})
             self._meta["confirm_seeds"] = seeds
-        return due(trials, self.info.epochs, self.confirmations(), seeds)
+        again = self.confirmations()
+        return due(trials, self.info.epochs, again, seeds, self.info.objective)
 
     def confirmations(self) -> list[Trial]:
         """Return every training with a fresh seed, in the order of their end."""

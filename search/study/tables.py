@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 from search.errors import UserError
 from search.files import canonical_json
 from search.jobs import Status
-from search.pareto import hypervolume
+from search.pareto import Objective, hypervolume
 from search.study.checks import (
     LARGEST,
     boolean,
@@ -49,6 +49,8 @@ COLUMNS = (
     "ops",
 )
 FRONT_COLUMNS = (*COLUMNS, "search_accuracy", "balanced_accuracy")
+# What a front that is ranked by balanced accuracy has beside those.
+_BALANCED_COLUMNS = ("balanced_accuracy_std", "search_balanced_accuracy")
 # The last three: what the trial was computed on.
 _PLATFORM = ("platform", "device_kind", "precision")
 _TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy", *_PLATFORM)
@@ -60,7 +62,7 @@ def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
     if study.folder is None:
         return found
     study.write("trials.csv", trials_csv(trials))
-    study.write("front.csv", front_csv(found))
+    study.write("front.csv", front_csv(found, study.info.objective))
     again = study.confirmations()
     if again:
         study.write("confirmations.csv", trials_csv(again))
@@ -77,10 +79,15 @@ def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
     return found
 
 
-def front_csv(found: Iterable[FrontEntry]) -> str:
+def front_columns(objective: Objective) -> tuple[str, ...]:
+    """Return the columns of `front.csv`, which are also the keys of a member in `front.json`."""
+    return FRONT_COLUMNS if objective == "accuracy" else (*FRONT_COLUMNS, *_BALANCED_COLUMNS)
+
+
+def front_csv(found: Iterable[FrontEntry], objective: Objective = "accuracy") -> str:
     """Return the front as CSV, cheapest first."""
-    rows = ([_cell(getattr(row, key)) for key in FRONT_COLUMNS] for row in found)
-    return _csv(FRONT_COLUMNS, rows)
+    columns = front_columns(objective)
+    return _csv(columns, ([_cell(getattr(row, key)) for key in columns] for row in found))
 
 
 def trials_csv(trials: Iterable[Trial]) -> str:
@@ -104,7 +111,7 @@ def front_content(
 
     `found` and `confirmed` are what `Study.front` returned; `trials` is their number.
     """
-    points = [(row.multiplies, row.accuracy) for row in found]
+    points = [(row.multiplies, row.ranked_by(info.objective)) for row in found]
     area = hypervolume(points, low=info.cheapest, high=info.high, chance=info.chance)
     return {
         "format": FRONT_FORMAT,
@@ -113,7 +120,7 @@ def front_content(
         "confirmed": confirmed,
         "hypervolume": area,
         "facts": info.as_json(),
-        "members": [_object(row) for row in found],
+        "members": [_object(row, info.objective) for row in found],
     }
 
 
@@ -155,15 +162,16 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
         return content, [_member(row, f"members[{at}]") for at, row in enumerate(members)]
 
 
-def _object(row: FrontEntry) -> dict[str, Any]:
-    plain = {key: _finite(getattr(row, key)) for key in FRONT_COLUMNS}
+def _object(row: FrontEntry, objective: Objective) -> dict[str, Any]:
+    plain = {key: _finite(getattr(row, key)) for key in front_columns(objective)}
     return {**plain, "options": list(row.options), "value": json.loads(row.value)}
 
 
 def _member(values: object, where: str) -> FrontEntry:
     row = mapping(values, where)
     # Columns that came later are not in every file.
-    row = {"search_accuracy": row.get("accuracy"), "balanced_accuracy": None, **row}
+    later = ("balanced_accuracy", *_BALANCED_COLUMNS)
+    row = {**dict.fromkeys(later), "search_accuracy": row.get("accuracy"), **row}
 
     def cell(key: str) -> tuple[Any, str]:
         return member(row, key, where), f"{where}.{key}"
@@ -186,6 +194,8 @@ def _member(values: object, where: str) -> FrontEntry:
         ops=string(*cell("ops")),
         search_accuracy=number(*cell("search_accuracy")),
         balanced_accuracy=number_or_nan(*cell("balanced_accuracy")),
+        balanced_accuracy_std=number_or_nan(*cell("balanced_accuracy_std")),
+        search_balanced_accuracy=number_or_nan(*cell("search_balanced_accuracy")),
         options=tuple(option_of(one) for one in sequence(*cell("options"))),
         value=canonical_json(value),
     )

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 
 from search.jobs import Candidate, Job, Options, Result, Status
 from search.networks.arch import FORMAT as ARCH
-from search.pareto import front
+from search.pareto import Objective, front, value_of
 
 # Of a study's file; see `search.study.database`.
 FORMAT = 2
@@ -66,8 +66,9 @@ class FrontEntry:
 
     `accuracy` is on the validation part; `accuracy_std` the standard deviation over `seeds` of
     them, NaN for one; `seed`, `trial` and `loss` are of the lowest seed; `seconds` is their sum;
-    `balanced_accuracy` the mean over seeds of the mean over classes, NaN where it is unknown;
-    `search_accuracy` what the search measured, which differs where the front is confirmed.
+    `balanced_accuracy` the mean over seeds of the mean over classes, `balanced_accuracy_std` its
+    standard deviation, NaN where they are unknown; `search_accuracy`, `search_balanced_accuracy`
+    what the search measured, which differs where the front is confirmed.
     """
 
     arch_id: str
@@ -85,6 +86,8 @@ class FrontEntry:
     ops: str
     search_accuracy: float
     balanced_accuracy: float
+    balanced_accuracy_std: float
+    search_balanced_accuracy: float
     options: Options = field(repr=False)
     value: str = field(repr=False)
 
@@ -94,20 +97,34 @@ class FrontEntry:
         found = Candidate(self.options, self.arch_id, self.multiplies, self.params, self.value)
         return Job(self.options, self.epochs, self.seed, found)
 
+    def ranked_by(self, objective: Objective) -> float:
+        """Return the figure by which the front of that objective ranks it."""
+        return self.accuracy if objective == "accuracy" else self.balanced_accuracy
+
+    def spread(self, objective: Objective) -> float:
+        """Return the standard deviation over seeds of that figure, NaN for one seed."""
+        return self.accuracy_std if objective == "accuracy" else self.balanced_accuracy_std
+
+    def searched(self, objective: Objective) -> float:
+        """Return what the search measured of that figure."""
+        balanced = objective == "balanced_accuracy"
+        return self.search_balanced_accuracy if balanced else self.search_accuracy
+
 
 def front_entry(trials: list[Trial]) -> FrontEntry:
     """Return the row of one architecture: the mean of trials of equal length and other seeds."""
     lowest = min(trials, key=lambda trial: (trial.job.seed, trial.number))
     accuracies = [trial.result.accuracy for trial in trials]
     mean = fmean(accuracies)
-    details = [trial.result.details for trial in trials]
-    balanced = [row["balanced_accuracy"] for row in details if "balanced_accuracy" in row]
+    balanced = [value_of(trial.result, "balanced_accuracy") for trial in trials]
+    # `math.nan` itself, so that equal rows compare equal.
+    balanced_mean = math.nan if any(map(math.isnan, balanced)) else fmean(balanced)
     return FrontEntry(
         arch_id=lowest.arch_id,
         multiplies=lowest.multiplies,
         params=lowest.params,
         accuracy=mean,
-        accuracy_std=stdev(accuracies) if len(trials) > 1 else math.nan,
+        accuracy_std=_deviation(accuracies),
         seeds=len(trials),
         epochs=lowest.job.epochs,
         seed=lowest.job.seed,
@@ -117,16 +134,21 @@ def front_entry(trials: list[Trial]) -> FrontEntry:
         trial=lowest.number,
         ops=op_mix(lowest.value),
         search_accuracy=mean,
-        balanced_accuracy=fmean(balanced) if len(balanced) == len(trials) else math.nan,
+        balanced_accuracy=balanced_mean,
+        balanced_accuracy_std=_deviation(balanced),
+        search_balanced_accuracy=balanced_mean,
         options=lowest.job.options,
         value=lowest.value,
     )
 
 
-def front_entries(trials: Iterable[Trial], epochs: int) -> list[FrontEntry]:
+def front_entries(
+    trials: Iterable[Trial], epochs: int, objective: Objective = "accuracy"
+) -> list[FrontEntry]:
     """Return the front of the trials that ran for all of `epochs` and succeeded, cheapest first.
 
-    Shorter trainings are estimates and never enter it.
+    Shorter trainings are estimates and never enter it, nor do those without a figure for the
+    `objective`.
     """
     groups: dict[str, dict[int, Trial]] = {}
     for trial in trials:
@@ -136,11 +158,16 @@ def front_entries(trials: Iterable[Trial], epochs: int) -> list[FrontEntry]:
     points = [
         (
             next(iter(group.values())).multiplies,
-            fmean(trial.result.accuracy for trial in group.values()),
+            fmean(value_of(trial.result, objective) for trial in group.values()),
         )
         for group in seeds
     ]
     return [front_entry(list(seeds[index].values())) for index in front(points)]
+
+
+def _deviation(values: list[float]) -> float:
+    known = len(values) > 1 and not any(map(math.isnan, values))
+    return stdev(values) if known else math.nan
 
 
 def op_mix(value: str) -> str:
