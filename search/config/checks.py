@@ -67,7 +67,24 @@ def distinct(key: str, values: Sequence[object]) -> None:
         raise UserError(f"{key}={shown(list(values))} repeats a value; name each once")
 
 
+def check_class_weights(key: str, value: object) -> None:
+    """Refuse what is neither null, `balanced`, nor a list of numbers of which one is above 0."""
+    if value is None or value == "balanced":
+        return
+    if not isinstance(value, list):
+        raise UserError(
+            f"{key}={shown(value)} must be null, balanced, or a list of one number for each class"
+        )
+    for index, weight in enumerate(value):
+        number(f"{key}[{index}]", weight, Setting("", low=0))
+    if not any(value):
+        raise UserError(f"{key}={shown(value)} has no number above 0; give a class some weight")
+
+
 def _check_value(key: str, value: object, hint: object, said: Setting) -> None:
+    if hint is Any:
+        # A union that only its own class can check.
+        return
     if isinstance(hint, UnionType):
         if value is None:
             return

@@ -1,8 +1,9 @@
 """How a candidate is trained: the settings that every training of a study shares."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from search.config.checks import check
+from search.config.checks import check, check_class_weights
 from search.config.settings import setting
 
 OPTIMISERS = ("adamw", "sgd")
@@ -38,6 +39,13 @@ class TrainConfig:
     label_smoothing: float = setting(
         0.0, "share of each label spread evenly over all classes", low=0, high=0.99
     )
+    # `str | list[float] | None`, a union that Hydra's schema cannot say.
+    class_weights: Any = setting(
+        None,
+        "weights of the classes in the training loss, scaled to a mean of 1 over its images:"
+        " balanced (inverse to their images), a list of one number for each, or null for none",
+        null="none",
+    )
     precision: str = setting(
         "auto",
         "data type of activations and products; auto is bfloat16 on accelerators, float32 on CPU",
@@ -69,3 +77,4 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Raise `UserError` that names the key, its value and the rule."""
         check(self, "train")
+        check_class_weights("train.class_weights", self.class_weights)

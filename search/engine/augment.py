@@ -16,7 +16,11 @@ def normalised(images: Array, recipe: Recipe) -> Array:
 
 
 def training_batch(images: Array, labels: Array, key: Array, recipe: Recipe) -> tuple[Array, Array]:
-    """Augmented images, and targets [n, classes]: one-hot, smoothed, mixed."""
+    """Augmented images, and targets [n, classes]: one-hot, smoothed, weighted, mixed.
+
+    The cross-entropy is linear in its targets, so a class's weight goes there, and no other program
+    knows of it.
+    """
     augment = recipe.augment
     keys = jax.random.split(key, 4)
     x = images
@@ -31,6 +35,8 @@ def training_batch(images: Array, labels: Array, key: Array, recipe: Recipe) -> 
     targets = jax.nn.one_hot(labels, recipe.classes)
     smooth = recipe.label_smoothing
     targets = targets * (1 - smooth) + smooth / recipe.classes
+    if recipe.class_weights:
+        targets = targets * jnp.asarray(recipe.class_weights, jnp.float32)[labels][:, None]
     return mixed(x, targets, keys[3], augment) if augment.mixup else (x, targets)
 
 

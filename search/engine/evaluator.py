@@ -256,13 +256,17 @@ class TrainingEvaluator:
 
 def signature(dataset: Dataset, settings: TrainConfig, device: jax.Device) -> str:
     """Return a digest of what a checkpoint and the training that goes on from it must share."""
+    kept = identity(settings)
+    if kept["class_weights"] is None:
+        # Checkpoints from before there were weights are those of trainings without.
+        del kept["class_weights"]
     described = {
         "train": dataset.train.fingerprint,
         "validation": dataset.validation.fingerprint,
         "mean": dataset.mean,
         "std": dataset.std,
         "augment": asdict(dataset.augment),
-        "settings": identity(settings),
+        "settings": kept,
         "platform": device.platform,
         "device": device.device_kind,
         # Another number of cores or another compiler may change the last bits.

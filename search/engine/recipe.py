@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from search.config.train import TrainConfig
+from search.data.class_weights import class_weights
 from search.data.dataset import Augment, Dataset
 
 
@@ -14,7 +15,7 @@ class Recipe:
     """Settings, resolved for one data set and one device; hashable, the key of programs.
 
     `batch`: images a step; `dtype`: of maps and products; `mean`, `std`: one value a channel;
-    `platform`: `cpu`, `gpu` or `tpu`.
+    `platform`: `cpu`, `gpu` or `tpu`; `class_weights`: one value a class, empty for none.
     """
 
     batch: int
@@ -28,6 +29,7 @@ class Recipe:
     dtype: str
     convolutions: str
     platform: str
+    class_weights: tuple[float, ...] = ()
 
 
 def recipe_of(dataset: Dataset, config: TrainConfig, device: jax.Device) -> Recipe:
@@ -46,4 +48,5 @@ def recipe_of(dataset: Dataset, config: TrainConfig, device: jax.Device) -> Reci
         dtype=name,
         convolutions=config.convolutions,
         platform=device.platform,
+        class_weights=class_weights(config.class_weights, dataset.class_counts),
     )

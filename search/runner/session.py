@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from search.config.run import RunConfig
+from search.data.class_weights import class_weights, weights_summary
 from search.data.dataset import Dataset
 from search.data.open import describe
 from search.errors import Interrupted, UserError, shown
@@ -115,6 +116,9 @@ def _search(
         )
     early = _early_table(config) if parts.chain is None else None
     dataset = images.open_images(config, console) if parts.need_images else None
+    weights: tuple[float, ...] = ()
+    if dataset is not None and parts.evaluator is None:
+        weights = class_weights(config.train.class_weights, dataset.class_counts)
     table = _table(config, parts, dataset, early)
     info = _info(config, parts, dataset, table)
     strategy = parts.strategy or _strategy(config, table, info)
@@ -130,6 +134,8 @@ def _search(
             watch.tell(line)
         if dataset is not None:
             watch.tell(images.summary(dataset))
+        if dataset is not None and weights:
+            watch.tell(weights_summary(dataset.classes, weights))
         if dataset is not None and parts.chain is None:
             shape, classes = Input(*dataset.shape), len(dataset.classes)
             for line in notices(config, table, shape, classes):
