@@ -56,6 +56,7 @@ def run(
     ahead: int | _Unset = UNSET,
     study: str | Path | None = "",
     outputs: str | Path = "outputs",
+    zoo: bool = False,
     allow_mixed: bool = False,
     chance: float | None = None,
     overrides: Sequence[str] = (),
@@ -80,7 +81,8 @@ def run(
     folder that the command would give it, and others are kept in memory; None keeps any of them
     there. `objective` is what is maximised: `accuracy`, or `balanced_accuracy`, which an evaluator
     of one's own reports in `Result.details`. `confirm`: with how many fresh seeds the front is
-    evaluated again. `progress` prints what the command prints, by default where networks are
+    evaluated again; `zoo`: whether the known networks that fit are trained as landmarks after the
+    search. `progress` prints what the command prints, by default where networks are
     trained.
 
     Raises `UserError` for bad values, after ten failures in a row and where the surroundings fail
@@ -109,6 +111,7 @@ def run(
         "objective": objective,
         "ahead": ahead,
         "outputs": str(outputs),
+        "zoo": zoo,
         "allow_mixed": allow_mixed,
     }
     console = Console(quiet=not (evaluator is None if progress is None else progress))

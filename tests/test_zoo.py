@@ -224,3 +224,24 @@ def test_width_is_positive_and_finite(width: float) -> None:
 def test_mistakes_name_the_rule(name: str, settings: dict[str, object], parts: str) -> None:
     with pytest.raises(UserError, match=parts):
         zoo.network(name, **settings)  # type: ignore[arg-type]
+
+
+COSTS = {
+    name: [
+        cost_of(zoo.network(name, width=step / 100, input=Input(28, 28, 1), classes=10)).multiplies
+        for step in range(1, 101)
+    ]
+    for name in ("mobilenet_v1", "mobilenet_v2")
+}
+
+
+@given(st.sampled_from(sorted(COSTS)), st.integers(1, 12_000_000))
+def test_the_widest_within_a_budget_is_the_widest_of_all_hundredths(name: str, budget: int) -> None:
+    fitting = [step for step, cost in enumerate(COSTS[name], 1) if cost <= budget]
+    if not fitting:
+        with pytest.raises(UserError, match=f"{name} costs .* at width 0.01, above"):
+            zoo.widest(name, budget, input=Input(28, 28, 1), classes=10)
+        return
+    width, arch = zoo.widest(name, budget, input=Input(28, 28, 1), classes=10)
+    assert round(100 * width) == fitting[-1]
+    assert cost_of(arch).multiplies == COSTS[name][fitting[-1] - 1]

@@ -109,6 +109,11 @@ class RunConfig:
         low=0,
         high=1000,
     )
+    zoo: bool = setting(
+        False,
+        "after the search, train the known networks that fit the budget, as landmarks",
+        identity=False,
+    )
     allow_mixed: bool = setting(
         False,
         "go on with a study on another platform, device or precision; its rows tell which",

@@ -1,11 +1,14 @@
 """Published networks as ordinary Archs, at any resolution and, for the MobileNets, any width."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from search.errors import UserError, nearest
 from search.networks.arch import Arch, Block, Head, Input, Stem
+from search.networks.cost import multiplies_of
+from search.units import format_multiplies
 
 _IMAGENET = Input(224, 224, 3), 1000
 _CIFAR = Input(32, 32, 3), 10
@@ -69,6 +72,42 @@ def network(
     except UserError as error:
         size = f"{shape.height}x{shape.width}x{shape.channels}"
         raise UserError(f"{name} at width {width} and input {size}: {error}") from None
+
+
+def widest(
+    name: str,
+    budget: int,
+    *,
+    input: Input | None = None,  # noqa: A002 - as in `network`
+    classes: int | None = None,
+) -> tuple[float, Arch]:
+    """Return `name` at its own width or, above the budget, at the largest hundredth within it.
+
+    `budget` in multiplies. Returns the width and the network. Raises `UserError` where nothing is
+    that cheap, and as `network` does.
+    """
+    own = network(name, input=input, classes=classes)
+    cost = multiplies_of(own)
+    if cost <= budget:
+        return 1.0, own
+    if not _NETWORKS[name].has_width:
+        raise UserError(
+            f"{name} costs {format_multiplies(cost)} multiplies, above {format_multiplies(budget)},"
+            " and was published at one width only"
+        )
+
+    def at(hundredths: int) -> Arch:
+        return network(name, width=hundredths / 100, input=input, classes=classes)
+
+    # Channels, and so the cost, never fall as the width grows.
+    first_above = bisect_right(range(1, 100), budget, key=lambda step: multiplies_of(at(step)))
+    if not first_above:
+        least = multiplies_of(at(1))
+        raise UserError(
+            f"{name} costs {format_multiplies(least)} multiplies at width 0.01, above"
+            f" {format_multiplies(budget)}"
+        )
+    return first_above / 100, at(first_above)
 
 
 def truncated(channels: int, width: float) -> int:

@@ -37,7 +37,9 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
     """
     export(study, trials)
     found, confirmed = study.front(trials)
-    content = front_content(study.name, study.info, len(trials), found, confirmed)
+    content = front_content(
+        study.name, study.info, len(trials), found, confirmed, study.landmarks()
+    )
     if study.folder is not None:
         picture = draw(content, plot(trials, found, study.info.epochs, study.info.objective))
         study.write("front.png", picture)
@@ -45,10 +47,13 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
     return content, found
 
 
-def confirming(
-    watch: Watch, objective: Objective = "accuracy"
+def reporting(
+    watch: Watch, what: str, objective: Objective = "accuracy"
 ) -> Callable[[Trial, int, int], None]:
-    """Return a function that reports each training with a fresh seed by its objective."""
+    """Return a function that reports each training after the search by its objective.
+
+    `what` is the first word of its lines, such as `confirming`.
+    """
 
     def tell(trial: Trial, done: int, total: int) -> None:
         result = trial.result
@@ -58,7 +63,7 @@ def confirming(
             else f"{result.status}: {shown(result.error)}"
         )
         watch.tell(
-            f"confirming {done}/{total}  {trial.arch_id}  seed {trial.job.seed}  {outcome}"
+            f"{what} {done}/{total}  {trial.arch_id}  seed {trial.job.seed}  {outcome}"
             f"  {result.seconds:.1f}s"
         )
 

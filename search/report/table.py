@@ -16,6 +16,7 @@ from search.units import format_multiplies
 # Characters of a network's decisions and, since anything is possible there, of a user's own value.
 _NETWORK = 500
 _VALUE = 80
+_LANDMARKS = "Known networks, trained as the candidates were, their channels scaled by the width:"
 
 
 def front_rows(
@@ -45,6 +46,27 @@ def front_rows(
         cells += [measured(row, "balanced_accuracy")] * balanced
         cells += [f"{row.searched(objective):.4f}"] * confirmed
         rows.append((*cells, _decisions(row)))
+    return rows
+
+
+def landmark_rows(content: Mapping[str, Any]) -> Rows:
+    """Return the head and a row for each landmark, cheapest first."""
+    unequal = objective_of(content) == "balanced_accuracy" or classes_unequal(
+        content["facts"]["data"], []
+    )
+    head = ["network", "width", "multiplies", "params", "accuracy"] + ["balanced"] * unequal
+    rows: Rows = [tuple(head)]
+    for one in content.get("landmarks", []):
+        balanced = one["balanced_accuracy"]
+        cells = [
+            shown(one["name"], _VALUE),
+            f"{one['width']:g}",
+            format_multiplies(one["multiplies"]),
+            f"{one['params']:,}",
+            f"{one['accuracy']:.4f}",
+        ]
+        cells += ["" if balanced is None else f"{balanced:.4f}"] * unequal
+        rows.append(tuple(cells))
     return rows
 
 
@@ -103,6 +125,9 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[FrontEntr
     rows = front_rows(content, found)
     text = text_columns(rows)
     console.print(table(rows, left=text, whole=range(text[1])), highlight=False)
+    if content.get("landmarks"):
+        console.print(_LANDMARKS, highlight=False, markup=False)
+        console.print(table(landmark_rows(content)), highlight=False)
     for line in explanation(content, found):
         console.print(line, highlight=False, markup=False)
 

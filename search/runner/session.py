@@ -24,11 +24,12 @@ from search.jobs import Evaluator, Job, Strategy
 from search.networks.arch import Arch, Input
 from search.report.html import paragraph, table
 from search.report.progress import Watch
-from search.report.study import confirming, introduction, leave, show_end
+from search.report.study import introduction, leave, reporting, show_end
 from search.report.table import front_rows, summary, text_columns
 from search.runner import images
 from search.runner.budget import notices, tabulated
 from search.runner.confirm import confirm
+from search.runner.landmarks import chosen, jobs_of, train_landmarks
 from search.runner.loop import Ended, Rules, Runner
 from search.runner.retention import needed_jobs
 from search.runner.signals import interruptible, interrupts_held
@@ -120,6 +121,7 @@ def _search(
     if dataset is not None and parts.evaluator is None:
         weights = class_weights(config.train.class_weights, dataset.class_counts)
     table = _table(config, parts, dataset, early)
+    known, unfit = chosen(config, dataset)
     info = _info(config, parts, dataset, table)
     strategy = parts.strategy or _strategy(config, table, info)
     settings = _settings(config, parts, dataset, info)
@@ -148,10 +150,18 @@ def _search(
             watch.tell(f"going on after {done} trials; those are not run again")
         executor = build_executor(config.executor, evaluator)
         ended = _run(config, study, table.chain, strategy, executor, evaluator, watch)
-        content, found = _leave(study, evaluator, watch)
+        later = jobs_of(known, config.epochs, config.seed)
+        content, found = _leave(study, evaluator, watch, later)
         if config.confirm.seeds and ended.complete:
             # Tables and weights are there by now, should this be interrupted.
-            confirm(study, executor, config.confirm.seeds, confirming(watch, info.objective))
+            told = reporting(watch, "confirming", info.objective)
+            confirm(study, executor, config.confirm.seeds, told)
+            content, found = _leave(study, evaluator, watch, later)
+        if config.zoo and ended.complete:
+            for line in unfit:
+                watch.tell(line)
+            told = reporting(watch, "landmark", info.objective)
+            train_landmarks(study, executor, known, config.seed, told)
             content, found = _leave(study, evaluator, watch)
         trials = study.trials()
     show_end(console, content, found, folder)
@@ -299,15 +309,21 @@ def _run(
 
 
 def _leave(
-    study: Study, evaluator: Evaluator | Callable[[Job], float], watch: Watch
+    study: Study,
+    evaluator: Evaluator | Callable[[Job], float],
+    watch: Watch,
+    later: Sequence[Job] = (),
 ) -> tuple[dict[str, Any], list[FrontEntry]]:
-    """Leave all of the study's files as its results say, weights included."""
+    """Leave all of the study's files as its results say, weights included.
+
+    Checkpoints of the jobs that come `later` are kept.
+    """
     trials = study.trials()
     content, found = leave(study, trials)
     weights = getattr(evaluator, "weights", None)
     if weights is not None and study.folder is not None:
         leave_weights(study, found, weights, watch.tell)
-        _drop_checkpoints(study, evaluator, trials, ())
+        _drop_checkpoints(study, evaluator, trials, later)
     return content, found
 
 

@@ -15,6 +15,8 @@ from search.study.confirmation import confirmed, due, fresh_seeds
 from search.study.database import NAME, Database
 from search.study.folder import locked
 from search.study.info import StudyInfo, checked_settings
+from search.study.landmarks import KIND as LANDMARK
+from search.study.landmarks import Landmark, read_landmarks
 from search.study.settings import refuse_changes
 from search.study.trials import FORMAT, FrontEntry, Trial, front_entries
 
@@ -227,6 +229,15 @@ class Study:
     def records(self, kind: str) -> dict[str, Any]:
         """Return what was kept of one kind by its keys; values as JSON, not checked further."""
         return self._database.records(kind)
+
+    def add_landmark(self, landmark: Landmark) -> None:
+        """Record a known network's training; once this returns it survives a kill."""
+        self.record(LANDMARK, landmark.name, landmark.as_json())
+
+    def landmarks(self) -> list[Landmark]:
+        """Return the known networks that were trained, cheapest first."""
+        with reading(self.folder / NAME if self.folder else Path(NAME), _FIX):
+            return read_landmarks(self.records(LANDMARK))
 
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:
         """Replace a file of the folder, whole or not at all; nothing for a study in memory."""

@@ -27,6 +27,7 @@ from search.study.checks import (
     sequence,
     string,
 )
+from search.study.landmarks import Landmark
 from search.study.rows import check_value, option_of
 from search.study.study import Study, StudyInfo, locate
 from search.study.trials import FrontEntry, Trial, front_entry
@@ -66,7 +67,9 @@ def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
     again = study.confirmations()
     if again:
         study.write("confirmations.csv", trials_csv(again))
-    content = front_content(study.name, study.info, len(trials), found, confirmed)
+    content = front_content(
+        study.name, study.info, len(trials), found, confirmed, study.landmarks()
+    )
     study.write("front.json", json.dumps(content, indent=1) + "\n")
     folder = study.folder / "archs"
     there = {path.name for path in folder.glob("*.json")}
@@ -105,14 +108,21 @@ def trials_csv(trials: Iterable[Trial]) -> str:
 
 
 def front_content(
-    name: str, info: StudyInfo, trials: int, found: Sequence[FrontEntry], confirmed: bool = False
+    name: str,
+    info: StudyInfo,
+    trials: int,
+    found: Sequence[FrontEntry],
+    confirmed: bool = False,
+    landmarks: Sequence[Landmark] = (),
 ) -> dict[str, Any]:
     """Return the content of `front.json`: the study's info, its front and the hypervolume.
 
-    `found` and `confirmed` are what `Study.front` returned; `trials` is their number.
+    `found` and `confirmed` are what `Study.front` returned; `trials` is their number. Of the known
+    networks in `landmarks` those that succeeded have a key of that name, where there are some.
     """
     points = [(row.multiplies, row.ranked_by(info.objective)) for row in found]
     area = hypervolume(points, low=info.cheapest, high=info.high, chance=info.chance)
+    succeeded = [one.as_json() for one in landmarks if one.status == "ok"]
     return {
         "format": FRONT_FORMAT,
         "study": name,
@@ -121,6 +131,7 @@ def front_content(
         "hypervolume": area,
         "facts": info.as_json(),
         "members": [_object(row, info.objective) for row in found],
+        **({"landmarks": succeeded} if succeeded else {}),
     }
 
 
@@ -144,7 +155,10 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
     with Study.read(folder) as study:
         trials = study.trials()
         found, confirmed = study.front(trials)
-        return front_content(study.name, study.info, len(trials), found, confirmed), found
+        content = front_content(
+            study.name, study.info, len(trials), found, confirmed, study.landmarks()
+        )
+        return content, found
 
 
 def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
@@ -158,6 +172,8 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
         boolean(content.get("confirmed", False), "confirmed")
         number(member(content, "hypervolume", "the file"), "hypervolume", 0, 1)
         StudyInfo.from_json(member(content, "facts", "the file"))
+        for at, one in enumerate(sequence(content.get("landmarks", []), "landmarks")):
+            Landmark.from_json(one, f"landmarks[{at}]")
         members = sequence(member(content, "members", "the file"), "members")
         return content, [_member(row, f"members[{at}]") for at, row in enumerate(members)]
 

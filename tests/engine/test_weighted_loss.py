@@ -1,0 +1,89 @@
+"""Weights of the classes in the loss, and that trainings without them stay what they were."""
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small import dataset, evaluator, job_of
+
+from search.config.settings import identity
+from search.config.train import TrainConfig
+from search.cores import cores
+from search.data.dataset import Augment
+from search.engine.augment import training_batch
+from search.engine.evaluator import signature
+from search.engine.recipe import recipe_of
+
+DEVICE = jax.devices("cpu")[0]
+CHOSEN = [3.0, 1.0, 0.5]
+
+
+def test_without_weights_nothing_compiles_anew() -> None:
+    plain = recipe_of(dataset(), TrainConfig(), DEVICE)
+    assert plain.class_weights == ()
+    assert recipe_of(dataset(), TrainConfig(class_weights=None), DEVICE) == plain
+    weighed = recipe_of(dataset(), TrainConfig(class_weights=CHOSEN), DEVICE)
+    counts = dataset().class_counts
+    assert np.dot(weighed.class_weights, counts) == pytest.approx(sum(counts))
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_the_loss_is_the_weighted_mean_of_the_images_own(mixup: float) -> None:
+    data = dataset(mixup=mixup) if mixup else dataset()
+    plain = recipe_of(data, TrainConfig(label_smoothing=0.1), DEVICE)
+    weighed = recipe_of(data, TrainConfig(label_smoothing=0.1, class_weights=CHOSEN), DEVICE)
+    images, labels = data.train.images[:8], jnp.asarray(data.train.labels[:8])
+    key = jax.random.key(3)
+    x, targets = training_batch(images, labels, key, weighed)
+    same, unweighed = training_batch(images, labels, key, plain)
+    np.testing.assert_array_equal(x, same)
+    if mixup:
+        assert weighed.augment == Augment(mixup=mixup)
+        # Blended pairs keep the weights of both, each by its share.
+        assert not np.allclose(targets, unweighed)
+        assert np.all(targets.sum(1) <= max(weighed.class_weights) + 1e-6)
+        return
+    logits = jax.random.normal(jax.random.key(1), (8, 3))
+    losses = optax.softmax_cross_entropy(logits, unweighed)
+    expected = np.array(weighed.class_weights, np.float32)[np.asarray(labels)] * losses
+    np.testing.assert_allclose(optax.softmax_cross_entropy(logits, targets), expected, rtol=1e-6)
+
+
+def test_equal_weights_train_as_none_does_and_a_weight_of_zero_hides_a_class() -> None:
+    job = job_of("tiny", epochs=3)
+    plain = evaluator()(job)
+    assert evaluator(class_weights=[2, 2, 2])(job).accuracy == plain.accuracy
+    without = evaluator(class_weights=[1, 1, 0])(job)
+    assert without.details["train_loss"] != plain.details["train_loss"]
+    assert without.details["balanced_accuracy"] <= 2 / 3
+
+
+def test_checkpoints_from_before_there_were_weights_are_still_those_of_none() -> None:
+    data = dataset()
+    settings = {k: v for k, v in identity(TrainConfig()).items() if k != "class_weights"}
+    described = {
+        "train": data.train.fingerprint,
+        "validation": data.validation.fingerprint,
+        "mean": data.mean,
+        "std": data.std,
+        "augment": asdict(data.augment),
+        "settings": settings,
+        "platform": DEVICE.platform,
+        "device": DEVICE.device_kind,
+        "cores": cores(),
+        "jax": jax.__version__,
+        "jaxlib": version("jaxlib"),
+    }
+    before = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    assert signature(data, TrainConfig(), DEVICE) == before
+    assert signature(data, TrainConfig(class_weights="balanced"), DEVICE) != before

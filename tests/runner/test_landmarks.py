@@ -1,0 +1,166 @@
+"""Known networks trained beside a search: recorded, shown, gone on with, and never its trials."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chains import numbers
+from rich.console import Console
+
+import search
+from search.errors import Interrupted, UserError
+from search.jobs import Job, Result
+from search.networks.arch import Arch, Input
+from search.networks.cost import multiplies_of
+from search.report.table import landmark_rows, show
+from search.runner.landmarks import within
+from search.study.study import Study
+from search.study.tables import read_front
+
+# The ResNets of CIFAR with 20, 32 and 44 layers cost that little on digits.
+BUDGET = "7M"
+FIT = ["cifar_resnet20", "cifar_resnet32", "cifar_resnet44"]
+
+
+class Deep:
+    """Evaluates at once, by the depth of the network; counts."""
+
+    def __init__(self, fail: dict[int, BaseException | Result] | None = None) -> None:
+        self.fail, self.seen = fail or {}, list[str]()
+
+    def __call__(self, job: Job) -> Result:
+        arch = job.candidate.value
+        assert isinstance(arch, Arch)
+        depth = len(arch.blocks)
+        self.seen.append(arch.id)
+        told = self.fail.get(depth)
+        if isinstance(told, BaseException):
+            raise told
+        return told or Result(0.5 + depth / 200, 0.7, 2.0, details={"balanced_accuracy": 0.4})
+
+
+def run(study: Path | None, evaluator: Deep, **arguments: Any) -> search.Outcome:
+    words = {"budget": BUDGET, "strategy": "random", "trials": 3, "epochs": 4, "zoo": True}
+    return search.run(
+        data="digits", space="small", evaluator=evaluator, study=study, **words, **arguments
+    )
+
+
+def test_landmarks_are_recorded_and_shown_but_no_trials(tmp_path: Path) -> None:
+    plain = run(None, Deep())
+    found = run(tmp_path / "study", Deep())
+    assert len(found.trials) == 3
+    assert [t.job for t in found.trials] == [t.job for t in plain.trials]
+    names = [one["name"] for one in found.content["landmarks"]]
+    assert names == FIT
+    assert plain.content["landmarks"] == found.content["landmarks"]
+    first = found.content["landmarks"][0]
+    wanted = {"width": 1.0, "multiplies": 2_532_992, "epochs": 4, "seed": 0, "accuracy": 0.545}
+    assert {key: first[key] for key in wanted} == wanted
+    front = (tmp_path / "study" / "front.csv").read_text()
+    ids = {one["arch_id"] for one in found.content["landmarks"]}
+    assert ids.isdisjoint(row.arch_id for row in found.front)
+    assert not any(one in front for one in [*ids, *FIT])
+    stored = json.loads((tmp_path / "study" / "front.json").read_text())
+    content, rows = read_front(tmp_path / "study")
+    assert content == stored == found.content
+    assert rows == found.front
+    log = (tmp_path / "study" / "run.log").read_text()
+    assert "landmark 3/3" in log
+    assert "no landmark: cifar_resnet56 costs 7.84M multiplies, above 7M, and was published" in log
+    assert "no landmark: mobilenet_v2 at width 1.0 and input 8x8x1: blocks[6].stride is 2" in log
+    console = Console(width=200)
+    with console.capture() as shown:
+        show(console, content, rows)
+    assert shown.get().index(rows[-1].arch_id) < shown.get().index("cifar_resnet20")
+    assert landmark_rows(content)[1][:3] == ("cifar_resnet20", "1", "2.53M")
+
+
+def test_without_zoo_nothing_changes(tmp_path: Path) -> None:
+    found = run(tmp_path / "study", Deep())
+    (tmp_path / "study" / "study.db").rename(tmp_path / "with.db")
+    plain = search.run(
+        data="digits",
+        space="small",
+        evaluator=Deep(),
+        study=tmp_path / "plain",
+        budget=BUDGET,
+        strategy="random",
+        trials=3,
+        epochs=4,
+    )
+    assert "landmarks" not in plain.content
+    assert plain.front == found.front
+    assert plain.hypervolume == found.hypervolume
+
+
+def test_an_interrupted_run_goes_on_with_the_next_landmark(tmp_path: Path) -> None:
+    # 15 blocks: the second of three.
+    with pytest.raises(Interrupted, match="after 1 of 3 landmarks, all of them kept"):
+        run(tmp_path / "study", Deep({15: KeyboardInterrupt()}))
+    again = Deep()
+    found = run(tmp_path / "study", again)
+    assert [one["name"] for one in found.content["landmarks"]] == FIT
+    assert len(again.seen) == 2
+    done = Deep()
+    assert run(tmp_path / "study", done).content == found.content
+    assert done.seen == []
+
+
+def test_a_failed_landmark_is_kept_with_its_reason_and_not_tried_again(tmp_path: Path) -> None:
+    failing = {9: Result(math.nan, status="failed", error="the loss is nan")}
+    found = run(tmp_path / "study", Deep(failing))
+    assert [one["name"] for one in found.content["landmarks"]] == FIT[1:]
+    assert "the loss is nan" in (tmp_path / "study" / "run.log").read_text()
+    with Study.read(tmp_path / "study") as study:
+        assert [one.error for one in study.landmarks()] == ["the loss is nan", "", ""]
+    done = Deep()
+    run(tmp_path / "study", done)
+    assert done.seen == []
+
+
+def test_failing_surroundings_stop_and_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="its surroundings failed twice"):
+        run(tmp_path / "study", Deep({9: OSError("a lost disk")}))
+    with Study.read(tmp_path / "study") as study:
+        assert study.landmarks() == []
+        assert len(study.trials()) == 3
+
+
+def test_networks_are_scaled_into_the_budget_or_named_with_the_reason() -> None:
+    found, reasons = within(0, 400_000, Input(28, 28, 1), 10)
+    widths = {one.name: one.width for one in found}
+    assert widths.keys() == {"mobilenet_v1", "conv_mobilenet", "shallow_mobilenet", "mobilenet_v2"}
+    assert all(0 < width < 1 for width in widths.values())
+    assert all(multiplies_of(one.arch) <= 400_000 for one in found)
+    assert len(reasons) == 7
+    assert all("\n" not in line for line in reasons)
+    _, reasons = within(0, 300_000, Input(28, 28, 1), 10)
+    assert any("mobilenet_v2 costs 352k multiplies at width 0.01, above 300k" in r for r in reasons)
+    found, reasons = within(8_000_000, 20_000_000, Input(28, 28, 1), 10)
+    assert {one.name for one in found} == {"mobilenet_v1", "conv_mobilenet"}
+    assert any("mobilenet_v2 costs 5.6M multiplies, below 8M" in line for line in reasons)
+
+
+def test_without_images_there_is_nothing_to_train_them_on() -> None:
+    with pytest.raises(UserError, match="zoo=true trains known networks on images"):
+        search.run(space=numbers(4, 4, end=10), budget=20, evaluator=lambda _: 0.5, zoo=True)
+
+
+def test_a_damaged_landmark_is_named(tmp_path: Path) -> None:
+    run(tmp_path / "study", Deep())
+    path = tmp_path / "study" / "front.json"
+    content = json.loads(path.read_text())
+    with Study.read(tmp_path / "study") as study:
+        info, settings, kept = study.info, study.settings, study.records("landmark")
+    with Study.open(tmp_path / "study", settings, info) as study:
+        study.record("landmark", FIT[0], {**kept[FIT[0]], "width": "wide"})
+    with pytest.raises(UserError, match=r"study\.db.*cifar_resnet20\.width"):
+        read_front(tmp_path / "study")
+    (tmp_path / "study" / "study.db").unlink()
+    content["landmarks"][1]["arch_id"] = "../../x"
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"front\.json.*landmarks\[1\]\.arch_id"):
+        read_front(tmp_path / "study")
