@@ -23,6 +23,11 @@ def notes(groups: Sequence[Group], confirmed: bool, matches: Sequence[Matched | 
         found.append(f"p-values are not adjusted for {len(matches)} comparisons.")
     if len({len(g.entries) for g in groups}) > 1:
         found.append("Groups have unequal numbers of seeds.")
+    if len({entry.objective for g in groups for entry in g.entries}) > 1:
+        found.append(
+            "Studies with different objectives are compared by accuracy, which some of them did not"
+            " maximise."
+        )
     mixed = platforms(trial for g in groups for entry in g.entries for trial in entry.trials)
     if len(mixed) > 1:
         found.append(

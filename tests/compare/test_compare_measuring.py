@@ -211,6 +211,15 @@ def test_the_objective_is_what_is_compared(make: Maker, trial: MakeTrial) -> Non
     assert best.mean == 0.4
     assert found.groups[0].models == [(100, 0.4), (200, 0.3)]
     assert "Best balanced accuracy within a cost" in page(found)
+    other = read(
+        [
+            make("b", trials=trials),
+            make("c", trials=trials, settings={"objective": "balanced_accuracy"}),
+        ]
+    )
+    mixed = measure(other, [50_000])
+    assert mixed.objective == "accuracy"
+    assert any("different objectives are compared by accuracy" in note for note in mixed.notes)
 
 
 def test_names_in_tables_are_short_and_distinct() -> None:

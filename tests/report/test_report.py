@@ -95,6 +95,25 @@ def test_balanced_accuracy_has_a_column_where_classes_are_unequal() -> None:
     assert "balanced" not in front_rows(counted, found)[0]
 
 
+def test_a_front_by_balanced_accuracy_says_so_and_shows_both() -> None:
+    balanced = [
+        replace(one, result=replace(one.result, details={"balanced_accuracy": 0.4}))
+        for one in TRIALS
+    ]
+    info = replace(FACTS, objective="balanced_accuracy")
+    found = front_entries(balanced, 8, "balanced_accuracy")
+    assert len(found) == 1
+    content = front_content("study", info, len(TRIALS), found)
+    assert content["facts"]["objective"] == "balanced_accuracy"
+    equal = {**content, "facts": {**content["facts"], "data": {"class_counts": [5, 5]}}}
+    assert front_rows(equal, found)[0][3:5] == ("accuracy", "balanced")
+    assert front_rows(equal, found)[1][4] == "0.4000"
+    assert any("Ranked by balanced accuracy" in line for line in explanation(content, found))
+    assert not any("Ranked by" in line for line in explanation(CONTENT, FRONT))
+    drawn = plot(balanced, found, 8, "balanced_accuracy")
+    assert {y for _, y in [*drawn.trials, *drawn.front]} == {0.4}
+
+
 def test_classes_are_unequal_by_their_sizes_where_known() -> None:
     assert classes_unequal({"class_counts": [600, 200]}, [])
     assert not classes_unequal({"class_counts": [29, 28]}, [(0.9, 0.5)])

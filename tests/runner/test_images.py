@@ -26,3 +26,14 @@ def test_a_front_no_better_than_the_majority_is_said(accuracies: list[float], sa
 
 def test_class_counts_are_those_of_the_training_part() -> None:
     assert description(DATA)["class_counts"] == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"), [([0.5], "has a balanced accuracy of 0.5000"), ([0.51], "")]
+)
+def test_by_balanced_accuracy_the_majority_is_right_for_one_class(
+    values: list[float], said: str
+) -> None:
+    notice = majority_notice(DATA, values, "balanced_accuracy")
+    assert said in notice
+    assert bool(notice) == bool(said)
