@@ -1,6 +1,6 @@
 """The first and last lines of a search, and the files it leaves for people."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,15 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
 
 
 def reporting(
-    watch: Watch, what: str, objective: Objective = "accuracy"
+    watch: Watch,
+    what: str,
+    objective: Objective = "accuracy",
+    names: Mapping[str, str] | None = None,
 ) -> Callable[[Trial, int, int], None]:
     """Return a function that reports each training after the search by its objective.
 
-    `what` is the first word of its lines, such as `confirming`.
+    `what` is the first word of its lines, such as `confirming`; `names` maps ids of networks to
+    what they are called, where that is not their id.
     """
 
     def tell(trial: Trial, done: int, total: int) -> None:
@@ -62,8 +66,9 @@ def reporting(
             if result.status == "ok"
             else f"{result.status}: {shown(result.error)}"
         )
+        named = (names or {}).get(trial.arch_id, trial.arch_id)
         watch.tell(
-            f"{what} {done}/{total}  {trial.arch_id}  seed {trial.job.seed}  {outcome}"
+            f"{what} {done}/{total}  {named}  seed {trial.job.seed}  {outcome}"
             f"  {result.seconds:.1f}s"
         )
 

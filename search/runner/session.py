@@ -160,7 +160,8 @@ def _search(
         if config.zoo and ended.complete:
             for line in unfit:
                 watch.tell(line)
-            told = reporting(watch, "landmark", info.objective)
+            names = {one.arch.id: one.name for one in known}
+            told = reporting(watch, "landmark", info.objective, names)
             train_landmarks(study, executor, known, config.seed, told)
             content, found = _leave(study, evaluator, watch)
         trials = study.trials()

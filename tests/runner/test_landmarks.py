@@ -67,7 +67,7 @@ def test_landmarks_are_recorded_and_shown_but_no_trials(tmp_path: Path) -> None:
     assert content == stored == found.content
     assert rows == found.front
     log = (tmp_path / "study" / "run.log").read_text()
-    assert "landmark 3/3" in log
+    assert "landmark 3/3  cifar_resnet44  seed 0  accuracy 0." in log
     assert "no landmark: cifar_resnet56 costs 7.841M multiplies, above 7M, and was published" in log
     assert "no landmark: mobilenet_v2 at width 1.0 and input 8x8x1: blocks[6].stride is 2" in log
     console = Console(width=200)
