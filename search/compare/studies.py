@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.config.run import RunConfig
 from search.errors import UserError, shown
 from search.networks.arch import FORMAT, from_json
 from search.networks.cost import multiplies_of
@@ -200,11 +201,27 @@ def _short(value: object) -> str:
 
 
 def settings_of(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
-    """Yield the settings of each study with dotted keys, without seed and fingerprints."""
-    for entry in entries:
-        flat = flatten(entry.settings)
+    """Yield the settings of each study with dotted keys, without seed and fingerprints.
+
+    A setting that came after one of the studies counts there as its default, as it does when that
+    study goes on; so the default is left out of the others.
+    """
+    flats = [flatten(entry.settings) for entry in entries]
+    defaults = flatten(RunConfig().settings())
+    late = {key for key in defaults if any(_came_later(key, flat) for flat in flats)}
+    for flat in flats:
         yield {
             key: value
             for key, value in flat.items()
-            if key != "seed" and not key.startswith("fingerprints.")
+            if key != "seed"
+            and not key.startswith("fingerprints.")
+            and not (key in late and value == defaults[key])
         }
+
+
+def _came_later(key: str, settings: Mapping[str, Any]) -> bool:
+    """Say whether a study was made before there was this key, and not without its whole group."""
+    group, dot, _ = key.rpartition(".")
+    if key in settings or group in settings:
+        return False
+    return not dot or any(other.startswith(f"{group}.") for other in settings)

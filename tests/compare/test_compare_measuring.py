@@ -222,6 +222,17 @@ def test_the_objective_is_what_is_compared(make: Maker, trial: MakeTrial) -> Non
     assert any("different objectives are compared by accuracy" in note for note in mixed.notes)
 
 
+def test_a_study_from_before_a_setting_joins_those_with_its_default(make: Maker) -> None:
+    now = {"objective": "accuracy", "train": {"batch": 32, "class_weights": None}}
+    before = {"train": {"batch": 32}}
+    weighed = {"objective": "accuracy", "train": {"batch": 32, "class_weights": "balanced"}}
+    made = [make("a", settings=before), make("b", seed=1, settings=now)]
+    assert len(group(read(made))) == 1
+    groups = group(read([*made, make("c", seed=2, settings=weighed)]))
+    assert [len(one.entries) for one in groups] == [2, 1]
+    assert groups[1].label == "train.class_weights=balanced"
+
+
 def test_names_in_tables_are_short_and_distinct() -> None:
     assert short_labels(["space.ops=[conv]", "space.ops=[conv,separable]"]) == [
         "[conv]",
