@@ -51,10 +51,11 @@ class Figures:
 
     `spent`: compute of a whole search (multiplies per training image), `seconds` and `trials`
     likewise, each the mean over seeds; `area` at the compute that every study reached; `area_end`
-    at the end of each search; `accuracy_at`: the best value of the objective within each level of
-    cost, None where a seed has no network that cheap; `balanced_at`: the balanced accuracy of those
-    networks, None where classes are of equal size; `models`: (multiplies, value) of every
-    architecture that a study trained; `fronts`: likewise of each study's front.
+    at the end of each search, of its confirmed front where all studies have one; `accuracy_at`:
+    the best value of the objective within each level of cost, None where a seed has no network
+    that cheap; `balanced_at`: the balanced accuracy of those networks, None where classes are of
+    equal size; `models`: (multiplies, value) of every architecture that a study trained; `fronts`:
+    likewise of each study's front.
     """
 
     label: str
@@ -95,7 +96,8 @@ class Comparison:
     """The results of a comparison.
 
     `objective`: what is compared; `equal`: the compute that every study reached; `confirmed`: the
-    values at the `levels` are means over fresh seeds (curves and models are always the search's).
+    values at the `levels` and the areas at the end are means over fresh seeds (curves and models
+    are always the search's); `unseen`: on so many images that the search never saw, 0 for none.
     """
 
     objective: Objective
@@ -103,6 +105,7 @@ class Comparison:
     equal: float
     levels: list[int]
     confirmed: bool
+    unseen: int
     groups: list[Figures]
     pairs: list[Pair]
     notes: list[str]
@@ -128,7 +131,7 @@ def measure(
         ((trial.result.accuracy, _balanced(trial)) for e in entries for trial in e.finished()),
     )
     figures = [
-        _figures(members, several, within, equal, found, balanced, objective)
+        _figures(members, several, within, equal, found, balanced, objective, confirmed)
         for members, several, found in zip(groups, curves, best, strict=True)
     ]
     sides = [
@@ -141,8 +144,9 @@ def measure(
         for members, several, found in zip(groups, curves, best, strict=True)
     ]
     pairs = [_pair(first, second, rng) for first, second in combinations(sides, 2)]
-    told = notes(groups, confirmed, [one.matched for one in pairs])
-    return Comparison(objective, within, equal, chosen, confirmed, figures, pairs, told)
+    unseen = min(entry.info.unseen for entry in entries) if confirmed else 0
+    told = notes(groups, confirmed, [one.matched for one in pairs], unseen)
+    return Comparison(objective, within, equal, chosen, confirmed, unseen, figures, pairs, told)
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -158,8 +162,13 @@ def _figures(
     best: Sequence[Sequence[Measurement | None]],
     balanced: bool,
     objective: Objective,
+    confirmed: bool,
 ) -> Figures:
     entries = members.entries
+    fronts = [
+        [(row.multiplies, row.ranked_by(objective)) for row in entry.front]
+        for entry in entries
+    ]
     timed = [curve(entry, within, seconds, objective) for entry in entries]
     models = population(entries, objective)
     return Figures(
@@ -170,7 +179,11 @@ def _figures(
         spent=float(np.mean([one.end for one in curves])),
         seconds=float(np.mean([one.end for one in timed])),
         area=estimate([one.at(np.array([equal]))[0] for one in curves]),
-        area_end=estimate([one.area[-1] for one in curves]),
+        area_end=estimate(
+            [within.area(front) for front in fronts]
+            if confirmed
+            else [one.area[-1] for one in curves]
+        ),
         accuracy_at=[_estimate([one and one.value for one in found]) for found in best],
         balanced_at=[_estimate([one and one.balanced for one in found]) for found in best]
         if balanced
@@ -178,7 +191,7 @@ def _figures(
         over_compute=_line(curves),
         over_seconds=_line(timed),
         models=list(zip(map(int, models.multiplies), map(float, models.accuracy), strict=True)),
-        fronts=[[(m.multiplies, m.ranked_by(objective)) for m in entry.front] for entry in entries],
+        fronts=fronts,
     )
 
 

@@ -11,9 +11,18 @@ from search.report.notes import selection_note
 from search.study.computed import platforms
 
 
-def notes(groups: Sequence[Group], confirmed: bool, matches: Sequence[Matched | None]) -> list[str]:
-    """Return one sentence or two for each thing to beware of, most important first."""
-    found = [_seeds(groups), selection_note(confirmed=confirmed), _strategies(groups)]
+def notes(
+    groups: Sequence[Group],
+    confirmed: bool,
+    matches: Sequence[Matched | None],
+    unseen: int = 0,
+) -> list[str]:
+    """Return one sentence or two for each thing to beware of, most important first.
+
+    `unseen`: on how many images that the searches never saw the front was confirmed.
+    """
+    found = [_seeds(groups), selection_note(confirmed=confirmed, unseen=unseen)]
+    found.append(_strategies(groups))
     if any(one is not None and one.p is None for one in matches):
         found.append(
             "A p-value is missing where too few studies were exchanged for it ever to reach 0.05:"

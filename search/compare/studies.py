@@ -116,6 +116,14 @@ def _check_data(first: Entry, other: Entry) -> None:
     ours["classes"], theirs["classes"] = (
         list(entry.info.data.get("classes", [])) for entry in (first, other)
     )
+    shares = [entry.settings.get("confirm", {}).get("fraction", 0.0) for entry in (first, other)]
+    if shares[0] != shares[1]:
+        raise _refusal(
+            first,
+            other,
+            f"confirm.fraction is {_short(shares[0])} and {_short(shares[1])}",
+            "accuracies on another split say nothing of each other",
+        )
     for key in sorted(ours.keys() | theirs.keys()):
         if key in _TREATMENT or ours.get(key) == theirs.get(key):
             continue

@@ -24,6 +24,8 @@ def names(comparison: Comparison) -> dict[str, str]:
 def tables(comparison: Comparison) -> list[tuple[str, Rows]]:
     """Return the tables that have rows, each with its title."""
     kind = "confirmed with fresh seeds" if comparison.confirmed else "the search's own"
+    if comparison.unseen:
+        kind += " on images that chose nothing"
     words = comparison.objective.replace("_", " ")
     found = [
         ("Fronts", _group_rows(comparison)),
@@ -40,11 +42,16 @@ def tables(comparison: Comparison) -> list[tuple[str, Rows]]:
 def _group_rows(comparison: Comparison) -> Rows:
     """Return the head and a row for each group: sizes, areas, what a search took."""
     head = (
-        *("", "seeds", "trials", "area at equal compute", "area at the end"),
+        *("", "seeds", "trials", "area at equal compute", _end(comparison)),
         *("compute", "seconds"),
     )
     short = names(comparison)
     return [head, *(_group(one, short[one.label]) for one in comparison.groups)]
+
+
+def _end(comparison: Comparison) -> str:
+    """Return the head of the areas at the end, which are not the search's once it is confirmed."""
+    return "area at the end" + ", confirmed" * comparison.confirmed
 
 
 def _value_rows(comparison: Comparison, balanced: bool = False) -> Rows:
@@ -92,6 +99,11 @@ def explanation(comparison: Comparison) -> list[str]:
         f" equal compute is {equal}, which every study reached. Seconds are those of training and"
         " compilation, summed.",
     ]
+    if comparison.confirmed:
+        lines.append(
+            "Area at the end: of the confirmed fronts. Area at equal compute, curves and models are"
+            " of the search's own accuracies, for a search is confirmed only at its end."
+        )
     if any(one.area.low is not None for one in comparison.groups):
         lines.append(
             "In brackets: 95 % intervals of the mean over seeds, by Student's t, not clipped to"

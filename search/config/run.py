@@ -15,8 +15,8 @@ from search.units import parse_multiplies
 
 EXECUTORS = ("local",)
 AIMS = get_args(Aim)
-# Part of what defines a study; the executor and the confirmation are not.
-_DEFINING = ("data", "space", "strategy", "train")
+# Groups with settings that define a study's results; the executor has none.
+_DEFINING = ("data", "space", "strategy", "train", "confirm")
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,25 @@ class ConfirmConfig:
         "how often each front member is trained again, with fresh seeds; 0 leaves it unconfirmed",
         low=0,
         high=100,
+        identity=False,
+    )
+    fraction: float = setting(
+        0.0,
+        "share of the training split that the search neither trains nor scores on, and"
+        " confirm.seeds is scored on; 0 scores on the validation part again",
+        low=0,
+        high=1,
+        open_high=True,
     )
 
     def __post_init__(self) -> None:
         """Raise `UserError` that names the key, its value and the rule."""
         check(self, "confirm")
+        if self.fraction and not self.seeds:
+            raise UserError(
+                f"confirm.fraction={self.fraction:g} sets images aside for a confirmation, and"
+                " confirm.seeds=0 asks for none; add confirm.seeds=3, or leave the fraction out"
+            )
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ class Augment:
 class Dataset:
     """What a search may read: the training and the validation part, never the test part.
 
+    `confirmation`: a third part, on which nothing but a confirmation is scored; None without one.
     `mean` and `std`: one value for each channel, of pixels scaled to [0, 1].
     """
 
@@ -100,6 +101,7 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     augment: Augment = field(default_factory=Augment)
+    confirmation: Split | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -21,7 +21,12 @@ from search.data.dataset import Augment, Dataset, ImageShape, ImageView, Split
 from search.data.decode import decoded
 from search.data.examples import Progress, Say, Source
 from search.data.image import Geometry
-from search.data.overlap import TOLERATED, count_shared_images, refuse_shared_images
+from search.data.overlap import (
+    TOLERATED,
+    count_shared_images,
+    refuse_shared_images,
+    refuse_unconfirming,
+)
 from search.data.sources import Parts, SourceContext, locate
 from search.data.split import Fingerprint, chunks, histogram, mean_and_std, partition
 from search.data.tfds import locate as prepared
@@ -40,12 +45,14 @@ def open_dataset(
     config: DataConfig,
     *,
     seed: int,
+    confirm_fraction: float = 0.0,
     progress: Progress | None = None,
     say: Say | None = None,
 ) -> Dataset:
     """The training and the validation part, decoded the first time and then read from the cache.
 
-    `seed` chooses the validation images where the set has no validation split of its own.
+    `seed` chooses the validation images where the set has no validation split of its own, and
+    those of the confirmation: the `confirm_fraction` of the training split, none where it is 0.
     `progress(what, done, total)` is called while images are decoded, with `total` 0 where it is
     unknown; `say` receives notices of one line, by default as log warnings. Raises `UserError`.
     """
@@ -63,12 +70,29 @@ def open_dataset(
             part="validation",
         )
         validation = _take(base, rest[held], "validation", context)
-        train = _take(base, rest[left], "train", context, validation)
+        kept = rest[left]
     else:
         validation = _decoded(parts.validation, config, context, base)
-        train = _take(base, rest, "train", context)
+        kept = rest
         if parts.compare:
             refuse_shared_images(validation, base, _title(config), context.say)
+    confirmation = None
+    if confirm_fraction:
+        left, held = partition(
+            base.labels[kept],
+            base.keys[kept],
+            fraction=confirm_fraction,
+            seed=seed,
+            classes=base.classes,
+            part="confirmation",
+            share=len(kept) / len(rest),
+        )
+        confirmation = _take(base, kept[held], "confirmation", context)
+        kept = kept[left]
+    train = _take(base, kept, "train", context, validation if parts.validation is None else None)
+    if confirmation is not None:
+        for part, other in (("training", train), ("validation", validation)):
+            refuse_unconfirming(confirmation, other, part, _title(config), context.say)
     if parts.missing_test:
         context.say(f"{parts.missing_test}, before the search rather than after it")
     mean, std = _normalisation(config, train)
@@ -80,6 +104,7 @@ def open_dataset(
         mean=mean,
         std=std,
         augment=Augment(config.shift, config.flip, config.cutout, config.mixup),
+        confirmation=None if confirmation is None else _split(confirmation),
     )
 
 

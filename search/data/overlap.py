@@ -47,16 +47,39 @@ def refuse_shared_images(
     validation: CachedArrays, train: CachedArrays, title: str, say: Say
 ) -> None:
     """Compare two decoded parts by content; raises `UserError` above the tolerated share."""
-    count = count_shared_images(validation, train)
-    total = len(validation.keys)
+    _refuse(
+        count_shared_images(validation, train),
+        len(validation.keys),
+        f"validation images of {title} are among its training images",
+        "leave data.validation= empty and keep one part, which is then divided by seed",
+        say,
+    )
+
+
+def refuse_unconfirming(
+    confirmation: CachedArrays, other: CachedArrays, part: str, title: str, say: Say
+) -> None:
+    """Compare the part that a confirmation is scored on with another, as `refuse_shared_images`.
+
+    Cut by seed, they can share images of different classes, which keep no count of each other.
+    """
+    _refuse(
+        count_shared_images(confirmation, other),
+        len(confirmation.keys),
+        f"confirmation images of {title} are among its {part} images",
+        "leave confirm.fraction out",
+        say,
+    )
+
+
+def _refuse(count: int, total: int, fact: str, otherwise: str, say: Say) -> None:
     if count > TOLERATED * total:
         raise UserError(
-            f"{count} of {total} validation images of {title} are among its training images;"
-            f" at most {TOLERATED:.0%} may be, remove the copies from one of the parts, or leave"
-            " data.validation= empty and keep one part, which is then divided by seed"
+            f"{count} of {total} {fact}; at most {TOLERATED:.0%} may be, remove the copies from one"
+            f" of the parts, or {otherwise}"
         )
     if count:
-        say(f"{count} of {total} validation images of {title} are among its training images")
+        say(f"{count} of {total} {fact}")
 
 
 def count_shared_images(part: CachedArrays, train: CachedArrays) -> int:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,13 @@ from search.errors import UserError
 
 # Bytes read at a time from arrays that may not fit into memory.
 _CHUNK = 2**26
+Part = Literal["validation", "test", "confirmation"]
+# For each part: the setting that says its share, and what does without cutting it.
+_SETTINGS: dict[Part, tuple[str, str]] = {
+    "validation": ("data.validation_fraction", "name a split with data.validation="),
+    "test": ("data.test_fraction", "name a split with data.test="),
+    "confirmation": ("confirm.fraction", "leave confirm.fraction out"),
+}
 
 
 def content_key(image: NDArray[np.uint8]) -> int:
@@ -32,7 +40,8 @@ def partition(
     fraction: float,
     seed: int,
     classes: Sequence[str],
-    part: str,
+    part: Part,
+    share: float = 1.0,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Split into (rest, chosen): ascending indices, with `fraction` of every class chosen.
 
@@ -41,8 +50,9 @@ def partition(
     together: the cut moves to the nearest place that separates none, if the class has two
     different images at all. Raises `UserError` for a class with a single image, and for a fraction
     that is rounded to no image, or to all images, of even the largest class. `part` names what the
-    chosen images are for.
+    chosen images are for. `fraction` is of a whole of which these images are the `share`.
     """
+    setting, without = _SETTINGS[part]
     order = np.lexsort((_mixed(keys, seed), labels))
     starts = np.searchsorted(labels[order], np.arange(len(classes) + 1))
     sizes = np.diff(starts)
@@ -50,20 +60,20 @@ def partition(
         name = classes[int(np.flatnonzero(sizes == 1)[0])]
         raise UserError(
             f"class {name!r} has 1 image in the training part; to take a {part} part from it"
-            f" needs 2 of every class, add images or name a split with data.{part}="
+            f" needs 2 of every class, add images or {without}"
         )
     largest = int(sizes.max())
-    if not 0 < _rounded(fraction * largest) < largest:
+    if not 0 < _rounded(fraction / share * largest) < largest:
         raise UserError(
-            f"data.{part}_fraction={fraction:g} leaves every class empty in one of the parts: the"
-            f" largest has {largest} images; set it between {1 / largest:.2g} and"
-            f" {1 - 1 / largest:.4g}"
+            f"{setting}={fraction:g} leaves every class empty in one of the parts: the"
+            f" largest has {largest} images; set it between {share / largest:.2g} and"
+            f" {share * (1 - 1 / largest):.4g}"
         )
     selected = np.zeros(len(labels), dtype=bool)
     for start, size in zip(starts.tolist(), sizes.tolist(), strict=False):
         if size:
             own = order[start : start + size]
-            wanted = min(max(_rounded(fraction * size), 1), size - 1)
+            wanted = min(max(_rounded(fraction / share * size), 1), size - 1)
             selected[own[: _between_groups(keys[own], wanted)]] = True
     return np.flatnonzero(~selected), np.flatnonzero(selected)
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from search.config.settings import identity
 from search.config.train import TrainConfig
 from search.cores import cores
-from search.data.dataset import Dataset
+from search.data.dataset import Dataset, Split
 from search.engine.checkpoints import Arrays, CheckpointKey, Checkpoints
 from search.engine.state import State, from_arrays, to_arrays, weights_of
 from search.engine.trainer import Diverged, Fitted, Save, Trainer
@@ -64,9 +65,23 @@ class TrainingEvaluator:
         self._trainer = Trainer(dataset, settings, device)
         self._turns = Turns()
         self._clock, self._interval = clock, 60 * settings.checkpoint_minutes
-        self._store: Checkpoints | None = None
-        if checkpoints is not None:
-            self._store = Checkpoints(checkpoints, signature(dataset, settings, device))
+        self._dataset, self._settings = dataset, settings
+        self._store = self._checkpoints(checkpoints, dataset)
+
+    def scored_on(self, part: Split, folder: Path | None) -> "TrainingEvaluator":
+        """Return an evaluator that trains alike and scores on another part.
+
+        They share the images on the device and compiled programs; its checkpoints lie in `folder`.
+        """
+        other = copy(self)
+        other._trainer = self._trainer.scored_on(part)
+        other._store = self._checkpoints(folder, replace(self._dataset, validation=part))
+        return other
+
+    def _checkpoints(self, folder: Path | None, dataset: Dataset) -> Checkpoints | None:
+        if folder is None:
+            return None
+        return Checkpoints(folder, signature(dataset, self._settings, self._trainer.device))
 
     @property
     def precision(self) -> str:

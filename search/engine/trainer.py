@@ -1,6 +1,7 @@
 """The training loop: from fresh weights to the validation accuracy, on one device."""
 
 from collections.abc import Callable, Hashable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 
 from search.config.train import TrainConfig
-from search.data.dataset import Dataset
+from search.data.dataset import Dataset, Split
 from search.engine.batches import Resident, Steps, feed_of
 from search.engine.forward import Totals, no_totals
 from search.engine.programs.base import TrainingPrograms
@@ -68,7 +69,7 @@ class Trainer:
     def __init__(self, dataset: Dataset, config: TrainConfig, device: jax.Device) -> None:
         self.device = device
         self.recipe = recipe_of(dataset, config, device)
-        self._form = config.form
+        self._form, self._resident_megabytes = config.form, config.resident_megabytes
         self.image = dataset.shape
         self._count = len(dataset.train)
         self._training = feed_of(dataset.train, device, config.resident_megabytes)
@@ -77,6 +78,13 @@ class Trainer:
         steps = max(1, self._count // self.recipe.batch)
         self.schedule = Schedule(steps, config.learning_rate, config.warmup, config.decay)
         self.programs = ProgramCache(device)
+
+    def scored_on(self, part: Split) -> "Trainer":
+        """Return a trainer that scores on another part; training images and programs are shared."""
+        other = copy(self)
+        other._validation = feed_of(part, self.device, self._resident_megabytes)
+        other._held_out = len(part)
+        return other
 
     def prepare(self, arch: Arch, epochs: int, holder: Hashable) -> None:
         """Start compiling the programs of a training; never changes its result.

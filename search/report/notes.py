@@ -13,11 +13,11 @@ _RATIO = 1.5
 _DIFFERENCE = 0.01
 
 
-def selection_note(*, confirmed: bool, unseen: bool = False) -> str:
+def selection_note(*, confirmed: bool, unseen: int = 0) -> str:
     """Say which selection bias is left in the accuracies of a front.
 
-    `confirmed`: they are means over seeds that the search did not use; `unseen`: they were measured
-    on images that the search did not use either.
+    `confirmed`: they are means over seeds that the search did not use; `unseen`: on how many images
+    that the search did not use either, 0 where they are the validation images.
     """
     if not confirmed:
         return (
@@ -27,8 +27,9 @@ def selection_note(*, confirmed: bool, unseen: bool = False) -> str:
         )
     if unseen:
         return (
-            "Accuracies are means over fresh seeds, on images that the search never saw:"
-            " free of selection bias but for the last choice among the members."
+            f"Accuracies are means over fresh seeds, on {unseen:,} images that chose nothing: the"
+            " search neither trained nor scored on them, so each member's is unbiased; the best of"
+            " several is still a little too high."
         )
     return (
         "Accuracies are means over fresh seeds, but on the validation images that chose the front:"

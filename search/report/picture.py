@@ -74,13 +74,16 @@ def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
     figure = new_figure(8, 5)
     axes = figure.add_subplot()
     logarithmic_multiplies(axes)
+    unseen = bool(content.get("unseen"))
     if drawn.trials:
         xs, ys = zip(*drawn.trials, strict=True)
-        axes.scatter(xs, ys, s=14, color="#9db4c8", label="trials")
+        axes.scatter(
+            xs, ys, s=14, color="#9db4c8", label="trials" + ", on the validation part" * unseen
+        )
     if drawn.front:
         xs, ys = zip(*sorted(drawn.front), strict=True)
         axes.step(xs, ys, where="post", color="#c0392b", linewidth=1.2, alpha=0.7)
-        axes.scatter(xs, ys, s=34, color="#c0392b", label="front", zorder=3)
+        axes.scatter(xs, ys, s=34, color="#c0392b", label=_front_label(content), zorder=3)
     if any(drawn.spread):
         xs, ys = zip(*drawn.front, strict=True)
         axes.errorbar(xs, ys, drawn.spread, fmt="none", ecolor="#c0392b", capsize=3, linewidth=1)
@@ -96,13 +99,19 @@ def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
         )
     axes.axvline(content["facts"]["high"], color="#555555", linestyle=":", linewidth=1)
     axes.set_xlabel("multiplies for one image" + _legend(drawn))
-    axes.set_ylabel(f"validation {objective_of(content).replace('_', ' ')}")
+    objective = objective_of(content).replace("_", " ")
+    axes.set_ylabel(objective if unseen else f"validation {objective}")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.25)
     axes.set_title(f"{shown(content['study'], 80)}: {content['trials']} trials", fontsize=10)
     if drawn.trials or drawn.front:
         axes.legend(loc="lower right", edgecolor="none", framealpha=1)
     return figure
+
+
+def _front_label(content: Mapping[str, Any]) -> str:
+    unseen = content.get("unseen")
+    return f"front, confirmed on {unseen:,} other images" if unseen else "front"
 
 
 def _labels_without_overlap(drawn: Plot) -> list[tuple[Point, str]]:

@@ -79,10 +79,11 @@ def explanation(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> list
     """Say what the columns and the hypervolume mean, a paragraph each."""
     info = content["facts"]
     confirmed = content.get("confirmed", False)
-    lines = [selection_note(confirmed=confirmed, unseen=content.get("unseen", False))]
+    lines = [selection_note(confirmed=confirmed, unseen=content.get("unseen", 0))]
     if confirmed:
         lines[0] += (
-            " ± is their standard deviation over seeds; in search: what the search had measured."
+            " ± is their standard deviation over seeds; in search: what the search had measured"
+            + (", on the validation images." if content.get("unseen") else ".")
         )
     if any(row.ops for row in found):
         lines.append(

@@ -12,13 +12,18 @@ from search.networks.arch import Input
 from search.pareto import Objective
 from search.report.loading import Loading
 from search.spaces.stages import StageChain, build
+from search.study.info import CONFIRMATION_IMAGES
 
 
 def open_images(config: RunConfig, console: Console) -> Dataset:
     """Open the data that `config` names; raises `UserError` for what cannot be had."""
     with Loading(console) as loading:
         return open_dataset(
-            config.data, seed=config.seed, progress=loading.progress, say=loading.say
+            config.data,
+            seed=config.seed,
+            confirm_fraction=config.confirm.fraction,
+            progress=loading.progress,
+            say=loading.say,
         )
 
 
@@ -36,8 +41,10 @@ def description(dataset: Dataset) -> dict[str, Any]:
     """Return what a study keeps of its data.
 
     What prediction needs (names of classes, normalisation, shape), and the class counts of the
-    training part, which say whether balanced accuracy matters.
+    training part, which say whether balanced accuracy matters; the number of images that only a
+    confirmation is scored on, if there are any.
     """
+    confirmation = dataset.confirmation
     return {
         "name": dataset.name,
         "shape": list(dataset.shape),
@@ -45,6 +52,7 @@ def description(dataset: Dataset) -> dict[str, Any]:
         "mean": list(dataset.mean),
         "std": list(dataset.std),
         "class_counts": list(dataset.class_counts),
+        **({} if confirmation is None else {CONFIRMATION_IMAGES: len(confirmation)}),
     }
 
 
@@ -74,14 +82,23 @@ def majority_notice(
 
 def fingerprints(dataset: Dataset) -> dict[str, str]:
     """Return what tells whether a study goes on with the same images."""
-    return {"train": dataset.train.fingerprint, "validation": dataset.validation.fingerprint}
+    parts = {
+        "train": dataset.train,
+        "validation": dataset.validation,
+        "confirmation": dataset.confirmation,
+    }
+    return {name: part.fingerprint for name, part in parts.items() if part is not None}
 
 
 def summary(dataset: Dataset) -> str:
     """Say what the data is, on one line."""
     height, width, channels = dataset.shape
+    validation = f"{len(dataset.validation):,} validation"
+    if dataset.confirmation is not None:
+        validation += f" and {len(dataset.confirmation):,} confirmation"
+    joint = " and" if dataset.confirmation is None else ","
     return (
-        f"data: {dataset.name}, {len(dataset.train):,} training and"
-        f" {len(dataset.validation):,} validation images of {height}x{width}x{channels},"
+        f"data: {dataset.name}, {len(dataset.train):,} training{joint}"
+        f" {validation} images of {height}x{width}x{channels},"
         f" {len(dataset.classes)} classes"
     )

@@ -40,6 +40,9 @@ from search.study.trials import FrontEntry, Trial
 
 # Checkpoints are looked through after so many trials.
 _TIDY = 8
+_CHECKPOINTS = "checkpoints"
+# Those of trainings that are scored on a part of their own.
+_CONFIRMATION = f"{_CHECKPOINTS}/confirmation"
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +118,11 @@ def _search(
         raise UserError(
             f"aim={config.aim} has no effect with a strategy of one's own: leave it out"
         )
+    if config.confirm.fraction and parts.evaluator is not None:
+        raise UserError(
+            f"confirm.fraction={config.confirm.fraction:g} sets images aside, of which an evaluator"
+            " of one's own knows nothing; leave it out, and score fresh seeds on other data there"
+        )
     early = _early_table(config) if parts.chain is None else None
     dataset = images.open_images(config, console) if parts.need_images else None
     weights: tuple[float, ...] = ()
@@ -148,22 +156,23 @@ def _search(
         done = len(study.trials())
         if done:
             watch.tell(f"going on after {done} trials; those are not run again")
+        confirmer = _confirmer(evaluator, study, dataset)
         executor = build_executor(config.executor, evaluator)
         ended = _run(config, study, table.chain, strategy, executor, evaluator, watch)
         later = jobs_of(known, config.epochs, config.seed)
-        content, found = _leave(study, evaluator, watch, later)
+        content, found = _leave(study, evaluator, confirmer, watch, later)
         if config.confirm.seeds and ended.complete:
             # Tables and weights are there by now, should this be interrupted.
             told = reporting(watch, "confirming", info.objective)
-            confirm(study, executor, config.confirm.seeds, told)
-            content, found = _leave(study, evaluator, watch, later)
+            confirm(study, build_executor(config.executor, confirmer), config.confirm.seeds, told)
+            content, found = _leave(study, evaluator, confirmer, watch, later)
         if config.zoo and ended.complete:
             for line in unfit:
                 watch.tell(line)
             names = {one.arch.id: one.name for one in known}
             told = reporting(watch, "landmark", info.objective, names)
             train_landmarks(study, executor, known, config.seed, told)
-            content, found = _leave(study, evaluator, watch)
+            content, found = _leave(study, evaluator, confirmer, watch)
         trials = study.trials()
     show_end(console, content, found, folder)
     if dataset is not None and parts.evaluator is None:
@@ -281,11 +290,19 @@ def _training(config: RunConfig, study: Study, dataset: Dataset | None, watch: W
         from search.engine.evaluator import TrainingEvaluator
 
         device = describe()
-        checkpoints = study.folder / "checkpoints" if study.folder else None
+        checkpoints = study.folder / _CHECKPOINTS if study.folder else None
         evaluator = TrainingEvaluator(dataset, config.train, checkpoints)
     watch.tell(f"device: {device}")
     study.compute_on(computed_on(evaluator.precision), allow_mixed=config.allow_mixed)
     return evaluator
+
+
+def _confirmer(evaluator: Any, study: Study, dataset: Dataset | None) -> Any:
+    """Return what fresh seeds are evaluated by: the search's own, or one that scores elsewhere."""
+    part = None if dataset is None else dataset.confirmation
+    if part is None:
+        return evaluator
+    return evaluator.scored_on(part, study.folder / _CONFIRMATION if study.folder else None)
 
 
 def _run(
@@ -312,6 +329,7 @@ def _run(
 def _leave(
     study: Study,
     evaluator: Evaluator | Callable[[Job], float],
+    confirmer: Evaluator | Callable[[Job], float],
     watch: Watch,
     later: Sequence[Job] = (),
 ) -> tuple[dict[str, Any], list[FrontEntry]]:
@@ -321,10 +339,12 @@ def _leave(
     """
     trials = study.trials()
     content, found = leave(study, trials)
-    weights = getattr(evaluator, "weights", None)
+    trained = confirmer if content["confirmed"] else evaluator
+    weights = getattr(trained, "weights", None)
     if weights is not None and study.folder is not None:
         leave_weights(study, found, weights, watch.tell)
-        _drop_checkpoints(study, evaluator, trials, later)
+        for one in (evaluator, confirmer):
+            _drop_checkpoints(study, one, trials, later)
     return content, found
 
 

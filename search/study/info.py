@@ -19,6 +19,8 @@ from search.study.checks import (
 
 # Costs of a user's own chain may be beyond any machine's integers, but are shown as floats.
 _LARGEST_COST = 10**300
+# In `StudyInfo.data`: how many images nothing but the confirmation is scored on.
+CONFIRMATION_IMAGES = "confirmation_images"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class StudyInfo:
     epochs: int
     data: Mapping[str, Any]
     objective: Objective = "accuracy"
+
+    @property
+    def unseen(self) -> int:
+        """How many images a confirmation is scored on that the search never saw."""
+        return int(self.data.get(CONFIRMATION_IMAGES, 0))
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object that files keep.
@@ -96,6 +103,7 @@ def _checked_data(values: object) -> dict[str, Any]:
         string(member(data, "name", "data"), "data.name")
         for name in sequence(data.get("classes", []), "data.classes"):
             string(name, "data.classes")
+        integer(data.get(CONFIRMATION_IMAGES, 0), CONFIRMATION_IMAGES)
     return data
 
 
@@ -107,7 +115,8 @@ def checked_settings(values: object) -> dict[str, Any]:
             integer(settings[key], key, 0, _LARGEST_COST)
     if "seed" in settings:
         integer(settings["seed"], "seed", -(2**63))
-    for key in ("data", "train", "fingerprints"):
+    for key in ("data", "train", "confirm", "fingerprints"):
         mapping(settings.get(key, {}), key)
     number(settings.get("train", {}).get("decay", 0.0), "train.decay", 0, 1)
+    number(settings.get("confirm", {}).get("fraction", 0.0), "confirm.fraction", 0, 1)
     return settings

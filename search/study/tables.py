@@ -119,6 +119,7 @@ def front_content(
 
     `found` and `confirmed` are what `Study.front` returned; `trials` is their number. Of the known
     networks in `landmarks` those that succeeded have a key of that name, where there are some.
+    `unseen`, likewise: how many images that the search never saw the accuracies were measured on.
     """
     points = [(row.multiplies, row.ranked_by(info.objective)) for row in found]
     area = hypervolume(points, low=info.cheapest, high=info.high, chance=info.chance)
@@ -128,6 +129,7 @@ def front_content(
         "study": name,
         "trials": trials,
         "confirmed": confirmed,
+        **({"unseen": info.unseen} if confirmed and info.unseen else {}),
         "hypervolume": area,
         "facts": info.as_json(),
         "members": [_object(row, info.objective) for row in found],
@@ -170,6 +172,7 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
         string(member(content, "study", "the file"), "study")
         integer(member(content, "trials", "the file"), "trials")
         boolean(content.get("confirmed", False), "confirmed")
+        integer(content.get("unseen", 0), "unseen")
         number(member(content, "hypervolume", "the file"), "hypervolume", 0, 1)
         StudyInfo.from_json(member(content, "facts", "the file"))
         for at, one in enumerate(sequence(content.get("landmarks", []), "landmarks")):
