@@ -141,3 +141,12 @@ def test_equal_images_have_equal_keys() -> None:
     image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     assert content_key(image) == content_key(image.copy())
     assert content_key(image) != content_key(image + 1)
+
+
+def test_a_share_of_a_larger_whole() -> None:
+    labels, keys = labelled([80, 40], 0)
+    arguments = {"seed": 0, "classes": CLASSES[:2], "part": "confirmation", "share": 0.8}
+    _, chosen = partition(labels, keys, fraction=0.2, **arguments)
+    assert np.bincount(labels[chosen]).tolist() == [20, 10]
+    with pytest.raises(UserError, match=r"confirm\.fraction=0\.8 leaves .* 80 images.*and 0\.79"):
+        partition(labels, keys, fraction=0.8, **arguments)

@@ -349,3 +349,22 @@ def test_interruption_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine._trainer, "fit", interrupt)
     with pytest.raises(KeyboardInterrupt):
         engine(job_of("small", 1))
+
+
+def test_scored_on_another_part_only_the_scores_differ(tmp_path: Path) -> None:
+    data = dataset()
+    part = dataset(50, 20).validation
+    engine = evaluator(data, tmp_path)
+    own = engine(job_of("tiny"))
+    other = engine.scored_on(part, tmp_path / "confirmation")
+    found = other(job_of("tiny"))
+    assert core(found) == core(evaluator(replace(data, validation=part))(job_of("tiny")))
+    assert core(found) != core(own)
+    assert found.details["train_loss"] == own.details["train_loss"]
+    # Each has its own checkpoints, and goes on from none of the other's.
+    assert core(engine(job_of("tiny"))) == core(own)
+    assert core(other(job_of("tiny"))) == core(found)
+    for name, array in engine.weights(job_of("tiny")).items():
+        np.testing.assert_array_equal(array, other.weights(job_of("tiny"))[name])
+    other.keep([])
+    assert len(list(tmp_path.glob("*.npz"))) == 1
