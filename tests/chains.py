@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from search.errors import UserError
 from search.jobs import Option, Options
+from search.networks.arch import Arch
+from search.networks.decisions import decisions
 from search.spaces import Chain
+from search.spaces.stages import StageChain
 
 
 class PriceList:
@@ -153,3 +157,22 @@ def enumerate_chain(chain: Chain) -> dict[Options, int]:
 
     visit((), chain.start(), 0)
     return found
+
+
+def arch_options(chain: StageChain, arch: Arch) -> Options:
+    """Return the decisions that make `arch` in this space: the inverse of `chain.value`.
+
+    Raises `UserError` if the network is not one of the space's.
+    """
+    options = decisions(arch)
+    wrong = UserError(
+        f"the network {arch.id} is not in the space {chain.config.name}; it reads"
+        f" {' '.join(options)} there"
+    )
+    try:
+        value = chain.value(options)
+    except UserError as error:
+        raise UserError(f"{wrong}: {error}") from None
+    if value != arch:
+        raise wrong
+    return options

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from chains import arch_options
 
 from search.cli.space import show
 from search.config.space import SpaceConfig
@@ -55,7 +56,7 @@ def test_prices_are_costs_and_decisions_come_back(name, shape, classes, budget):
     for options in drawn:
         arch = chain.value(options)
         assert multiplies_of(arch) == table.cost(options)
-        assert space.arch_options(chain, arch) == options
+        assert arch_options(chain, arch) == options
         assert min(min(layer.shape.out_size) for layer in layers_of(arch)) >= 2
         assert table.cost(options) <= budget or options == table.most_expensive()[1]
 
@@ -88,7 +89,7 @@ def test_different_lists_are_different_networks(changes, shape):
         arch = chain.value(options)
         networks.add(arch)
         assert multiplies_of(arch) == table.cost(options)
-        assert space.arch_options(chain, arch) == options
+        assert arch_options(chain, arch) == options
     assert 100 < len(networks) == table.size < 20_000
 
 
@@ -145,7 +146,7 @@ def test_networks_from_elsewhere_are_not_in_the_space():
     for other in others:
         assert isinstance(other, Arch)
         with pytest.raises(UserError, match=f"network {other.id} is not in the space small"):
-            space.arch_options(chain, other)
+            arch_options(chain, other)
     with pytest.raises(UserError, match="allowed here are"):
         chain.value(("s8", "w3"))
 

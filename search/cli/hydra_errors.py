@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from search.config.checks import check_key
 from search.config.run import RunConfig
 from search.errors import Interrupted, UserError, nearest, one_line, shown
 
@@ -94,11 +95,16 @@ def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -
     if found := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
         return no_key(found[2], _known_keys(hydra))
     if found := re.search(r"(Value .*)\n\s+full_key: (\S+)", text):
-        return f"{shown(found[2])}: {shown(found[1], 200)}"
+        named = re.match(r"Value '(.*)' of type", found[1])
+        told = _refused(found[2], overrides, named[1] if named else "")
+        return told or f"{shown(found[2])}: {shown(found[1], 200)}"
     if found := re.search(r"In '([^']+)':.*\s+Key '([^']+)' not in '", text):
         close = _neighbours(f"{found[1].partition('/')[0]}.{found[2]}", _known_keys(hydra))
         return f"the config {shown(found[1])} has {shown(found[2])}, which is not a key; {close}"
     if found := re.search(r"Error merging override (.*)", text):
+        key, _, value = found[1].lstrip("+").partition("=")
+        if said := _refused(key, overrides, value):
+            return said
         reason = texts[-1].splitlines()[0].rstrip(".") if texts[-1] else type(error).__name__
         return (
             f"{shown(found[1])} is not a value of the right type ({shown(reason, 200)});"
@@ -111,6 +117,17 @@ def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -
         return f"{shown(' '.join(overrides), 200)} cannot be used ({reason}); {_ALL_KEYS}"
     first = next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
     return f"{shown(first, 300)}; `convbudget run --cfg job` shows what can be set"
+
+
+def _refused(key: str, overrides: Sequence[str], value: str) -> str:
+    """Say in our own words why a key cannot have its value, shown as it was typed if it was."""
+    typed = [word.lstrip("+").partition("=") for word in overrides]
+    value = next((text for name, _, text in reversed(typed) if name == key), value)
+    try:
+        check_key(RunConfig(), key, value)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def _neighbours(key: str, known: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from search.compare.groups import Group
 from search.compare.populations import Matched
 from search.errors import shown
 from search.report.notes import selection_note
-from search.study.computed import platforms
+from search.study.computed import platforms, variants
 
 
 def notes(
@@ -42,6 +42,12 @@ def notes(
         found.append(
             f"Trials were computed on different platforms ({'; '.join(mixed)}): equal trainings"
             " differ a little there, and seconds cannot be compared."
+        )
+    unlike = variants(trial for g in groups for entry in g.entries for trial in entry.trials)
+    if unlike:
+        found.append(
+            f"Trials were computed with different versions or numbers of cores"
+            f" ({'; '.join(unlike)}): the last bits of equal trainings may differ."
         )
     return [note for note in found if note]
 

@@ -27,6 +27,20 @@ def check(config: object, group: str = "") -> None:
             raise UserError(f"{key}={shown(value)} must be a group of settings, a {hint.__name__}")
 
 
+def check_key(config: object, key: str, value: object) -> None:
+    """Check one value for the dotted `key` of a configuration, as `check` does for all.
+
+    Unknown keys pass: what they are is for others to say.
+    """
+    *groups, name = key.split(".")
+    for group in groups:
+        config = getattr(config, group, None)
+    declared = [one for one in fields(cast(Any, config)) if one.name == name] if config else []
+    for one in declared:
+        if one.metadata:
+            _check_value(key, value, get_type_hints(type(config))[name], said_of(one))
+
+
 def among(key: str, value: object, known: Iterable[object]) -> None:
     """Refuse a value that is not one of `known`."""
     known = list(known)

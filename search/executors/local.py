@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, SupportsFloat, cast
 
-from search.errors import SurroundingsError, UserError
+from search.errors import SurroundingsError, UserError, shown
 from search.executors.failures import is_surroundings, reason
 from search.jobs import Evaluator, Infeasible, Job, Options, Result, Status, failed
 
@@ -89,8 +89,8 @@ def evaluate(evaluator: Evaluator | Callable[[Job], float], job: Job) -> Result:
 
     A plain number is taken for the accuracy. `Infeasible` becomes a result with its reason, any
     other exception of the evaluator's a failed one that is marked `raised`. Raises
-    `SurroundingsError` if the surroundings fail again, and `UserError` where the disk is full or
-    an accuracy is not in [0, 1].
+    `SurroundingsError` if the surroundings fail again, and `UserError` where the disk is full, an
+    accuracy is not in [0, 1], or what is returned is neither a number nor a `Result`.
     """
     try:
         return _evaluated(evaluator, job)
@@ -122,8 +122,10 @@ def _evaluated(evaluator: Evaluator | Callable[[Job], float], job: Job) -> Resul
         # Its own float() may refuse, which is answered below.
         outcome = Result(cast(float, outcome), seconds=seconds)
     if not isinstance(outcome, Result):
-        kind = type(outcome).__name__
-        return failed(f"the evaluator returned a {kind}; it must be a Result or a number", seconds)
+        raise UserError(
+            f"the evaluator returned {shown(outcome, quoted=True)}; it must return an accuracy in"
+            " [0, 1] or a search.Result, or raise search.Infeasible"
+        )
     return _checked(outcome, seconds)
 
 

@@ -10,6 +10,7 @@ from flax import nnx
 from numpy.typing import ArrayLike, NDArray
 
 from search.engine.model import build
+from search.engine.programs.compile import compiled_on_demand
 from search.errors import UserError, shown
 from search.export.weights import Packed, unpack
 from search.networks.arch import Arch
@@ -47,7 +48,7 @@ class Model:
             return jnp.asarray(network((pixels - mean) / std), jnp.float32)
 
         self._state = state
-        self._forward = jax.jit(forward)
+        self._forward = compiled_on_demand(forward, jax.local_devices()[0])
 
     def __call__(self, images: ArrayLike) -> NDArray[np.float32]:
         """Return logits [n, classes] for images uint8 [n, height, width, channels].

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from search.errors import UserError, shown
 from search.networks.arch import Arch
 from search.networks.blocks import BLOCKS, Block
 from search.networks.layers import IMAGE, Layer, classifier_shape, connect, layers_of
@@ -191,7 +192,15 @@ class Cost:
 
 
 def cost_of(arch: Arch) -> Cost:
-    """Return the exact cost of `arch` for one image of its input shape."""
+    """Return the exact cost of `arch` for one image of its input shape.
+
+    Raises `UserError` for anything but an Arch.
+    """
+    if not isinstance(arch, Arch):
+        raise UserError(
+            f"arch={shown(arch)} is a {type(arch).__name__}; give an Arch, such as"
+            ' search.zoo.network("mobilenet_v2")'
+        )
     layers = layers_of(arch)
     steps = list(_costs(layers, _IN_ARCH))
     classifier = LayerCost(

@@ -4,6 +4,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from numbers import Real
 
 from search.errors import UserError, nearest
 from search.networks.arch import Arch, Block, Head, Input, Stem
@@ -61,8 +62,8 @@ def network(
     entry = _NETWORKS.get(name)
     if entry is None:
         raise UserError(f"{name!r} is not a network of the zoo; {nearest(name, _NETWORKS)}")
-    if not (math.isfinite(width) and width > 0):
-        raise UserError(f"width is {width}; it must be positive and finite, such as 0.75")
+    if not isinstance(width, Real) or not (math.isfinite(width) and width > 0):
+        raise UserError(f"width is {width!r}; it must be positive and finite, such as 0.75")
     if width != 1 and not entry.has_width:
         raise UserError(f"width is {width}; {name} was published at one width only, leave it 1")
     default_input, default_classes = entry.default

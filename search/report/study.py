@@ -38,7 +38,13 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
     export(study, trials)
     found, confirmed = study.front(trials)
     content = front_content(
-        study.name, study.info, len(trials), found, confirmed, study.landmarks()
+        study.name,
+        study.info,
+        len(trials),
+        found,
+        confirmed,
+        study.landmarks(),
+        [*trials, *study.confirmations()],
     )
     if study.folder is not None:
         picture = draw(content, plot(trials, found, study.info.epochs, study.info.objective))

@@ -17,6 +17,8 @@ from search.units import format_multiplies
 _NETWORK = 500
 _VALUE = 80
 _LANDMARKS = "Known networks, trained as the candidates were, their channels scaled by the width:"
+# Behind the id of a row that was computed unlike most trials of its study.
+_UNLIKE = "*"
 
 
 def front_rows(
@@ -26,7 +28,8 @@ def front_rows(
 
     Balanced accuracy has a column where it ranks or classes are of unequal size, what the search
     measured of the objective where the front is confirmed. `exact` writes all digits of the
-    multiplies.
+    multiplies. A star marks architectures that were computed on another device, or by other
+    versions, than most of the study.
     """
     confirmed = content.get("confirmed", False)
     objective = objective_of(content)
@@ -36,9 +39,10 @@ def front_rows(
     head = ["arch", "multiplies", "params", "accuracy"]
     head += ["balanced"] * balanced + ["in search"] * confirmed + ["decisions"]
     rows: Rows = [tuple(head)]
+    unlike = set(content.get("mixed", {}).get("arch_ids", ()))
     for row in found:
         cells = [
-            shown(row.arch_id),
+            shown(row.arch_id) + _UNLIKE * (row.arch_id in unlike),
             f"{row.multiplies:,}" if exact else format_multiplies(row.multiplies),
             "" if row.params is None else f"{row.params:,}",
             measured(row, "accuracy"),
@@ -84,6 +88,12 @@ def explanation(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> list
         lines[0] += (
             " ± is their standard deviation over seeds; in search: what the search had measured"
             + (", on the validation images." if content.get("unseen") else ".")
+        )
+    if mixed := content.get("mixed"):
+        lines.append(
+            f"Computed differently ({shown('; '.join(mixed['differences']), _NETWORK)}): the last"
+            f" digits of equal trainings may differ; {_UNLIKE} marks rows unlike most of the"
+            " trials, and trials.csv has what each was computed on."
         )
     if any(row.ops for row in found):
         lines.append(

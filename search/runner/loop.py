@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from search.errors import Interrupted, SurroundingsError, UserError
+from search.errors import Interrupted, SurroundingsError, UserError, shown
 from search.executors.protocol import Executor
 from search.jobs import Exhausted, Job, Result, Strategy
 from search.runner.objective import as_told, check_measured
@@ -216,7 +216,7 @@ class Runner:
                 self._trusted = len(self._asked)
                 continue
             try:
-                job = self._offered or self._strategy.ask()
+                job = self._offered or _job(self._strategy.ask())
                 self._offered = None
             except Exhausted as error:
                 if len(self._told) == len(self._asked):
@@ -322,3 +322,13 @@ class Runner:
         if self._received:
             # Raised already, but in a callback that could not hand it on.
             raise KeyboardInterrupt
+
+
+def _job(asked: object) -> Job:
+    """Return what a strategy asked for; raises `UserError` unless it is a `Job`."""
+    if not isinstance(asked, Job):
+        raise UserError(
+            f"the strategy's ask() returned {shown(asked, quoted=True)}; it must return a"
+            " search.Job, or raise search.Exhausted where nothing is left"
+        )
+    return asked

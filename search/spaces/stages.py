@@ -17,7 +17,7 @@ from search.errors import UserError
 from search.jobs import Option, Options
 from search.networks.arch import Activation, Arch, Block, Head, Input, Stem
 from search.networks.blocks import BLOCKS
-from search.networks.decisions import PLAIN, PREFIXES, SKIP, decisions, may_skip
+from search.networks.decisions import PLAIN, PREFIXES, SKIP, may_skip
 from search.networks.layers import (
     block_multiplies,
     classifier_shape,
@@ -208,22 +208,3 @@ def build(config: SpaceConfig, input: Input, classes: int) -> StageChain:  # noq
                 f" differ from the {only[0]} that stage {stage - 1} may have; add another"
             )
     return chain
-
-
-def arch_options(chain: StageChain, arch: Arch) -> Options:
-    """Return the decisions that make `arch` in this space: the inverse of `chain.value`.
-
-    Raises `UserError` if the network is not one of the space's.
-    """
-    options = decisions(arch)
-    wrong = UserError(
-        f"the network {arch.id} is not in the space {chain.config.name}; it reads"
-        f" {' '.join(options)} there"
-    )
-    try:
-        value = chain.value(options)
-    except UserError as error:
-        raise UserError(f"{wrong}: {error}") from None
-    if value != arch:
-        raise wrong
-    return options

@@ -4,6 +4,7 @@ A mapping of texts: `platform` (cpu, gpu, tpu), `device_kind`, `precision` as re
 the versions of `jax`, `jaxlib` and `convbudget`; empty where unknown, as with a user's evaluator.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from search.study.trials import Trial
@@ -24,6 +25,34 @@ def platforms(trials: Iterable[Trial]) -> list[str]:
     return sorted({platform_of(trial.computed) for trial in trials} - {""})
 
 
+def variants(trials: Iterable[Trial]) -> list[str]:
+    """Return in which versions or numbers of cores the trials differ: `cores 2 and 4`."""
+    values: dict[str, set[str]] = {key: set() for key in sorted(_TOLERATED)}
+    for trial in trials:
+        for key, found in values.items():
+            if key in trial.computed:
+                found.add(trial.computed[key])
+    return [f"{key} {' and '.join(sorted(v))}" for key, v in values.items() if len(v) > 1]
+
+
+def unlike_most(trials: Iterable[Trial]) -> tuple[list[str], set[str]]:
+    """Return what differs between the trials, and the `arch_id` of those unlike most of them.
+
+    The differences are those of platforms and of `variants`; where there are none, none is unlike.
+    """
+    known = [trial for trial in trials if trial.computed]
+    found = platforms(known)
+    told = [*([" and ".join(found)] if len(found) > 1 else []), *variants(known)]
+    if not told:
+        return [], set()
+    usual = Counter(_items(trial) for trial in known).most_common(1)[0][0]
+    return told, {trial.arch_id for trial in known if _items(trial) != usual}
+
+
+def _items(trial: Trial) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(trial.computed.items()))
+
+
 def differences(
     trials: Iterable[Trial], now: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
@@ -32,7 +61,7 @@ def differences(
     Returns two mappings of a key to `before -> now`: differences in platform, device or precision,
     and those that change the last bits at most. Trials of which nothing is known differ in nothing.
     """
-    known = {tuple(sorted(trial.computed.items())) for trial in trials if trial.computed}
+    known = {_items(trial) for trial in trials if trial.computed}
     if not now:
         return {}, {}
     before: dict[str, set[str]] = {}

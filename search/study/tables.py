@@ -27,6 +27,7 @@ from search.study.checks import (
     sequence,
     string,
 )
+from search.study.computed import unlike_most
 from search.study.landmarks import Landmark
 from search.study.rows import check_value, option_of
 from search.study.study import Study, StudyInfo, locate
@@ -52,8 +53,8 @@ COLUMNS = (
 FRONT_COLUMNS = (*COLUMNS, "search_accuracy", "balanced_accuracy")
 # What a front that is ranked by balanced accuracy has beside those.
 _BALANCED_COLUMNS = ("balanced_accuracy_std", "search_balanced_accuracy")
-# The last three: what the trial was computed on.
-_PLATFORM = ("platform", "device_kind", "precision")
+# What the trial was computed on.
+_PLATFORM = ("platform", "device_kind", "precision", "cores", "jax", "jaxlib")
 _TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy", *_PLATFORM)
 
 
@@ -68,7 +69,13 @@ def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
     if again:
         study.write("confirmations.csv", trials_csv(again))
     content = front_content(
-        study.name, study.info, len(trials), found, confirmed, study.landmarks()
+        study.name,
+        study.info,
+        len(trials),
+        found,
+        confirmed,
+        study.landmarks(),
+        [*trials, *again],
     )
     study.write("front.json", json.dumps(content, indent=1) + "\n")
     folder = study.folder / "archs"
@@ -114,13 +121,18 @@ def front_content(
     found: Sequence[FrontEntry],
     confirmed: bool = False,
     landmarks: Sequence[Landmark] = (),
+    measured: Iterable[Trial] = (),
 ) -> dict[str, Any]:
     """Return the content of `front.json`: the study's info, its front and the hypervolume.
 
     `found` and `confirmed` are what `Study.front` returned; `trials` is their number. Of the known
     networks in `landmarks` those that succeeded have a key of that name, where there are some.
-    `unseen`, likewise: how many images that the search never saw the accuracies were measured on.
+    `unseen`, likewise: how many images that the search never saw the accuracies were measured on;
+    `mixed`: in what `measured`, trials and confirmations, were computed differently, and the
+    architectures whose were computed unlike most.
     """
+    differences, unlike = unlike_most(measured)
+    mixed = {"differences": differences, "arch_ids": sorted(unlike)}
     points = [(row.multiplies, row.ranked_by(info.objective)) for row in found]
     area = hypervolume(points, low=info.cheapest, high=info.high, chance=info.chance)
     succeeded = [one.as_json() for one in landmarks if one.status == "ok"]
@@ -130,6 +142,7 @@ def front_content(
         "trials": trials,
         "confirmed": confirmed,
         **({"unseen": info.unseen} if confirmed and info.unseen else {}),
+        **({"mixed": mixed} if differences else {}),
         "hypervolume": area,
         "facts": info.as_json(),
         "members": [_object(row, info.objective) for row in found],
@@ -158,7 +171,13 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
         trials = study.trials()
         found, confirmed = study.front(trials)
         content = front_content(
-            study.name, study.info, len(trials), found, confirmed, study.landmarks()
+            study.name,
+            study.info,
+            len(trials),
+            found,
+            confirmed,
+            study.landmarks(),
+            [*trials, *study.confirmations()],
         )
         return content, found
 
@@ -173,6 +192,10 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
         integer(member(content, "trials", "the file"), "trials")
         boolean(content.get("confirmed", False), "confirmed")
         integer(content.get("unseen", 0), "unseen")
+        mixed = mapping(content.get("mixed", {}), "mixed")
+        for key in ("differences", "arch_ids"):
+            for text in sequence(mixed.get(key, []), f"mixed.{key}"):
+                string(text, f"mixed.{key}")
         number(member(content, "hypervolume", "the file"), "hypervolume", 0, 1)
         StudyInfo.from_json(member(content, "facts", "the file"))
         for at, one in enumerate(sequence(content.get("landmarks", []), "landmarks")):

@@ -78,7 +78,8 @@ def test_a_share_that_empties_a_part_is_refused(fraction: float) -> None:
 
 
 def test_equal_images_of_other_classes_are_counted(make_images: MakeImages) -> None:
-    root = make_images("train", classes=("cat", "dog"), count=10)
+    make_images("train", classes=("cat",), count=10)
+    root = make_images("train", classes=("dog",), count=30)
     for name in ("cat", "dog"):
         for index in range(10):
             pixels = np.full((5, 7, 3), 20 * index, np.uint8)

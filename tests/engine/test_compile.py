@@ -174,11 +174,20 @@ def test_released_programs_are_not_compiled() -> None:
 
 QUEUED = """
 import sys; sys.path[:0] = [{here!r}, {root!r}]
-import os, signal, threading
-from test_compile import DEVICE, slow_spec
+import os, signal, threading, time
+import jax, numpy as np
+from test_compile import DEVICE
+from search.engine.programs.cache import ProgramSpec
 from search.engine.programs.cache import ProgramCache, leave
 programs = ProgramCache(DEVICE)
-programs.start([slow_spec(number, 1.0) for number in range(60)])
+def spec(number):
+    def function(x):
+        print("compiling", flush=True)
+        time.sleep(1)
+        return x + number
+
+    return ProgramSpec(number, function, (jax.ShapeDtypeStruct((), np.float32),), shared=False)
+programs.start([spec(number) for number in range(60)])
 print("queued", flush=True)
 try:
     threading.Event().wait(0.5)
@@ -198,12 +207,11 @@ def test_an_interruption_does_not_wait_for_the_queue(leave: str) -> None:
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "queued\n"
-    assert process.stdout.readline() == "interrupted\n"
-    began = time.monotonic()
-    # Sixty seconds of compilation are queued; the limit allows for a busy machine.
-    assert process.wait(timeout=20) == 130
-    assert time.monotonic() - began < 10
+    said = process.stdout.read().splitlines()
+    assert process.wait() == 130
+    assert "queued" in said
+    # Of the sixty that wait, at most those begin that threads were taking from the queue just then.
+    assert said[said.index("interrupted") :].count("compiling") <= 4
     process.stdout.close()
 
 

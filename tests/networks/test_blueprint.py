@@ -1,5 +1,7 @@
 """The block `blueprint` (BSConv-U): its figures by hand, in the registry, in a space."""
 
+from chains import arch_options
+
 from search.config.space import SpaceConfig
 from search.networks.arch import Arch, Block, Head, Input, Stem, from_json, to_json
 from search.networks.cost import ConvolutionStyle, block_layers, cost_of
@@ -48,5 +50,5 @@ def test_a_space_may_choose_it_and_none_does_by_default() -> None:
     options = next(o for o in table.encodings(50_000, 60_000) if "blueprint" in o)
     arch = chain.value(options)
     assert cost_of(arch).multiplies == table.cost(options)
-    assert stages.arch_options(chain, arch) == options
+    assert arch_options(chain, arch) == options
     assert short_form(arch) == " ".join(map(str, options))

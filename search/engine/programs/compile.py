@@ -64,6 +64,25 @@ def compiled(
         return program
 
 
+def compiled_on_demand(function: Program, device: jax.Device) -> Program:
+    """Return `function`, compiled as by `compiled` for each structure and shapes of its arguments.
+
+    For programs outside of a training; those of trainings are compiled ahead, by `ProgramCache`.
+    """
+    programs: dict[Any, Program] = {}
+    sharding = SingleDeviceSharding(device)
+
+    def call(*arguments: Any) -> Any:
+        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
+        leaves, structure = jax.tree.flatten(shapes)
+        key = structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        if key not in programs:
+            programs[key] = compiled(function, shapes, sharding)
+        return programs[key](*arguments)
+
+    return call
+
+
 def reduces_a_product(text: str | None) -> bool:
     """Say whether compiled HLO has YNNPACK reduce a product with a long last axis in one fusion.
 
