@@ -21,7 +21,7 @@ def test_the_cost_of_no_arch(given: Any) -> None:
 
 @pytest.mark.parametrize("width", ["0.5", None, float("nan"), -1, 1j])
 def test_a_width_that_is_no_positive_number(width: Any) -> None:
-    with pytest.raises(UserError, match="width is .*; it must be positive and finite"):
+    with pytest.raises(UserError, match=r"width is .*; it must be positive and finite"):
         search.zoo.network("mobilenet_v2", width=width)
 
 
