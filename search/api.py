@@ -81,9 +81,9 @@ def run(
     folder that the command would give it, and others are kept in memory; None keeps any of them
     there. `objective` is what is maximised: `accuracy`, or `balanced_accuracy`, which an evaluator
     of one's own reports in `Result.details`. `confirm`: with how many fresh seeds the front is
-    evaluated again; `zoo`: whether the known networks that fit are trained as landmarks after the
-    search. `progress` prints what the command prints, by default where networks are
-    trained.
+    evaluated again, or `{"seeds": 3, "fraction": 0.1}`, on a share of the training split that chose
+    nothing; `zoo`: whether the known networks that fit are trained as landmarks after the search.
+    `progress` prints what the command prints, by default where networks are trained.
 
     Raises `UserError` for bad values, after ten failures in a row and where the surroundings fail
     twice; `Interrupted` on Ctrl-C.
@@ -218,7 +218,7 @@ def _words(groups: Keys, plain: Keys) -> list[str]:
 
 
 def _written(value: Any) -> str:
-    """Write a value as Hydra reads it, whatever characters it holds."""
+    """Write a value as Hydra reads it, special characters escaped."""
     if value is None:
         return "null"
     if isinstance(value, bool):

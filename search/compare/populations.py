@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 Exchange = Literal["models", "studies"]
 
 _PERMUTATIONS = 999
-# A test that cannot reach this level whatever was measured has no p-value.
+# A test that cannot reach this level with any data has no p-value.
 _LEVEL = 0.05
 # Strata of log-multiplies: at most so many, and so wide that each could hold this many models.
 _STRATA = 10

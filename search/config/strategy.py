@@ -63,8 +63,8 @@ class StrategyConfig:
     )
     reduction: int | None = setting(
         None,
-        "in halving, each rung trains so many times as long as the one before, and one in so many"
-        " candidates goes on",
+        "reduction factor of halving: each rung trains this many times longer than the previous"
+        " one, and one in this many candidates is promoted",
         low=2,
         high=10,
         null=_DEFAULT,

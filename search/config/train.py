@@ -67,8 +67,8 @@ class TrainConfig:
     )
     checkpoint_minutes: float = setting(
         5.0,
-        "how often a long training writes what it has, to go on from there after a kill; 0 only at"
-        " its end",
+        "minutes between two checkpoints of a long training, from which it continues after a kill;"
+        " 0 writes one at its end only",
         low=0,
         high=1e6,
         identity=False,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# The formats that are opened, by Pillow's names. A file in another one is refused whatever its
+# The formats that are opened, by Pillow's names. A file in another one is refused under any
 # name: each further decoder is one more that a stranger's file could attack.
 FORMATS = {
     "PNG": (".png",),

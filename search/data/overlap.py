@@ -1,10 +1,10 @@
-"""Parts that share images are refused: nothing is validated or tested on what it was trained on.
+"""Parts that share images are refused: no image is trained on in one and scored on in another.
 
 Examples of TFDS splits are compared by their positions, which is exact. Parts that come from
 different splits or folders are compared by content once they are decoded. Published data sets do
 hold a few equal images in different splits, so equal images of up to `TOLERATED` of the validation
-part are reported and more are refused. A part that is cut by seed needs neither check: see
-`split.partition`.
+part are reported and more are refused. A validation or test part that is cut by seed needs neither
+check: see `split.partition`. A confirmation part is compared with both others.
 """
 
 import numpy as np

@@ -82,7 +82,7 @@ class Checkpoints:
             return None
 
     def places(self) -> list[CheckpointKey]:
-        """Return every checkpoint in the folder, whatever it was written under, in one reading."""
+        """Return every checkpoint in the folder, of any signature, in one reading."""
         try:
             found = [_NAME.fullmatch(name) for name in os.listdir(self.folder)]
         except FileNotFoundError:

@@ -41,7 +41,7 @@ class TrainingEvaluator:
     Results depend on (arch, epochs, seed, data, settings) and the machine alone. Several threads
     may call one evaluator at once, several evaluators may sit on several devices.
 
-    On the CPU a job repeats to the last bit, in whatever order and process. On a GPU the batches,
+    On the CPU a job repeats to the last bit, in any order and any process. On a GPU the batches,
     initial weights and augmentation repeat; sums may be taken in another order by kernels that
     autotuning picks, so accuracies repeat within the noise of rounding unless XLA is told
     `--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0`.

@@ -1,4 +1,4 @@
-"""What a search asks of whatever evaluates its jobs."""
+"""The protocol between a search and the workers that evaluate its jobs."""
 
 from typing import Protocol
 

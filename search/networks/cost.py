@@ -67,7 +67,7 @@ class LayerCost:
 
     @property
     def kind(self) -> Kind:
-        """Kind of layer; an ungrouped 1×1 convolution is `pointwise`, whatever its role."""
+        """Kind of layer; an ungrouped 1×1 convolution is `pointwise` in every role."""
         return self.layer.shape.kind
 
     @property

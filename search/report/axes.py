@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def drawing() -> Iterator[None]:
     """Draw labels as they are, in the same bytes each time: around making and saving a figure.
 
-    Without it matplotlib reads `$…$` in a label as mathematics, and fails on what it cannot parse.
+    Without it matplotlib reads `$…$` in a label as mathematics, and fails where that is invalid.
     A character that its font lacks is drawn as a box, without a warning for each.
     """
     from matplotlib import rc_context

@@ -1,7 +1,7 @@
 """One search put together, the same for the command and for `search.run`.
 
-From a configuration, and whatever parts of one's own take the place of the configured ones, to
-the study with its front: data, space, budget table, strategy, study, executor, runner,
+From a configuration, in which a caller's own parts may replace the configured ones, to the study
+with its front: data, space, budget table, strategy, study, executor, runner,
 confirmation, report.
 """
 

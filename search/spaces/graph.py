@@ -32,7 +32,7 @@ class Graph:
     """All encodings of a chain as paths from the root, the last node, to node 0.
 
     Children come before their parents. An encoding costs `cheapest` plus the excesses along its
-    path. States with the same future are one node, whatever their position.
+    path. States with the same future are one node, at any position.
     """
 
     nodes: tuple[Node, ...]

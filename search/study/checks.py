@@ -22,7 +22,7 @@ class Damaged(ValueError):
 
 @contextmanager
 def reading(path: Path, fix: str) -> Iterator[None]:
-    """Turn whatever is wrong with the content of `path` into a `UserError` of one line."""
+    """Turn exceptions of reading the content of `path` into a `UserError` of one line."""
     try:
         yield
     except OSError as error:

@@ -293,7 +293,7 @@ class Database:
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
-        """Read rows and totals of one moment, whatever another process is writing."""
+        """Read rows and totals in one transaction, while another process may write."""
         try:
             self._connection.execute("BEGIN")
             yield

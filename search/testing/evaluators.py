@@ -22,8 +22,8 @@ def check_evaluator(
     Each result is a `Result` or a number, with an accuracy in [0, 1] or a failure with its reason
     on one line, and does not raise anything but `Infeasible`. Every candidate is evaluated at each
     of `epochs` (ascending) by one evaluator, with `prepare` if it has that, and by a second one in
-    the opposite order: accuracy and loss must be equal to the last digit, whatever was evaluated,
-    compiled or kept before. At least one candidate must succeed.
+    the opposite order: accuracy and loss must be equal to the last digit, independent of
+    what was evaluated, compiled or kept before. At least one candidate must succeed.
     """
     jobs = [candidate.job(length, seed) for candidate in candidates for length in epochs]
     require(bool(jobs), "there are no candidates to check the evaluator with")

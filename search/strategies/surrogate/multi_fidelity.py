@@ -11,8 +11,8 @@ from search.strategies.surrogate.strategy import Surrogate
 # Encodings that cover the log-cost evenly before the model is asked: fewer than at full length,
 # since short results inform it sooner.
 START = 6
-# So many candidates are continued whatever their short results: the front needs members, and the
-# model needs pairs of short and full results to learn how well they correlate.
+# The first candidates are promoted unconditionally: the front needs members, and the model needs
+# pairs of short and full results to learn how well they correlate.
 _UNCONDITIONAL = 8
 # From so many full-length results on the model predicts better than a short training, and every
 # new candidate is continued.
@@ -34,8 +34,8 @@ class MultiFidelity:
         # Epochs that each encoding was trained for which could be continued now.
         self._paused: dict[Options, int] = {}
         self._jobs: dict[Options, Job] = {}
-        # To be continued whatever their short results: those not at full length yet, and the number
-        # of all that ever were.
+        # Candidates promoted unconditionally: those that have not reached full length yet, and the
+        # number chosen so far.
         self._unconditional: set[Options] = set()
         self._chosen = 0
         self._full = 0
