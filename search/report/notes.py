@@ -27,9 +27,9 @@ def selection_note(*, confirmed: bool, unseen: int = 0) -> str:
         )
     if unseen:
         return (
-            f"Accuracies are means over fresh seeds, on {unseen:,} images that chose nothing: the"
-            " search neither trained nor scored on them, so each member's is unbiased; the best of"
-            " several is still a little too high."
+            f"Accuracies are means over fresh seeds, on {unseen:,} images that the search never saw:"
+            " they chose nothing, so that each member's is unbiased; the best of several is still a"
+            " little too high."
         )
     return (
         "Accuracies are means over fresh seeds, but on the validation images that chose the front:"

@@ -116,9 +116,9 @@ def test_a_study_is_confirmed_on_its_third_part(
         assert row.accuracy == pytest.approx(np.mean(own))
     assert main(["front", str(folder)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "on 142 images that chose nothing" in shown
+    assert "on 142 images that the search never saw" in shown
     assert "what the search had measured, on the validation images" in shown
-    assert "on 142 images that chose nothing" in (folder / "front.html").read_text()
+    assert "on 142 images that the search never saw" in (folder / "front.html").read_text()
     assert main(["compare", str(folder)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "confirmed with fresh seeds on images that chose nothing" in shown
