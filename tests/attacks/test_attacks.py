@@ -23,6 +23,11 @@ def test_kills_change_nothing() -> None:
     assert "8 kills" in attack("kills", "-n", "8")
 
 
+@pytest.mark.slow
+def test_kills_of_real_trainings_change_nothing() -> None:
+    assert "25 kills" in attack("kills", "--study", "trained", "-n", "25")
+
+
 def test_surroundings_lose_nothing() -> None:
     assert "processes on one study" in attack("surroundings", "-n", "3")
 
