@@ -28,8 +28,8 @@ def selection_note(*, confirmed: bool, unseen: int = 0) -> str:
     if unseen:
         return (
             f"Accuracies are means over fresh seeds, on {unseen:,} images that the search never"
-            " saw: they chose nothing, so that each member's is unbiased; the best of several is still a"
-            " little too high."
+            " saw: they chose nothing, so that each member's is unbiased; the best of several is"
+            " still a little too high."
         )
     return (
         "Accuracies are means over fresh seeds, but on the validation images that chose the front:"

@@ -11,9 +11,10 @@ from search.compare.figures import measure
 from search.compare.studies import read
 from search.errors import UserError
 from search.jobs import Job, Result
+from search.report.table import explanation, front_rows
 from search.study.computed import differences, platform_of, platforms
 from search.study.study import Study, StudyInfo
-from search.study.tables import export
+from search.study.tables import export, read_front
 from search.study.trials import Trial
 
 INFO = StudyInfo(100, 10**6, 0, 10_000, 50, True, 0.1, 8, {})
@@ -135,3 +136,40 @@ def test_a_comparison_notes_mixed_platforms(tmp_path: Path) -> None:
 
     assert "different platforms (cpu, float32; gpu, NVIDIA H200, bfloat16)" in notes("a", "b")
     assert "platforms" not in notes("a", "c")
+
+
+def mixed_study(folder: Path) -> None:
+    other = {**CPU, "cores": "4", "jaxlib": "0.11.0"}
+    for computed, numbers in ((CPU, (0, 1)), (other, (2,))):
+        with Study.open(folder, {"seed": 0}, INFO, computed=computed) as study:
+            for number in numbers:
+                one = trial(number)
+                study.add(replace(one, result=Result(0.9 - number / 10, 0.25, 1.5)))
+
+
+def test_other_versions_and_cores_are_noted_at_the_front(tmp_path: Path) -> None:
+    mixed_study(tmp_path / "s")
+    content, found = read_front(tmp_path / "s")
+    assert content["mixed"] == {
+        "differences": ["cores 2 and 4", "jaxlib 0.10.2 and 0.11.0"],
+        "arch_ids": [f"{2:012x}"],
+    }
+    head, *rows = front_rows(content, found)
+    assert head[0] == "arch"
+    assert [row[0].endswith("*") for row in rows] == [entry.trial == 2 for entry in found]
+    assert any(row[0].endswith("*") for row in rows)
+    told = " ".join(explanation(content, found))
+    assert "Computed differently (cores 2 and 4; jaxlib 0.10.2 and 0.11.0)" in told
+    start(tmp_path / "same")
+    content, found = read_front(tmp_path / "same")
+    assert "mixed" not in content
+    assert "Computed differently" not in " ".join(explanation(content, found))
+
+
+def test_a_comparison_notes_other_versions(tmp_path: Path) -> None:
+    start(tmp_path / "a", CPU, 0)
+    start(tmp_path / "b", {**CPU, "jaxlib": "0.11.0"}, 1)
+    notes = measure(read([tmp_path / "a", tmp_path / "b"])).notes
+    assert any("(jaxlib 0.10.2 and 0.11.0): the last bits" in note for note in notes)
+    start(tmp_path / "c", CPU, 2)
+    assert not any("bits" in n for n in measure(read([tmp_path / "a", tmp_path / "c"])).notes)
