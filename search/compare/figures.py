@@ -166,8 +166,7 @@ def _figures(
 ) -> Figures:
     entries = members.entries
     fronts = [
-        [(row.multiplies, row.ranked_by(objective)) for row in entry.front]
-        for entry in entries
+        [(row.multiplies, row.ranked_by(objective)) for row in entry.front] for entry in entries
     ]
     timed = [curve(entry, within, seconds, objective) for entry in entries]
     models = population(entries, objective)

@@ -17,6 +17,8 @@ from search.study.trials import FrontEntry, Trial
 
 # Settings of `data` that change how images are treated in training, not which images there are.
 _TREATMENT = {"shift", "flip", "cutout", "mixup", "mean", "std"}
+# Groups that a search with parts of one's own does without.
+_LEFT_OUT = {"data", "train"}
 _SPLIT = {"train", "validation", "validation_fraction", "test", "test_fraction"}
 
 
@@ -232,4 +234,5 @@ def _came_later(key: str, settings: Mapping[str, Any]) -> bool:
     group, dot, _ = key.rpartition(".")
     if key in settings or group in settings:
         return False
-    return not dot or any(other.startswith(f"{group}.") for other in settings)
+    own = any(other.startswith(f"{group}.") for other in settings)
+    return not dot or own or group not in _LEFT_OUT

@@ -16,7 +16,6 @@ from search.units import format_multiplies
 # Characters of a network's decisions and, since anything is possible there, of a user's own value.
 _NETWORK = 500
 _VALUE = 80
-_LANDMARKS = "Known networks, trained as the candidates were, their channels scaled by the width:"
 # Behind the id of a row that was computed unlike most trials of its study.
 _UNLIKE = "*"
 
@@ -137,10 +136,16 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[FrontEntr
     text = text_columns(rows)
     console.print(table(rows, left=text, whole=range(text[1])), highlight=False)
     if content.get("landmarks"):
-        console.print(_LANDMARKS, highlight=False, markup=False)
+        console.print(landmark_title(content), highlight=False, markup=False)
         console.print(table(landmark_rows(content)), highlight=False)
     for line in explanation(content, found):
         console.print(line, highlight=False, markup=False)
+
+
+def landmark_title(content: Mapping[str, Any]) -> str:
+    """Say what the landmarks are, and where they were scored if the front was scored elsewhere."""
+    where = ", scored on the validation images" if content.get("unseen") else ""
+    return f"Known networks, trained as the candidates were{where}, channels scaled by the width:"
 
 
 def measured(row: FrontEntry, objective: Objective) -> str:

@@ -2,11 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+from search.data.dataset import Dataset
 from search.executors.protocol import Executor
 from search.runner.batch import evaluate_all
 from search.study.study import Study
 from search.study.trials import Trial
+
+# In a study's folder, those of the search, and those of trainings scored on a part of their own.
+CHECKPOINTS = "checkpoints"
+_OWN_CHECKPOINTS = f"{CHECKPOINTS}/confirmation"
 
 
 def confirm(
@@ -40,3 +46,11 @@ def confirm(
         watch=watch,
     )
     return len(waiting)
+
+
+def confirmer_of(evaluator: Any, study: Study, dataset: Dataset | None) -> Any:
+    """Return what fresh seeds are evaluated by: the search's own, or one that scores elsewhere."""
+    part = None if dataset is None else dataset.confirmation
+    if part is None:
+        return evaluator
+    return evaluator.scored_on(part, study.folder / _OWN_CHECKPOINTS if study.folder else None)

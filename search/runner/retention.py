@@ -1,9 +1,10 @@
 """Which checkpoints a study may still want."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from search.jobs import Job
+from search.jobs import Evaluator, Job
 from search.pareto import Objective
+from search.study.study import Study
 from search.study.trials import Trial, front_entries
 
 
@@ -30,3 +31,16 @@ def needed_jobs(
         ):
             longest[key] = trial.job
     return [*front, *repeated, *(job for job in longest.values() if job.epochs < epochs)]
+
+
+def drop_checkpoints(
+    study: Study,
+    evaluator: Evaluator | Callable[[Job], float],
+    trials: Sequence[Trial],
+    waiting: Sequence[Job],
+) -> None:
+    """Have an evaluator that keeps checkpoints drop those that nothing may want any more."""
+    keep = getattr(evaluator, "keep", None)
+    if keep is not None:
+        info, again = study.info, study.confirmations()
+        keep([*needed_jobs(trials, info.epochs, again, info.objective), *waiting])

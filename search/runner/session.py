@@ -28,10 +28,10 @@ from search.report.study import introduction, leave, reporting, show_end
 from search.report.table import front_rows, summary, text_columns
 from search.runner import images
 from search.runner.budget import notices, tabulated
-from search.runner.confirm import confirm
+from search.runner.confirm import CHECKPOINTS, confirm, confirmer_of
 from search.runner.landmarks import chosen, jobs_of, train_landmarks
 from search.runner.loop import Ended, Rules, Runner
-from search.runner.retention import needed_jobs
+from search.runner.retention import drop_checkpoints
 from search.runner.signals import interruptible, interrupts_held
 from search.spaces.budget_table import BudgetTable, tabulate
 from search.spaces.chain import Chain
@@ -40,9 +40,6 @@ from search.study.trials import FrontEntry, Trial
 
 # Checkpoints are looked through after so many trials.
 _TIDY = 8
-_CHECKPOINTS = "checkpoints"
-# Those of trainings that are scored on a part of their own.
-_CONFIRMATION = f"{_CHECKPOINTS}/confirmation"
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +153,7 @@ def _search(
         done = len(study.trials())
         if done:
             watch.tell(f"going on after {done} trials; those are not run again")
-        confirmer = _confirmer(evaluator, study, dataset)
+        confirmer = confirmer_of(evaluator, study, dataset)
         executor = build_executor(config.executor, evaluator)
         ended = _run(config, study, table.chain, strategy, executor, evaluator, watch)
         later = jobs_of(known, config.epochs, config.seed)
@@ -290,19 +287,11 @@ def _training(config: RunConfig, study: Study, dataset: Dataset | None, watch: W
         from search.engine.evaluator import TrainingEvaluator
 
         device = describe()
-        checkpoints = study.folder / _CHECKPOINTS if study.folder else None
+        checkpoints = study.folder / CHECKPOINTS if study.folder else None
         evaluator = TrainingEvaluator(dataset, config.train, checkpoints)
     watch.tell(f"device: {device}")
     study.compute_on(computed_on(evaluator.precision), allow_mixed=config.allow_mixed)
     return evaluator
-
-
-def _confirmer(evaluator: Any, study: Study, dataset: Dataset | None) -> Any:
-    """Return what fresh seeds are evaluated by: the search's own, or one that scores elsewhere."""
-    part = None if dataset is None else dataset.confirmation
-    if part is None:
-        return evaluator
-    return evaluator.scored_on(part, study.folder / _CONFIRMATION if study.folder else None)
 
 
 def _run(
@@ -319,7 +308,7 @@ def _run(
 
     def keep(trials: Sequence[Trial], waiting: Sequence[Job]) -> None:
         if len(trials) % _TIDY == 0:
-            _drop_checkpoints(study, evaluator, trials, waiting)
+            drop_checkpoints(study, evaluator, trials, waiting)
 
     return Runner(
         study, chain, strategy, executor, rules, watch=watch, keep=keep, note=watch.tell
@@ -344,18 +333,5 @@ def _leave(
     if weights is not None and study.folder is not None:
         leave_weights(study, found, weights, watch.tell)
         for one in (evaluator, confirmer):
-            _drop_checkpoints(study, one, trials, later)
+            drop_checkpoints(study, one, trials, later)
     return content, found
-
-
-def _drop_checkpoints(
-    study: Study,
-    evaluator: Evaluator | Callable[[Job], float],
-    trials: Sequence[Trial],
-    waiting: Sequence[Job],
-) -> None:
-    """Have an evaluator that keeps checkpoints drop those that nothing may want any more."""
-    keep = getattr(evaluator, "keep", None)
-    if keep is not None:
-        info, again = study.info, study.confirmations()
-        keep([*needed_jobs(trials, info.epochs, again, info.objective), *waiting])

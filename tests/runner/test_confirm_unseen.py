@@ -17,8 +17,7 @@ from search.engine import evaluator
 from search.errors import UserError
 from search.executors.local import LocalExecutor
 from search.jobs import Job, Result
-from search.runner.confirm import confirm
-from search.runner.session import _confirmer
+from search.runner.confirm import confirm, confirmer_of
 from search.study.study import Study, StudyInfo
 from search.study.trials import Trial
 
@@ -60,7 +59,7 @@ def mean_of_front(number: int, dataset: Dataset) -> list[float]:
             job = Job((f"{number}-{at}",), 1, number)
             cost = 1 + (17 * at) % 30
             study.add(Trial(at, job, "1", f"{number:06x}{at:06x}", cost, None, at, noise(job)))
-        confirm(study, LocalExecutor(_confirmer(noise, study, dataset)), 2)
+        confirm(study, LocalExecutor(confirmer_of(noise, study, dataset)), 2)
         found: dict[str, list[float]] = {}
         for trial in study.confirmations():
             found.setdefault(trial.arch_id, []).append(trial.result.accuracy)
