@@ -204,6 +204,15 @@ def test_every_network_is_an_ordinary_arch() -> None:
     assert sum(block.skip for block in zoo.network("mobilenet_v2").blocks) == 10
 
 
+def test_resnets_scale_every_convolution() -> None:
+    """Twice the width, four times the multiplies, but for what reads the image or the classes."""
+    once, twice = (cost_of(zoo.network("cifar_resnet20", width=w)) for w in (1.0, 2.0))
+    ends = 32 * 32 * 9 * 3 * 16 + 64 * 10
+    assert twice.multiplies - 2 * ends == 4 * (once.multiplies - ends)
+    arch = zoo.network("cifar_resnet20", width=0.1)
+    assert {block.channels for block in arch.blocks} == {2, 3, 6}
+
+
 @pytest.mark.parametrize("width", [0.0, -1.0, math.nan, math.inf, -math.inf])
 def test_width_is_positive_and_finite(width: float) -> None:
     with pytest.raises(UserError, match="positive and finite"):
@@ -215,7 +224,7 @@ def test_width_is_positive_and_finite(width: float) -> None:
     [
         ("mobilenet_v3", {}, "mobilenet_v2"),
         ("resnet_18", {}, "did you mean resnet18"),
-        ("resnet18", {"width": 0.5}, "one width only"),
+        ("resnet18", {"width": 1e9}, "at width 1000000000.0 .*stem.channels"),
         ("mobilenet_v1", {"input": Input(16, 16, 3)}, "input 16x16x3: .*no pixel"),
         ("mobilenet_v1", {"classes": 0}, "classes is 0"),
         ("mobilenet_v2", {"width": 1e9}, "at width 1000000000.0 .*stem.channels"),
@@ -231,7 +240,7 @@ COSTS = {
         cost_of(zoo.network(name, width=step / 100, input=Input(28, 28, 1), classes=10)).multiplies
         for step in range(1, 101)
     ]
-    for name in ("mobilenet_v1", "mobilenet_v2")
+    for name in ("mobilenet_v1", "mobilenet_v2", "cifar_resnet20")
 }
 
 

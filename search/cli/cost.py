@@ -51,7 +51,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("network", metavar="NAME|FILE.json", help="a known network, or an Arch")
     parser.add_argument(
-        "--width", type=reads(_width), metavar="0.75", help="width multiplier of a MobileNet"
+        "--width", type=reads(_width), metavar="0.75", help="width multiplier of a known network"
     )
     parser.add_argument(
         "--input", type=reads(_input), metavar="224x224x3", help="height, width and channels"

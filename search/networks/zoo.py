@@ -1,9 +1,9 @@
-"""Published networks as ordinary Archs, at any resolution and, for the MobileNets, any width."""
+"""Published networks as ordinary Archs, at any resolution and width."""
 
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 from search.errors import UserError, nearest
@@ -34,11 +34,10 @@ _V2_BODY = (
 
 @dataclass(frozen=True)
 class _Entry:
-    """How to build a network, what it was published for, and whether it has a width."""
+    """How to build a network, and what it was published for."""
 
     build: Callable[[float, Input, int], Arch]
     default: tuple[Input, int]
-    has_width: bool = True
 
 
 def names() -> tuple[str, ...]:
@@ -55,17 +54,16 @@ def network(
 ) -> Arch:
     """Return the published network `name`; input and classes default to its own data set's.
 
-    `width` multiplies every layer's channels, rounded as the original does. Raises `UserError` for
-    an unknown name, a width that is not finite and positive or that the network doesn't have, and
-    for an input too small for the network's strides.
+    `width` multiplies every layer's channels, rounded as the original does; ResNets, published at
+    one width, as Wide ResNets do (arXiv:1605.07146), to the nearest integer. Raises `UserError` for
+    an unknown name, a width that is not finite and positive, and for an input too small for the
+    network's strides.
     """
     entry = _NETWORKS.get(name)
     if entry is None:
         raise UserError(f"{name!r} is not a network of the zoo; {nearest(name, _NETWORKS)}")
     if not isinstance(width, Real) or not (math.isfinite(width) and width > 0):
         raise UserError(f"width is {width!r}; it must be positive and finite, such as 0.75")
-    if width != 1 and not entry.has_width:
-        raise UserError(f"width is {width}; {name} was published at one width only, leave it 1")
     default_input, default_classes = entry.default
     shape = default_input if input is None else input
     try:
@@ -88,14 +86,8 @@ def widest(
     that cheap, and as `network` does.
     """
     own = network(name, input=input, classes=classes)
-    cost = multiplies_of(own)
-    if cost <= budget:
+    if multiplies_of(own) <= budget:
         return 1.0, own
-    if not _NETWORKS[name].has_width:
-        raise UserError(
-            f"{name} costs {format_multiplies(cost)} multiplies, above {format_multiplies(budget)},"
-            " and was published at one width only"
-        )
 
     def at(hundredths: int) -> Arch:
         return network(name, width=hundredths / 100, input=input, classes=classes)
@@ -160,27 +152,32 @@ def _resnet(
     stem: Stem, widths: Iterable[int], repeats: Iterable[int]
 ) -> Callable[[float, Input, int], Arch]:
     """Stages of basic blocks; each stage but the first begins with stride 2 (arXiv:1512.03385)."""
-    blocks = tuple(
-        Block("basic", channels, stride=2 if stage > 0 and repeat == 0 else 1)
-        for stage, (channels, count) in enumerate(zip(widths, repeats, strict=True))
-        for repeat in range(count)
-    )
+    stages = tuple(zip(widths, repeats, strict=True))
 
-    def build(_width: float, shape: Input, classes: int) -> Arch:
-        return Arch(shape, stem, blocks, Head(), classes)
+    def build(width: float, shape: Input, classes: int) -> Arch:
+        def scaled(channels: int) -> int:
+            return max(1, round(channels * width))
+
+        blocks = tuple(
+            Block("basic", scaled(channels), stride=2 if stage > 0 and repeat == 0 else 1)
+            for stage, (channels, count) in enumerate(stages)
+            for repeat in range(count)
+        )
+        scaled_stem = replace(stem, channels=scaled(stem.channels))
+        return Arch(shape, scaled_stem, blocks, Head(), classes)
 
     return build
 
 
 def _imagenet_resnet(repeats: tuple[int, int, int, int]) -> _Entry:
     stem = Stem(64, kernel=7, stride=2, pool=2)
-    return _Entry(_resnet(stem, (64, 128, 256, 512), repeats), _IMAGENET, has_width=False)
+    return _Entry(_resnet(stem, (64, 128, 256, 512), repeats), _IMAGENET)
 
 
 def _cifar_resnet(depth: int) -> _Entry:
     """6n+2 layers; the shortcut is projected where the shape changes (option B of the paper)."""
     repeats = ((depth - 2) // 6,) * 3
-    return _Entry(_resnet(Stem(16), (16, 32, 64), repeats), _CIFAR, has_width=False)
+    return _Entry(_resnet(Stem(16), (16, 32, 64), repeats), _CIFAR)
 
 
 _NETWORKS: dict[str, _Entry] = {

@@ -24,7 +24,6 @@ def test_a_network_of_the_zoo_by_its_name() -> None:
     ("network", "arguments", "said"),
     [
         ("mobilenet_v9", {}, "mobilenet_v2"),
-        ("resnet18", {"width": 0.5}, "one width only"),
         ("mobilenet_v2", {"width": 0.0}, "positive"),
         ("mobilenet_v2", {"input": (32, 32)}, "height, width, channels"),
         ("mobilenet_v2", {"input": (32, "x", 3)}, "input.width is 'x'"),
