@@ -3,7 +3,7 @@
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from safetensors.numpy import save
 from search.errors import UserError
 from search.files import canonical_json
 from search.jobs import Job
-from search.networks.arch import Arch, from_json
+from search.networks.arch import Arch, from_json, to_json
 from search.networks.cost import cost_of, multiplies_of
 from search.study.checks import (
+    LARGEST,
     Damaged,
     integer,
     mapping,
@@ -36,12 +37,31 @@ FORMAT = "convbudget-weights/1"
 Arrays = dict[str, NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """How a model was trained, and on what its accuracy was measured.
+
+    `part` is that part of the data, `validation` or `test`; `epochs` and `seed` are of the training
+    whose weights are kept; `seeds` is the number of trainings whose mean the accuracy is, and
+    `accuracy_std` their standard deviation, None for one. `details` are further figures on that
+    part by name, such as `balanced_accuracy`. `epochs` is None where an older file doesn't say.
+    """
+
+    part: str = "validation"
+    epochs: int | None = None
+    seed: int | None = None
+    seeds: int = 1
+    accuracy_std: float | None = None
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class Packed:
     """A model in the file `path`: its Arch, its arrays by name, and `StudyInfo.data` of its study.
 
     `data` holds `name`, `classes` (`arch.classes` of them), `mean` and `std` (a number for each
-    channel); `accuracy` is on the validation part, `multiplies` for one image.
+    channel); `accuracy` is on the part that `measured` names, `multiplies` for one image. The
+    names and shapes of the arrays stand in `search/networks/ARCH_FORMAT.md`.
     """
 
     path: Path
@@ -50,18 +70,53 @@ class Packed:
     data: Mapping[str, Any]
     accuracy: float
     multiplies: int
+    measured: Measured = Measured()
+
+
+def packed_of(
+    arrays: Mapping[str, NDArray[Any]], row: FrontEntry, data: Mapping[str, Any], path: Path
+) -> Packed:
+    """Return a front's member with its arrays; `data` is `StudyInfo.data`, `path` its file's."""
+    return Packed(
+        path,
+        from_json(row.value),
+        dict(arrays),
+        data,
+        row.accuracy,
+        row.multiplies,
+        measured_of(row),
+    )
+
+
+def measured_of(row: FrontEntry) -> Measured:
+    """Return how a member of a front was trained and measured."""
+    balanced = row.balanced_accuracy
+    return Measured(
+        epochs=row.epochs,
+        seed=row.seed,
+        seeds=row.seeds,
+        accuracy_std=None if math.isnan(row.accuracy_std) else row.accuracy_std,
+        details={} if math.isnan(balanced) else {"balanced_accuracy": balanced},
+    )
 
 
 def pack(arrays: Mapping[str, NDArray[Any]], row: FrontEntry, info: StudyInfo) -> bytes:
     """Return the safetensors file of a front's member, with all that prediction needs."""
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return to_bytes(packed_of(arrays, row, info.data, Path()))
+
+
+def to_bytes(packed: Packed) -> bytes:
+    """Return the safetensors file of a model, with all that prediction needs; `unpack` reads it."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in packed.arrays.items()}
+    measured = packed.measured
     metadata = {
         "format": FORMAT,
-        "arch": row.value,
-        "data": canonical_json(dict(info.data)),
-        "accuracy": repr(row.accuracy),
-        "multiplies": str(row.multiplies),
-        "training": _training(row),
+        "arch": to_json(packed.arch),
+        "data": canonical_json(dict(packed.data)),
+        "accuracy": repr(packed.accuracy),
+        "multiplies": str(packed.multiplies),
+        "training": f"{measured.epochs} epochs, seed {measured.seed}",
+        "measured": canonical_json(asdict(measured)),
     }
     metadata["checksum"] = _checksum(metadata, contiguous)
     return save(contiguous, metadata)
@@ -87,12 +142,14 @@ def _training(row: FrontEntry) -> str:
     return f"{row.epochs} epochs, seed {row.seed}"
 
 
-def unpack(path: Path) -> Packed:
-    """Read a file of `pack`; raises `UserError` where it is missing, damaged or something else."""
+def unpack(path: Path, fix: str = "run the study's command again") -> Packed:
+    """Read a file of `pack`; raises `UserError` where it is missing, damaged or something else.
+
+    `fix` is what the error tells the user to do.
+    """
     # Imported here, because only this needs the lower half of the library.
     from safetensors import safe_open
 
-    fix = "run the study's command again"
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
@@ -116,7 +173,13 @@ def unpack(path: Path) -> Packed:
         accuracy = parsed(member(metadata, "accuracy", "metadata"), "accuracy")
         data = parsed(member(metadata, "data", "metadata"), "data")
         packed = Packed(
-            path, arch, arrays, _checked_data(data, arch), number(accuracy, "accuracy"), price
+            path,
+            arch,
+            arrays,
+            _checked_data(data, arch),
+            number(accuracy, "accuracy"),
+            price,
+            _checked_measured(metadata),
         )
         _check_size(packed)
         return packed
@@ -145,6 +208,27 @@ def _checked_data(values: object, arch: Arch) -> dict[str, Any]:
             if not number(value, f"data.{key}", low) > low:
                 raise refusal(values, f"data.{key}", "must hold numbers above 0")
     return data
+
+
+def _checked_measured(metadata: Mapping[str, str]) -> Measured:
+    """Read what `to_bytes` wrote; files of the first version have nothing but a default."""
+    if "measured" not in metadata:
+        return Measured()
+    values = mapping(parsed(metadata["measured"], "measured"), "measured")
+
+    def optional(key: str) -> int | None:
+        value = values.get(key)
+        return None if value is None else integer(value, f"measured.{key}", -LARGEST)
+
+    spread, details = values.get("accuracy_std"), mapping(values.get("details", {}), "details")
+    return Measured(
+        part=string(member(values, "part", "measured"), "measured.part"),
+        epochs=optional("epochs"),
+        seed=optional("seed"),
+        seeds=integer(member(values, "seeds", "measured"), "measured.seeds", 1),
+        accuracy_std=None if spread is None else number(spread, "measured.accuracy_std", 0),
+        details={key: number(value, f"details.{key:.60}") for key, value in details.items()},
+    )
 
 
 def _checksum(metadata: Mapping[str, str], arrays: Arrays) -> str:
