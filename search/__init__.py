@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from search.api import run
     from search.engine.model import build
     from search.errors import Interrupted, UserError
-    from search.export.load import Model, load
+    from search.export.load import load
+    from search.export.model import Model
     from search.jobs import (
         Candidate,
         Evaluator,
@@ -114,7 +115,7 @@ _lookup = names_from(
         "Input": "search.networks.arch",
         "Interrupted": "search.errors",
         "Job": "search.jobs",
-        "Model": "search.export.load",
+        "Model": "search.export.model",
         "Option": "search.jobs",
         "Options": "search.jobs",
         "Outcome": "search.runner.session",

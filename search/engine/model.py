@@ -103,12 +103,15 @@ class Network(nnx.Module):
 
     def __call__(self, images: Array) -> Array:
         """Map normalised images [n, height, width, channels] to logits [n, classes]."""
+        return self.classifier(self.maps(images)[-1].mean((1, 2)))
+
+    def maps(self, images: Array) -> list[Array]:
+        """Return the output of each layer of `layers_of(arch)`, [n, height, width, channels]."""
 
         def apply(layer: Layer, x: Array, add: Array | None) -> Array:
             return ops.pool(x) if layer.shape.kind == "pool" else self._module(layer)(x, add)
 
-        features = propagate(layers_of(self.arch), images, apply)[-1]
-        return self.classifier(features.mean((1, 2)))
+        return propagate(layers_of(self.arch), images, apply)
 
     def _module(self, layer: Layer) -> Any:
         owner = self if layer.block is None else self.blocks[layer.block]

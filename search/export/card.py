@@ -11,6 +11,10 @@ from search.networks.cost import cost_of
 from search.networks.decisions import short_form
 
 _BYTES = 4
+_SAVED = """Without convbudget: `arch.json` describes the network, `model.safetensors` holds its
+arrays, `preprocess.json` says how pixels become its input."""
+_OF_STUDY = """Without convbudget: the `.safetensors` file of the same name holds its arrays and, as
+metadata, its description and how pixels become its input."""
 # Class names on a card; preprocess.json has all of them.
 _NAMES = 100
 _VERSIONS = ("convbudget", "jax", "flax")
@@ -18,8 +22,11 @@ _VERSIONS = ("convbudget", "jax", "flax")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&$:@^=\"'])")
 
 
-def card(packed: Packed) -> str:
-    """Return the model card of `packed`; names that others typed are escaped."""
+def card(packed: Packed, *, saved: bool = False) -> str:
+    """Return the model card of `packed`; names that others typed are escaped.
+
+    `saved`: it is in a folder of its own, not one of the weights of a study.
+    """
     arch, cost = packed.arch, cost_of(packed.arch)
     sizes = [str(size) for size in vars(arch.input).values()]
     peak = cost.peak_activation
@@ -27,13 +34,15 @@ def card(packed: Packed) -> str:
         ("architecture", f"`{arch.id}`: {short_form(arch)}"),
         ("input", f"{'×'.join(sizes)} (height, width, channels), pixels from 0 to 255"),
         ("data", escaped(str(packed.data["name"]))),
-        *figures(packed),
+        *((escaped(name), text) for name, text in figures(packed)),
         ("multiplies for one image", f"{cost.multiplies:,}"),
         ("parameters", f"{cost.params:,} ({_size(cost.weight_bytes)} in float32)"),
         ("peak activation memory", f"{peak:,} numbers ({_size(_BYTES * peak)} in float32)"),
         ("classes", _classes(packed.data["classes"])),
     ]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
+    where = '"THIS/FOLDER"' if saved else f'"THE/STUDY", id="{arch.id}"'
+    files = _SAVED if saved else _OF_STUDY
     return f"""# Image classifier {arch.id}
 
 Found and trained by convbudget.
@@ -44,17 +53,16 @@ Found and trained by convbudget.
 
 ## Use
 
-`pip install convbudget`, then, with this folder's path:
+`pip install convbudget`, then
 
 ```python
 import search
 
-model = search.load("PATH/OF/THIS/FOLDER")
+model = search.load({where})
 print(model.classes[model.predict(image)])  # image: uint8 [{", ".join(sizes)}]
 ```
 
-Without convbudget: `arch.json` describes the network, `model.safetensors` holds its arrays,
-`preprocess.json` says how pixels become its input. convbudget's `ARCH_FORMAT.md` defines them.
+{files} convbudget's `ARCH_FORMAT.md` defines them.
 
 ## Limits
 
@@ -66,12 +74,17 @@ Written by {", ".join(_versions())}.
 
 
 def figures(packed: Packed) -> list[tuple[str, str]]:
-    """Return what was measured, as (name, text), and on which part of the data."""
+    """Return what was measured, as (name, text), and on which part of the data.
+
+    Names are as they were given, for the caller to escape.
+    """
     measured = packed.measured
-    part = _part(packed)
-    found = [(f"accuracy on the {part}", accuracy_text(packed.accuracy, measured))]
+    count = packed.data.get("images", {}).get(measured.part)
+    images = f" ({count:,} images)" if isinstance(count, int) else ""
+    accuracy = accuracy_text(packed.accuracy, measured)
+    found = [(f"accuracy on the {measured.part} part{images}", accuracy)]
     found += [
-        (escaped(f"{name.replace('_', ' ')} on the {measured.part} part"), f"{value:.4f}")
+        (f"{name.replace('_', ' ')} on the {measured.part} part", f"{value:.4f}")
         for name, value in sorted(measured.details.items())
     ]
     if measured.epochs is not None:
@@ -100,12 +113,6 @@ def accuracy_text(accuracy: float, measured: Measured) -> str:
 def escaped(text: str) -> str:
     """Return a text that strangers typed so that Markdown shows it and does not obey it."""
     return _MARKUP.sub(r"\\\1", shown(text, 200))
-
-
-def _part(packed: Packed) -> str:
-    count = packed.data.get("images", {}).get(packed.measured.part)
-    images = f" ({count:,} images)" if isinstance(count, int) else ""
-    return f"{escaped(packed.measured.part)} part{images}"
 
 
 def _classes(names: Sequence[str]) -> str:

@@ -1,122 +1,113 @@
-"""A found model, ready to predict: `search.load("outputs/<study>")`."""
+"""`search.load`: the model that a path or a name stands for."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from flax import nnx
-from numpy.typing import ArrayLike, NDArray
-
-from search.engine.model import build
-from search.engine.programs.compile import compiled_on_demand
-from search.errors import UserError, shown
-from search.export.weights import Packed, unpack
-from search.networks.arch import Arch
-from search.networks.cost import cost_of
-from search.networks.decisions import short_form
-from search.report.html import table
+from search.errors import UserError, nearest, shown
+from search.export import unit
+from search.export.model import Model, kind_of_weights
+from search.export.weights import Packed, measured_of, unpack
+from search.study.checks import is_identifier
 from search.study.study import locate
 from search.study.tables import read_front
 from search.study.trials import FrontEntry
 from search.units import format_multiplies, parse_multiplies
 
-
-class Model:
-    """A trained network that takes images as they come, uint8 [n, height, width, channels].
-
-    Normalisation happens inside. `module` is the `nnx.Module` in evaluation mode (normalised floats
-    in, logits out), `arch` its description, `classes` the names of the classes, `accuracy` that on
-    the validation part, `multiplies` those for one image.
-    """
-
-    def __init__(self, packed: Packed) -> None:
-        self.arch: Arch = packed.arch
-        self.classes: tuple[str, ...] = tuple(packed.data["classes"])
-        self.accuracy = packed.accuracy
-        self.multiplies = packed.multiplies
-        self.module = build(packed.arch, rngs=nnx.Rngs(0))
-        _fill(self.module, packed)
-        nnx.Module.eval(self.module)
-        mean, std = (jnp.asarray(packed.data[key], jnp.float32) for key in ("mean", "std"))
-        graph, state = nnx.split(self.module)
-
-        def forward(state: Any, images: jax.Array) -> jax.Array:
-            pixels = images.astype(jnp.float32) / 255
-            network = nnx.merge(graph, state)
-            return jnp.asarray(network((pixels - mean) / std), jnp.float32)
-
-        self._state = state
-        self._forward = compiled_on_demand(forward, jax.local_devices()[0])
-
-    def __call__(self, images: ArrayLike) -> NDArray[np.float32]:
-        """Return logits [n, classes] for images uint8 [n, height, width, channels].
-
-        Grey images may leave out the channel. Raises `UserError` for another shape or type.
-        """
-        checked = self._checked(images)
-        if not len(checked):
-            return np.zeros((0, len(self.classes)), np.float32)
-        return np.asarray(self._forward(self._state, checked))
-
-    def probabilities(self, images: ArrayLike) -> NDArray[np.float32]:
-        """Return the softmax of the logits, [n, classes]."""
-        return np.asarray(jax.nn.softmax(self(images)))
-
-    def predict(self, images: ArrayLike) -> NDArray[np.int64]:
-        """Return the most likely class of each image, [n] indices into `classes`."""
-        return np.asarray(self(images).argmax(-1))
-
-    def __repr__(self) -> str:
-        return (
-            f"Model({self.arch.id}, {format_multiplies(self.multiplies)} multiplies,"
-            f" {len(self.classes)} classes, validation accuracy {self.accuracy:.4f})"
-        )
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: the model's figures and decisions."""
-        height, width, channels = vars(self.arch.input).values()
-        cost = cost_of(self.arch)
-        return table(
-            [
-                ("model", self.arch.id),
-                ("input", f"{height}x{width}x{channels}"),
-                ("classes", f"{len(self.classes)}: {shown(', '.join(self.classes))}"),
-                ("multiplies", f"{self.multiplies:,}"),
-                ("params", f"{cost.params:,}"),
-                ("validation accuracy", f"{self.accuracy:.4f}"),
-                ("decisions", short_form(self.arch)),
-            ],
-            left=(0, 1),
-        )
-
-    def _checked(self, images: ArrayLike) -> NDArray[np.uint8]:
-        array = np.asarray(images)
-        wanted = self.arch.input
-        shape = (wanted.height, wanted.width, wanted.channels)
-        if array.dtype != np.uint8:
-            raise UserError(f"images are {array.dtype}; give uint8 with pixels from 0 to 255")
-        if wanted.channels == 1 and array.shape[1:] == shape[:2]:
-            array = array[..., None]
-        if array.shape[1:] != shape:
-            raise UserError(
-                f"images have shape {array.shape}; give [n, {', '.join(map(str, shape))}]"
-            )
-        return array
+FINALS = "finals"
+"""Sub-folder of a study: the model that was retrained of each architecture, under its id."""
+Weights = Literal["final", "search"]
+_WEIGHTS = ("final", "search")
 
 
-def load(study: str | Path, id: str | None = None) -> Model:  # noqa: A002
+def load(
+    study: str | Path,
+    id: str | None = None,  # noqa: A002 - the word of the command line and of the tables
+    *,
+    weights: Weights | None = None,
+    convolutions: str = "fast",
+) -> Model:
     """Return a model of a study's front, with its weights, ready to predict.
 
-    `study` is a folder, or a name under `outputs/`, with `@50k` for the most accurate within 50 k
-    multiplies; `id` picks an architecture by its id or the beginning of it; by default the most
-    accurate is returned. Raises `UserError` where there is none, or a file is damaged.
+    `study` is a folder, a name under `outputs/`, a front that comes with the package (`digits`,
+    `fashion_mnist`), or a folder of `Model.save`; with `@50k` the most accurate within 50 k
+    multiplies. `id` picks an architecture by its id or the beginning of it; by default the most
+    accurate of the front is returned. `weights` are `final`, of `convbudget retrain`, or `search`;
+    by default final where there are some. `convolutions="xla"` builds it of XLA's own operations,
+    for `jax.export`, jax2tf or whatever else traces `module`. Raises `UserError` where there is no
+    such model, or a file is damaged.
     """
-    name, _, budget = str(study).partition("@")
+    return Model(find(study, id, weights=weights), convolutions=convolutions)
+
+
+def find(
+    study: str | Path,
+    id: str | None = None,  # noqa: A002 - as in load
+    *,
+    weights: Weights | None = None,
+) -> Packed:
+    """Return what `load` makes a model of, without building it."""
+    if weights not in (None, *_WEIGHTS):
+        raise UserError(
+            f"weights={shown(weights)} is unknown; write final, search, or leave it out"
+        )
+    name, budget = _split(str(study))
+    limit = parse_multiplies(budget) if budget else None
     folder = locate(name)
+    if unit.holds(folder):
+        return _saved(folder, limit, id, weights)
     _, found = read_front(folder)
-    row = _chosen(found, name, budget, id)
+    if not found:
+        raise UserError(f"{name} has no front yet; run its command until a trial succeeds")
+    if limit is not None:
+        inside = [row for row in found if row.multiplies <= limit]
+        if not inside:
+            raise UserError(
+                f"{name}@{budget}: nothing on the front costs so little; the cheapest costs"
+                f" {format_multiplies(found[0].multiplies)}"
+            )
+        found = inside
+    finals = _finals(folder) if weights != "search" else []
+    rows = {row.arch_id: row for row in found}
+    chosen = found[-1].arch_id if id is None else _matching(id, [*rows, *finals], str(study))
+    if chosen in finals:
+        packed = unit.read(folder / FINALS / chosen)
+        if packed.arch.id != chosen:
+            raise UserError(f"{packed.path} is of {packed.arch.id}; retrain {chosen} again")
+        return packed
+    if weights == "final":
+        raise UserError(f"{name} has no final weights of {chosen}; run convbudget retrain first")
+    return _of_search(folder, rows[chosen])
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Split `NAME@BUDGET`; a folder whose path has an @ in it stays whole."""
+    name, at, budget = text.rpartition("@")
+    if not at or Path(text).is_dir():
+        return text, ""
+    if not budget:
+        raise UserError(f"{shown(text)} ends with @; add a budget, such as @50k, or leave it out")
+    return name, budget
+
+
+def _saved(folder: Path, limit: int | None, wanted: str | None, weights: Weights | None) -> Packed:
+    packed = unit.read(folder)
+    if limit is not None and packed.multiplies > limit:
+        raise UserError(
+            f"{folder} is one saved model of {format_multiplies(packed.multiplies)} multiplies,"
+            f" above {format_multiplies(limit)}"
+        )
+    if wanted is not None:
+        _matching(wanted, [packed.arch.id], str(folder))
+    if weights is not None and weights != kind_of_weights(packed):
+        raise UserError(
+            f"{folder} is one saved model with {kind_of_weights(packed)} weights, not {weights}"
+            " ones; leave weights= out"
+        )
+    return packed
+
+
+def _of_search(folder: Path, row: FrontEntry) -> Packed:
     path = folder / "weights" / f"{row.arch_id}.safetensors"
     if not path.exists():
         raise UserError(
@@ -128,47 +119,23 @@ def load(study: str | Path, id: str | None = None) -> Model:  # noqa: A002
         raise UserError(
             f"{packed.path} holds the weights of {packed.arch.id}; run the study's command again"
         )
-    return Model(packed)
+    # Files of the first version don't say how the accuracy was measured.
+    known = packed.measured.epochs is not None
+    return packed if known else replace(packed, measured=measured_of(row))
 
 
-def _chosen(found: list[FrontEntry], name: str, budget: str, wanted: str | None) -> FrontEntry:
-    if not found:
-        raise UserError(f"{name} has no front yet; run its command until a trial succeeds")
-    if wanted is not None:
-        for row in found:
-            if wanted and row.arch_id.startswith(wanted):
-                return row
-        known = ", ".join(row.arch_id for row in found)
-        raise UserError(f"id={wanted} is not on the front of {name}; there are {known}")
-    if not budget:
-        return found[-1]
-    limit = parse_multiplies(budget)
-    inside = [row for row in found if row.multiplies <= limit]
-    if not inside:
-        raise UserError(
-            f"{name}@{budget}: nothing on the front costs so little; the cheapest costs"
-            f" {format_multiplies(found[0].multiplies)}"
-        )
-    return inside[-1]
+def _finals(folder: Path) -> list[str]:
+    """Return the ids of the architectures that were retrained."""
+    places = sorted((folder / FINALS).glob("*"))
+    return [path.name for path in places if is_identifier(path.name) and unit.holds(path)]
 
 
-def _fill(module: nnx.Module, packed: Packed) -> None:
-    """Put the arrays into the module's variables, each under its path.
-
-    Raises `UserError` unless names, shapes and types are those of the module.
-    """
-    fix = "run the study's command again"
-    state = nnx.to_flat_state(nnx.state(module))
-    names = {".".join(map(str, path)): variable for path, variable in state}
-    if names.keys() != packed.arrays.keys():
-        odd = min(names.keys() ^ packed.arrays.keys())
-        side = "lacks" if odd in names else "has beside those of its architecture"
-        raise UserError(f"{packed.path} {side} the array {odd:.80}; {fix}")
-    for name, variable in names.items():
-        array, value = packed.arrays[name], variable.get_value()
-        if (array.shape, array.dtype) != (value.shape, value.dtype):
-            raise UserError(
-                f"{packed.path} holds {name} as {array.dtype} {list(array.shape)}; its architecture"
-                f" has {value.dtype} {list(value.shape)}; {fix}"
-            )
-        variable.set_value(jnp.asarray(array))
+def _matching(wanted: str, known: list[str], where: str) -> str:
+    """Return the one of `known` that is `wanted`, or begins with it."""
+    names = list(dict.fromkeys(known))
+    found = [name for name in names if wanted and name.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(f"id={wanted} is the beginning of {' and '.join(found)}; write more of it")
+    raise UserError(f"id={shown(wanted)} is not on the front of {where}; {nearest(wanted, names)}")

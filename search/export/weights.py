@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from safetensors.numpy import save
 
 from search.errors import UserError
 from search.files import canonical_json
-from search.jobs import Job
 from search.networks.arch import Arch, from_json, to_json
 from search.networks.cost import cost_of, multiplies_of
 from search.study.checks import (
@@ -30,7 +29,7 @@ from search.study.checks import (
     sequence,
     string,
 )
-from search.study.study import Study, StudyInfo
+from search.study.study import StudyInfo
 from search.study.trials import FrontEntry
 
 FORMAT = "convbudget-weights/1"
@@ -239,32 +238,3 @@ def _checksum(metadata: Mapping[str, str], arrays: Arrays) -> str:
     for name in sorted(arrays):
         total = zlib.crc32(np.ascontiguousarray(arrays[name]).tobytes(), total)
     return f"{total:08x}"
-
-
-def leave_weights(
-    study: Study,
-    found: Sequence[FrontEntry],
-    weights: Callable[[Job], Arrays],
-    tell: Callable[[str], None],
-) -> None:
-    """Leave the weights of the front, and of nothing else, in the study's folder.
-
-    `weights` returns those of a finished job, and raises `UserError` where its checkpoint is gone;
-    then `tell` gets a line, for that is no reason to withhold the front.
-    """
-    if study.folder is None:
-        return
-    folder = study.folder / "weights"
-    wanted = {f"{row.arch_id}.safetensors": row for row in found}
-    for name, row in wanted.items():
-        if holds(folder / name, row):
-            continue
-        try:
-            arrays = weights(row.job)
-        except UserError as error:
-            tell(f"no weights/{name}: {error}")
-            continue
-        study.write(f"weights/{name}", pack(arrays, row, study.info))
-    for path in folder.glob("*.safetensors"):
-        if path.name not in wanted:
-            path.unlink()

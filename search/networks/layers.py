@@ -152,6 +152,26 @@ def propagate(
     return values
 
 
+def stage_ends(layers: Sequence[Layer]) -> tuple[int, ...]:
+    """Return the indices of the layers whose outputs are the maps of the network's stages.
+
+    Of the outputs of stem, pooling, blocks and head: the last before each reduction of resolution,
+    and the last of all.
+    """
+    last = len(layers) - 1
+    ends = [
+        index
+        for index, layer in enumerate(layers)
+        if index == last or layer.block is None or layers[index + 1].block != layer.block
+    ]
+    sizes = [layers[index].shape.out_size for index in ends]
+    return tuple(
+        index
+        for place, index in enumerate(ends)
+        if index == last or sizes[place + 1] != sizes[place]
+    )
+
+
 def with_channels(layers: Iterable[Layer], channels: Mapping[int, int]) -> tuple[Layer, ...]:
     """Return the layers with numbers of channels replaced by `channels`; the image's stay."""
 

@@ -40,9 +40,9 @@ def chain_for(config: RunConfig, console: Console) -> StageChain:
 def description(dataset: Dataset) -> dict[str, Any]:
     """Return what a study keeps of its data.
 
-    What prediction needs (names of classes, normalisation, shape), and the class counts of the
-    training part, which say whether balanced accuracy matters; the number of images that only a
-    confirmation is scored on, if there are any.
+    What prediction needs (names of classes, normalisation, shape), the class counts of the
+    training part, which say whether balanced accuracy matters, and the sizes of the parts; the
+    number of images that only a confirmation is scored on, if there are any.
     """
     confirmation = dataset.confirmation
     return {
@@ -52,6 +52,7 @@ def description(dataset: Dataset) -> dict[str, Any]:
         "mean": list(dataset.mean),
         "std": list(dataset.std),
         "class_counts": list(dataset.class_counts),
+        "images": {"train": len(dataset.train), "validation": len(dataset.validation)},
         **({} if confirmation is None else {CONFIRMATION_IMAGES: len(confirmation)}),
     }
 

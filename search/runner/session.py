@@ -19,7 +19,7 @@ from search.data.open import describe
 from search.errors import Interrupted, UserError, shown
 from search.executors.build import build as build_executor
 from search.executors.protocol import Executor
-from search.export.weights import leave_weights
+from search.export.leave import leave_weights
 from search.jobs import Evaluator, Job, Strategy
 from search.networks.arch import Arch, Input
 from search.report.html import paragraph, table

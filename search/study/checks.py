@@ -81,9 +81,14 @@ def string(value: object, where: str) -> str:
     return value
 
 
+def is_identifier(text: str) -> bool:
+    """Return whether `text` is the id of an architecture."""
+    return _ID.fullmatch(text) is not None
+
+
 def identifier(value: object, where: str) -> str:
     """Return the id of an architecture: 12 hexadecimal digits, so that it can name a file."""
-    if type(value) is not str or _ID.fullmatch(value) is None:
+    if type(value) is not str or not is_identifier(value):
         raise refusal(value, where, "must be 12 hexadecimal digits")
     return value
 

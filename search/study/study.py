@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search.errors import UserError
+from search.errors import UserError, nearest, shown
 from search.files import Lock, canonical_json, write
 from search.study.checks import Damaged, integer, member, parsed, reading, sequence
 from search.study.computed import differences
@@ -22,6 +22,9 @@ from search.study.trials import FORMAT, FrontEntry, Trial, front_entries
 
 __all__ = ["Study", "StudyInfo", "check_name", "locate"]
 
+_OUTPUTS = Path("outputs")
+# Names that an error lists.
+_SHOWN = 12
 _FIX = "put a copy of it back, or move it away to begin anew"
 
 
@@ -102,16 +105,18 @@ class Study:
         recorded = [*self.trials(), *self.confirmations()]
         serious, slight = differences(recorded, computed)
         if serious:
-            shown = ", ".join(f"{key} {text}" for key, text in serious.items())
+            change = ", ".join(f"{key} {text}" for key, text in serious.items())
             if not allow_mixed:
                 raise UserError(
-                    f"{self.folder} was computed on something else: {shown}; go on there, choose"
+                    f"{self.folder} was computed on something else: {change}; go on there, choose"
                     " another study=, or give allow_mixed=true to mix such results"
                 )
-            self.notes.append(f"mixed: this study goes on with {shown}; trials.csv tells the rows")
+            self.notes.append(f"mixed: this study goes on with {change}; trials.csv tells the rows")
         if slight:
-            shown = ", ".join(f"{key} {text}" for key, text in slight.items())
-            self.notes.append(f"{shown}: the last bits of new results may differ from earlier ones")
+            change = ", ".join(f"{key} {text}" for key, text in slight.items())
+            self.notes.append(
+                f"{change}: the last bits of new results may differ from earlier ones"
+            )
 
     @classmethod
     def read(cls, folder: Path) -> "Study":
@@ -264,22 +269,41 @@ def check_name(name: str) -> str:
 def locate(text: str | Path) -> Path:
     """Return the folder of a study given by its path, by its name under `outputs/`, or shipped.
 
-    Raises `UserError` where there is none.
+    It may also be a saved model's. Raises `UserError`, with the known names, where there is none.
     """
-    package = Path(__file__).parents[1]
-    places = (
-        Path(),
-        Path("outputs"),
-        package / "_reference",
-        package.parent / "outputs" / "reference",
+    places = (Path(), _OUTPUTS, *_shipped())
+    if str(text):
+        # A folder of that name that holds no study, such as one of images, hides none.
+        for fits in (_is_study, Path.is_dir):
+            for place in places:
+                # A name may be longer than any path.
+                with suppress(OSError):
+                    if fits(place / text):
+                        return place / text
+    known = [name for place in places[1:] for name in _studies(place)]
+    hint = f"; {nearest(str(text), dict.fromkeys(known))}" if known else ""
+    raise UserError(
+        f"{shown(str(text))} is not the folder of a study; name one, such as outputs/NAME{hint}"
     )
-    for place in places:
-        # A name may be longer than any path.
-        with suppress(OSError):
-            if (place / text).is_dir():
-                return place / text
-    shown = f"{str(text)[:80]}…" if len(str(text)) > 80 else text
-    raise UserError(f"{shown} is not the folder of a study; name one, such as outputs/NAME")
+
+
+def _shipped() -> tuple[Path, ...]:
+    """Return where the fronts lie that come with the package: of a wheel, of a source tree."""
+    package = Path(__file__).parents[1]
+    return package / "_reference", package.parent / "outputs" / "reference"
+
+
+def _is_study(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (NAME, "front.json", "model.safetensors"))
+
+
+def _studies(place: Path) -> list[str]:
+    """Return the names of some studies in `place`, the last changed first."""
+    with suppress(OSError):
+        found = [path for path in place.iterdir() if _is_study(path)]
+        found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        return [path.name for path in found[:_SHOWN]]
+    return []
 
 
 def _check_new(database: Database, settings: Mapping[str, Any], info: StudyInfo) -> None:
