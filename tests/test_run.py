@@ -149,7 +149,7 @@ def test_what_cannot_be_loaded_is_said(studies: Path, tmp_path: Path) -> None:
         search.load("nowhere")
     model = search.load(studies / NAME)
     with pytest.raises(UserError, match="give uint8"):
-        model(np.zeros((1, 8, 8, 1), np.float32))
+        model(np.full((1, 8, 8, 1), 255, np.float32))
     with pytest.raises(UserError, match=r"give \[n, 8, 8, 1\]"):
         model(np.zeros((1, 9, 8, 1), np.uint8))
 

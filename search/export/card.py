@@ -1,5 +1,6 @@
 """The card of a model: what it is, how good, what it costs and how to use it, in Markdown."""
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -22,10 +23,10 @@ _VERSIONS = ("convbudget", "jax", "flax")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&$:@^=\"'])")
 
 
-def card(packed: Packed, *, saved: bool = False) -> str:
+def card(packed: Packed, study: str | None = None) -> str:
     """Return the model card of `packed`; names that others typed are escaped.
 
-    `saved`: it is in a folder of its own, not one of the weights of a study.
+    `study` is the name of the study that it is one of; None where it has a folder of its own.
     """
     arch, cost = packed.arch, cost_of(packed.arch)
     sizes = [str(size) for size in vars(arch.input).values()]
@@ -41,8 +42,9 @@ def card(packed: Packed, *, saved: bool = False) -> str:
         ("classes", _classes(packed.data["classes"])),
     ]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
-    where = '"THIS/FOLDER"' if saved else f'"THE/STUDY", id="{arch.id}"'
-    files = _SAVED if saved else _OF_STUDY
+    where, files = '"THIS/FOLDER"', _SAVED
+    if study is not None:
+        where, files = f'{json.dumps(shown(study))}, id="{arch.id}"', _OF_STUDY
     return f"""# Image classifier {arch.id}
 
 Found and trained by convbudget.
@@ -62,12 +64,13 @@ model = search.load({where})
 print(model.classes[model.predict(image)])  # image: uint8 [{", ".join(sizes)}]
 ```
 
-{files} convbudget's `ARCH_FORMAT.md` defines them.
+{files}
+convbudget's `ARCH_FORMAT.md` defines them.
 
 ## Limits
 
 The accuracy holds for images like those of the data named above. That data's licence may bind those
-who use or pass on this model; convbudget doesn't know it: look it up.
+who use or pass on this model; convbudget doesn't know it: look it up.{_chosen(packed.measured)}
 
 Written by {", ".join(_versions())}.
 """
@@ -113,6 +116,14 @@ def accuracy_text(accuracy: float, measured: Measured) -> str:
 def escaped(text: str) -> str:
     """Return a text that strangers typed so that Markdown shows it and does not obey it."""
     return _MARKUP.sub(r"\\\1", shown(text, 200))
+
+
+def _chosen(measured: Measured) -> str:
+    if measured.part == "test":
+        return ""
+    return """
+The network was chosen among many by its accuracy on this very part, which is therefore too high on
+average; `convbudget run confirm.seeds=3` or a test split tells by how much."""
 
 
 def _classes(names: Sequence[str]) -> str:

@@ -33,7 +33,7 @@ def leave_weights(
                 tell(f"no weights/{path.name}: {error}")
                 continue
             study.write(f"weights/{path.name}", pack(arrays, row, study.info))
-        text = card(packed_of({}, row, study.info.data, path))
+        text = card(packed_of({}, row, study.info.data, path), study.name)
         study.write(f"weights/{row.arch_id}.md", text, durable=False)
     wanted = {row.arch_id for row in found}
     for path in [*folder.glob("*.safetensors"), *folder.glob("*.md")]:

@@ -35,7 +35,7 @@ def save(folder: Path, packed: Packed) -> Packed:
     contents: dict[str, str | bytes] = {
         ARCH: to_json(packed.arch) + "\n",
         PREPROCESS: canonical_json(_preprocess(packed)) + "\n",
-        CARD: card(packed, saved=True),
+        CARD: card(packed),
         # Last, because `holds` looks for it.
         WEIGHTS: to_bytes(packed),
     }
