@@ -91,7 +91,8 @@ def figures(packed: Packed) -> list[tuple[str, str]]:
         for name, value in sorted(measured.details.items())
     ]
     if measured.epochs is not None:
-        found.append(("training", f"{measured.epochs} epochs, seed {measured.seed}"))
+        length = "1 epoch" if measured.epochs == 1 else f"{measured.epochs} epochs"
+        found.append(("training", f"{length}, seed {measured.seed}"))
     return found
 
 

@@ -165,9 +165,7 @@ def test_a_card_says_what_must_be_known() -> None:
 )
 def test_words_of_strangers_stay_words(word: str) -> None:
     data = {**PACKED.data, "name": word, "classes": [word, "b", "c"]}
-    made: Packed = replace(
-        PACKED, data=data, measured=Measured("test", 1, 0, details={word: 0.5})
-    )
+    made: Packed = replace(PACKED, data=data, measured=Measured("test", 1, 0, details={word: 0.5}))
     page = MarkdownIt("commonmark").enable("table").render(card(made))
     plain = MarkdownIt("commonmark").enable("table").render(card(PACKED))
     for tag in ("<script", "<a ", "<code", "<em", "<h1", "<tr", "<td", "<p>"):
