@@ -4,7 +4,7 @@ Search
     run             the command's search from Python, with parts of one's own where wanted
     Outcome         what it returns: trials, front, hypervolume
     front           the front of a study on the disk
-    load            a model of a study's front, ready to predict
+    load            a trained model: of a study, a shipped front, a folder of `Model.save`
     Study           a study's folder: every trial, settings, front
 
 Networks

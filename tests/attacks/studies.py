@@ -9,8 +9,9 @@ from typing import Any
 from attacks.damage import BYTES, edit_cell, edit_json, edit_weights
 
 from search.compare import studies
+from search.export import unit
 from search.export.load import load
-from search.export.weights import pack, unpack
+from search.export.weights import Packed, pack, unpack
 from search.networks.arch import from_json
 from search.study.study import Study
 from search.study.tables import export, read_front
@@ -34,8 +35,8 @@ class Target:
 
 
 def make(folder: Path) -> dict[str, Path]:
-    """Make healthy studies under `folder`: of format 1, of format 2, and a front alone."""
-    first, second, front = (folder / name for name in ("first", "second", "front"))
+    """Make healthy studies under `folder`: of format 1, of format 2, a front and a saved model."""
+    first, second, front, model = (folder / name for name in ("first", "second", "front", "model"))
     shutil.copytree(KEPT / "own", first)
     shutil.copytree(KEPT / "digits", second)
     with Study.read(second) as study:
@@ -48,7 +49,8 @@ def make(folder: Path) -> dict[str, Path]:
         study.write(weights(), pack(arrays, members[0], info))
     front.mkdir()
     shutil.copy(second / "front.json", front)
-    return {"first": first, "second": second, "front": front}
+    unit.save(model, unpack(second / weights()))
+    return {"first": first, "second": second, "front": front, "model": model}
 
 
 def weights() -> str:
@@ -71,6 +73,12 @@ def targets() -> dict[str, list[Target]]:
         ],
         "front": [
             Target("front.json", "front.json", _front, (*BYTES, *[edit_json] * 8), False, 4),
+        ],
+        "model": [
+            Target("saved model, weights", unit.WEIGHTS, _saved, BYTES, share=2),
+            # White space in its JSON changes nothing.
+            Target("saved model, arch", unit.ARCH, _saved, (*BYTES, edit_json), share=2),
+            Target("saved model, preprocess", unit.PREPROCESS, _saved, (*BYTES, edit_json)),
         ],
     }
 
@@ -105,9 +113,16 @@ def _front(folder: Path) -> object:
 
 
 def _weights(folder: Path) -> object:
-    packed = unpack(folder / weights())
+    return _content(unpack(folder / weights()))
+
+
+def _saved(folder: Path) -> object:
+    return _content(unit.read(folder))
+
+
+def _content(packed: Packed) -> object:
     arrays = sorted((name, array.tolist()) for name, array in packed.arrays.items())
-    return repr((packed.arch, packed.data, packed.accuracy, packed.multiplies, arrays))
+    return repr((packed.arch, packed.data, packed.accuracy, packed.measured, arrays))
 
 
 def _arch(path: Path) -> object:
