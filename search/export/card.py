@@ -10,6 +10,7 @@ from search.errors import shown
 from search.export.weights import Measured, Packed
 from search.networks.cost import cost_of
 from search.networks.decisions import short_form
+from search.study.info import CONFIRMATION_IMAGES
 
 _BYTES = 4
 _SAVED = """Without convbudget: `arch.json` describes the network, `model.safetensors` holds its
@@ -82,7 +83,8 @@ def figures(packed: Packed) -> list[tuple[str, str]]:
     Names are as they were given, for the caller to escape.
     """
     measured = packed.measured
-    count = packed.data.get("images", {}).get(measured.part)
+    counts = {"confirmation": packed.data.get(CONFIRMATION_IMAGES), **packed.data.get("images", {})}
+    count = counts.get(measured.part)
     images = f" ({count:,} images)" if isinstance(count, int) else ""
     accuracy = accuracy_text(packed.accuracy, measured)
     found = [(f"accuracy on the {measured.part} part{images}", accuracy)]
@@ -120,7 +122,7 @@ def escaped(text: str) -> str:
 
 
 def _chosen(measured: Measured) -> str:
-    if measured.part == "test":
+    if measured.part != "validation":
         return ""
     return """
 The network was chosen among many by its accuracy on this very part, which is therefore too high on

@@ -6,6 +6,7 @@ from search.errors import UserError
 from search.export.card import card
 from search.export.weights import Arrays, holds, pack, packed_of
 from search.jobs import Job
+from search.study.info import CONFIRMATION_IMAGES
 from search.study.study import Study
 from search.study.trials import FrontEntry
 
@@ -24,7 +25,9 @@ def leave_weights(
     if study.folder is None:
         return
     folder = study.folder / "weights"
+    fresh = study.confirm_seeds if CONFIRMATION_IMAGES in study.info.data else []
     for row in found:
+        part = "confirmation" if row.seed in fresh else "validation"
         path = folder / f"{row.arch_id}.safetensors"
         if not holds(path, row):
             try:
@@ -32,8 +35,8 @@ def leave_weights(
             except UserError as error:
                 tell(f"no weights/{path.name}: {error}")
                 continue
-            study.write(f"weights/{path.name}", pack(arrays, row, study.info))
-        text = card(packed_of({}, row, study.info.data, path), study.name)
+            study.write(f"weights/{path.name}", pack(arrays, row, study.info, part))
+        text = card(packed_of({}, row, study.info.data, path, part), study.name)
         study.write(f"weights/{row.arch_id}.md", text, durable=False)
     wanted = {row.arch_id for row in found}
     for path in [*folder.glob("*.safetensors"), *folder.glob("*.md")]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from flax import nnx
 from numpy.typing import ArrayLike, NDArray
 
 from search.engine.model import Network, build
+from search.engine.programs.compile import compiled_on_demand
 from search.errors import UserError, shown
 from search.export import unit
 from search.export.card import figures
@@ -27,6 +28,13 @@ from search.units import format_multiplies
 Floats = NDArray[np.float32]
 # Images that are computed at once: bounds the memory, whatever number is given.
 _BATCH = 256
+
+
+class _Compiled(NamedTuple):
+    """A function of (state, normalised images), as JAX traces it, and compiled on demand."""
+
+    traced: Callable[..., Any]
+    program: Callable[..., Any]
 
 
 class Model:
@@ -140,19 +148,23 @@ class Model:
             left=(0, 1),
         )
 
-    def _compiled(self, function: Callable[[Network, jax.Array], Any]) -> Callable[..., Any]:
+    def _compiled(self, function: Callable[[Network, jax.Array], Any]) -> "_Compiled":
         graph = self._graph
-        return jax.jit(lambda state, x: function(nnx.merge(graph, state), x))
 
-    def _run(self, function: Callable[..., Any], images: ArrayLike) -> Any:
+        def run(state: Any, x: jax.Array) -> Any:
+            return function(nnx.merge(graph, state), x)
+
+        return _Compiled(run, compiled_on_demand(run, jax.local_devices()[0]))
+
+    def _run(self, function: "_Compiled", images: ArrayLike) -> Any:
         batch, single = self.preprocess.batch(images)
         if not len(batch):
             one = jax.ShapeDtypeStruct((1, *batch.shape[1:]), jnp.float32)
-            shapes = jax.eval_shape(function, self._state, one)
+            shapes = jax.eval_shape(function.traced, self._state, one)
             return jax.tree.map(lambda shape: np.zeros((0, *shape.shape[1:]), np.float32), shapes)
         starts = range(0, len(batch), _BATCH)
         parts = [
-            function(self._state, self.preprocess.normalised(batch[start : start + _BATCH]))
+            function.program(self._state, self.preprocess.normalised(batch[start : start + _BATCH]))
             for start in starts
         ]
         whole = jax.tree.map(lambda *found: np.concatenate(found), *parts)

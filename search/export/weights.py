@@ -40,10 +40,10 @@ Arrays = dict[str, NDArray[Any]]
 class Measured:
     """How a model was trained, and on what its accuracy was measured.
 
-    `part` is that part of the data, `validation` or `test`; `epochs` and `seed` are of the training
-    whose weights are kept; `seeds` is the number of trainings whose mean the accuracy is, and
-    `accuracy_std` their standard deviation, None for one. `details` are further figures on that
-    part by name, such as `balanced_accuracy`. `epochs` is None where an older file doesn't say.
+    `part` is that part of the data, `validation`, `confirmation` or `test`; `epochs` and `seed` are
+    of the training whose weights are kept; `seeds` is the number of trainings whose mean the
+    accuracy is, and `accuracy_std` their standard deviation, None for one. `details` are further
+    figures on that part by name, such as `balanced_accuracy`. `epochs` is None where an older file doesn't say.
     """
 
     part: str = "validation"
@@ -73,9 +73,16 @@ class Packed:
 
 
 def packed_of(
-    arrays: Mapping[str, NDArray[Any]], row: FrontEntry, data: Mapping[str, Any], path: Path
+    arrays: Mapping[str, NDArray[Any]],
+    row: FrontEntry,
+    data: Mapping[str, Any],
+    path: Path,
+    part: str = "validation",
 ) -> Packed:
-    """Return a front's member with its arrays; `data` is `StudyInfo.data`, `path` its file's."""
+    """Return a front's member with its arrays; `data` is `StudyInfo.data`, `path` its file's.
+
+    `part` is the part of the data that the row's accuracy is on.
+    """
     return Packed(
         path,
         from_json(row.value),
@@ -83,14 +90,15 @@ def packed_of(
         data,
         row.accuracy,
         row.multiplies,
-        measured_of(row),
+        measured_of(row, part),
     )
 
 
-def measured_of(row: FrontEntry) -> Measured:
+def measured_of(row: FrontEntry, part: str = "validation") -> Measured:
     """Return how a member of a front was trained and measured."""
     balanced = row.balanced_accuracy
     return Measured(
+        part=part,
         epochs=row.epochs,
         seed=row.seed,
         seeds=row.seeds,
@@ -99,9 +107,17 @@ def measured_of(row: FrontEntry) -> Measured:
     )
 
 
-def pack(arrays: Mapping[str, NDArray[Any]], row: FrontEntry, info: StudyInfo) -> bytes:
-    """Return the safetensors file of a front's member, with all that prediction needs."""
-    return to_bytes(packed_of(arrays, row, info.data, Path()))
+def pack(
+    arrays: Mapping[str, NDArray[Any]],
+    row: FrontEntry,
+    info: StudyInfo,
+    part: str = "validation",
+) -> bytes:
+    """Return the safetensors file of a front's member, with all that prediction needs.
+
+    `part` is the part of the data that the row's accuracy is on.
+    """
+    return to_bytes(packed_of(arrays, row, info.data, Path(), part))
 
 
 def to_bytes(packed: Packed) -> bytes:
