@@ -37,7 +37,9 @@ def leave_weights(
                 continue
             study.write(f"weights/{path.name}", pack(arrays, row, study.info, part))
         text = card(packed_of({}, row, study.info.data, path, part), study.name)
-        study.write(f"weights/{row.arch_id}.md", text, durable=False)
+        beside = path.with_suffix(".md")
+        if not beside.is_file() or beside.read_bytes() != text.encode():
+            study.write(f"weights/{beside.name}", text, durable=False)
     wanted = {row.arch_id for row in found}
     for path in [*folder.glob("*.safetensors"), *folder.glob("*.md")]:
         if path.stem not in wanted:

@@ -43,7 +43,8 @@ class Measured:
     `part` is that part of the data, `validation`, `confirmation` or `test`; `epochs` and `seed` are
     of the training whose weights are kept; `seeds` is the number of trainings whose mean the
     accuracy is, and `accuracy_std` their standard deviation, None for one. `details` are further
-    figures on that part by name, such as `balanced_accuracy`. `epochs` is None where an older file doesn't say.
+    figures on that part by name, such as `balanced_accuracy`. `epochs` is None where an older file
+    doesn't say.
     """
 
     part: str = "validation"
