@@ -14,6 +14,10 @@ COMMANDS = {
         "search.cli.compare:main",
         "which strategy, space or budget did better, over seeds",
     ),
+    "export": (
+        "search.cli.export:main",
+        "write a found network as ONNX, TFLite, StableHLO, Flax or PyTorch",
+    ),
     "cost": (
         "search.cli.cost:main",
         "exact multiplies and parameters of a network or a block",

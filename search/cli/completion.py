@@ -14,6 +14,7 @@ from search.config.run import RunConfig
 from search.config.settings import walk
 from search.config.shipped import GROUPS, choices
 from search.errors import UserError, shown
+from search.export.forms import FORMS
 
 SHELLS = ("bash", "zsh", "fish")
 _CONFIGURED = ("run", "space")
@@ -24,10 +25,15 @@ _OPTIONS = {
     ),
     "front": ("--help", "--json", "--traceback"),
     "compare": ("--help", "--json", "--at", "--out", "--seed", "--traceback"),
+    "export": (
+        *("--help", "--json", "--to", "--id", "--at", "--all", "--int8", "--raw", "--out"),
+        "--traceback",
+    ),
     "cost": ("--help", "--json", "--traceback"),
     "space": ("--help", "--json", "--config-dir", "--traceback"),
 }
 _VALUES = {
+    "--to": tuple(FORMS),
     "--cfg": ("job", "hydra", "all"),
     "-c": ("job", "hydra", "all"),
     "--shell-completion": tuple(f"install={shell}" for shell in SHELLS),
