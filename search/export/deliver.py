@@ -25,7 +25,7 @@ FORMAT = "convbudget-export/1"
 DESCRIPTION = "export.json"
 # Rounding of float32, as a share of the largest logit; a wrong padding gives some hundredths.
 _ROUNDING = 1e-4
-_BATCH = 250
+_BATCH = 500
 
 
 @dataclass(frozen=True)
