@@ -26,7 +26,8 @@ def random_packed(arch: Arch, rng: Generator) -> Packed:
         kernel, width = layer.shape.kernel_shape, layer.shape.outputs
         arrays[f"{layer.path}.kernel"] = rng.normal(0, np.prod(kernel[:3]) ** -0.5, kernel)
         arrays[f"{layer.path}.norm.scale"] = rng.uniform(0.5, 1.5, width)
-        arrays[f"{layer.path}.norm.bias"] = rng.normal(0, 0.3, width)
+        # Above 0, or a small network of rectifiers often gives nothing but zeros.
+        arrays[f"{layer.path}.norm.bias"] = rng.normal(0.5, 0.3, width)
         arrays[f"{layer.path}.norm.mean"] = rng.normal(0, 0.3, width)
         arrays[f"{layer.path}.norm.var"] = rng.uniform(0.5, 2, width)
     arrays["classifier.kernel"] = rng.normal(size=(width, arch.classes))

@@ -96,7 +96,7 @@ def test_a_source_file_stands_alone(form: str, tmp_path: Path) -> None:
         for node in ast.walk(ast.parse(text))
         if isinstance(node, (ast.Import, ast.ImportFrom))
     }
-    assert names <= {"jax", "flax", "torch", "safetensors"}
+    assert names <= {"pathlib", "jax", "flax", "torch", "safetensors"}
     # Elsewhere, without this project: as the docstring of the file says.
     pixels = random_pixels(packed.arch, rng)
     np.save(tmp_path / "images.npy", pixels.transpose(0, 3, 1, 2) if form == "torch" else pixels)

@@ -30,7 +30,7 @@ def write(network: Folded, folder: Path, _calibration: Floats | None) -> None:
 
 def load(folder: Path) -> Callable[[Floats], Floats]:
     """Return the written network as a function from images [n, h, w, c] to logits [n, classes]."""
-    network = source.run(folder).load(str(folder / source.WEIGHTS))
+    network = source.run(folder).load()
     forward: Any = nnx.jit(lambda network, images: network(images))
     return lambda images: np.asarray(forward(network, images))
 
@@ -63,6 +63,8 @@ def _source(network: Folded) -> list[str]:
     return [
         *source.document(network, "flax and safetensors", images),
         "",
+        "from pathlib import Path",
+        "",
         "import jax.numpy as jnp",
         "from flax import nnx",
         "from jax import Array",
@@ -82,7 +84,10 @@ def _source(network: Folded) -> list[str]:
         f"        return self.classifier({features}.mean((1, 2)))",
         "",
         "",
-        f'def load(path: str = "{source.WEIGHTS}") -> Network:',
+        f'WEIGHTS = Path(__file__).with_name("{source.WEIGHTS}")',
+        "",
+        "",
+        "def load(path: Path = WEIGHTS) -> Network:",
         '    """Return the trained network."""',
         "    # Only shapes: every value is in the file.",
         "    network = nnx.eval_shape(lambda: Network(rngs=nnx.Rngs(0)))",

@@ -30,7 +30,7 @@ def load(folder: Path) -> Callable[[Floats], Floats]:
     """Return the written network as a function from images [n, h, w, c] to logits [n, classes]."""
     import torch
 
-    network = source.run(folder).load(str(folder / source.WEIGHTS))
+    network = source.run(folder).load()
 
     def forward(images: Floats) -> Floats:
         with torch.inference_mode():
@@ -73,6 +73,8 @@ def _source(network: Folded) -> list[str]:
     return [
         *source.document(network, "torch and safetensors", images),
         "",
+        "from pathlib import Path",
+        "",
         "import torch",
         "import torch.nn.functional as F",
         "from safetensors.torch import load_file",
@@ -92,7 +94,10 @@ def _source(network: Folded) -> list[str]:
         f"        return self.classifier({features}.mean((2, 3)))",
         "",
         "",
-        f'def load(path: str = "{source.WEIGHTS}") -> Network:',
+        f'WEIGHTS = Path(__file__).with_name("{source.WEIGHTS}")',
+        "",
+        "",
+        "def load(path: Path = WEIGHTS) -> Network:",
         '    """Return the trained network, in evaluation mode."""',
         "    network = Network()",
         "    network.load_state_dict(load_file(path))",
