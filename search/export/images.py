@@ -60,9 +60,15 @@ def random_images(shape: Input, reason: str) -> CheckImages:
 
 def _study_data(folder: Path) -> Dataset:
     """Open the data of a study by its config.yaml; raises `UserError` where that can't be done."""
-    config, seed = _configured(folder / "config.yaml")
+    config, seed, fraction = _configured(folder / "config.yaml")
     with Loading() as loading:
-        dataset = open_dataset(config, seed=seed, progress=loading.progress, say=loading.say)
+        dataset = open_dataset(
+            config,
+            seed=seed,
+            confirm_fraction=fraction,
+            progress=loading.progress,
+            say=loading.say,
+        )
     if (folder / "study.db").exists():
         with Study.read(folder) as study:
             before = study.settings.get("fingerprints", {}).get("validation")
@@ -71,11 +77,14 @@ def _study_data(folder: Path) -> Dataset:
     return dataset
 
 
-def _configured(path: Path) -> tuple[DataConfig, int]:
+def _configured(path: Path) -> tuple[DataConfig, int, float]:
+    """Return the data, the seed and the share of the confirmation that a study was run with."""
     try:
         values = yaml.safe_load(path.read_bytes())
         known = {field.name for field in fields(DataConfig)}
         data = {key: value for key, value in values["data"].items() if key in known}
-        return DataConfig(**data), int(values["seed"])
+        # Older studies have no confirm.fraction.
+        fraction = values["confirm"].get("fraction", 0.0)
+        return DataConfig(**data), int(values["seed"]), float(fraction)
     except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
         raise UserError(f"{path} does not say what data it was ({shown(str(error))})") from None
