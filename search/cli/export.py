@@ -98,7 +98,7 @@ def describe(said: dict[str, Any], out: Path) -> str:
     shape = ", ".join(map(str, taken["shape"]))
     lines = [
         f"{folder}: {files}",
-        f"  takes {taken['dtype']} [{shape}], {taken['layout']}, {taken['values']}",
+        f"  takes {taken['layout']} {taken['dtype']} [{shape}]: {taken['values']}",
         f"  logits differ from ours by at most {check['largest_difference']:.2g} (the largest is"
         f" {check['largest_logit']:.3g}), predictions are the same on {check['same_predictions']:,}"
         f" of {check['images']:,} {check['part']} images",

@@ -144,7 +144,9 @@ def _description(packed: Packed, choice: Choice, check: Check, made: Path) -> di
             "dtype": "float32",
             "layout": form.layout,
             "shape": _shape(packed, form),
-            "values": "normalised: (pixel / 255 - mean) / std" if choice.raw else "0 to 255",
+            "values": "normalised: (pixel / 255 - mean) / std"
+            if choice.raw
+            else "pixels from 0 to 255",
             "mean": list(packed.data["mean"]),
             "std": list(packed.data["std"]),
         },

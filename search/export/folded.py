@@ -5,7 +5,7 @@ Every exported form is written from this, by `networks.layers.propagate` over `F
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,16 +45,11 @@ class Folded:
     weights: Mapping[str, Weights]
     dense: Weights
     offset: Floats | None
-    data: Mapping[str, object]
+    data: Mapping[str, Any]
 
     def walk(self, image: Value, apply: Callable[[Layer, Value, Value | None], Value]) -> Value:
         """Return the last layer's output, before average pooling; see `propagate`."""
         return propagate(self.layers, image, apply)[-1]
-
-    @property
-    def convolutions(self) -> int:
-        """Number of convolutions, the dense layer not counted."""
-        return len(self.weights)
 
 
 def fold(packed: Packed, *, raw: bool = False) -> Folded:

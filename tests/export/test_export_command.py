@@ -56,7 +56,7 @@ def test_the_best_is_left_in_the_study_and_described(
     assert files(study / "export") == [f"{made.name}/export.json", f"{made.name}/model.onnx"]
     said = json.loads((made / "export.json").read_text())
     assert said["input"]["shape"] == ["batch", 1, 8, 8]
-    assert said["input"]["values"] == "0 to 255"
+    assert said["input"]["values"] == "pixels from 0 to 255"
     assert said["output"]["classes"] == [str(digit) for digit in range(10)]
     assert said["files"] == {"model.onnx": (made / "model.onnx").stat().st_size}
     assert said["check"]["largest_difference"] < 1e-4

@@ -47,8 +47,8 @@ def document(network: Folded, needs: str, layout: Sequence[object]) -> list[str]
 
 def constants(network: Folded) -> list[str]:
     """Return the lines of the constants: name of the data, classes, mean."""
-    names = tuple(str(name) for name in _strings(network.data["classes"]))
-    lines = [f"DATA = {network.data['name']!r}", *wrapped("CLASSES", map(repr, names))]
+    classes = map(repr, network.data["classes"])
+    lines = [f"DATA = {network.data['name']!r}", *wrapped("CLASSES", classes)]
     if network.offset is not None:
         lines.append("# Mean pixel of each channel; the deviation is in the kernel of the stem.")
         lines += wrapped("MEAN", (repr(float(value)) for value in network.offset))
@@ -89,7 +89,3 @@ def run(folder: Path) -> ModuleType:
     finally:
         sys.dont_write_bytecode = before
     return module
-
-
-def _strings(values: object) -> Sequence[object]:
-    return values if isinstance(values, Sequence) else ()
