@@ -78,7 +78,7 @@ def _exported(arguments: argparse.Namespace, choice: Choice) -> list[dict[str, A
         rows = found if arguments.all else found[-1:]
     models = [unpacked(folder, row) for row in rows]
     images = check_images(folder, models[0].arch.input)
-    if images.reason:
+    if images.reason and not choice.int8:
         print(f"checked on random images, because {images.reason}", file=sys.stderr)
     out = folder / "export" if arguments.out is None else arguments.out.expanduser()
     written = []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from search.config.data import DataConfig
 from search.data.dataset import Dataset, Images
 from search.data.open import open_dataset
-from search.errors import UserError, shown
+from search.errors import UserError, one_line, shown
 from search.networks.arch import Input
 from search.report.loading import Loading
 from search.study.study import Study
@@ -44,7 +44,7 @@ def check_images(folder: Path, shape: Input) -> CheckImages:
         if dataset.shape != size:
             raise UserError(f"its images are {dataset.shape} now, the network takes {size}")
     except UserError as error:
-        return random_images(shape, " ".join(str(error).split()))
+        return random_images(shape, shown(one_line(error), 200))
     count = min(_CALIBRATION, len(dataset.train))
     chosen = np.random.default_rng(0).choice(len(dataset.train), count, replace=False)
     calibration = np.asarray(dataset.train.images[np.sort(chosen)])

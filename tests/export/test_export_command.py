@@ -111,8 +111,8 @@ def test_without_data_it_is_checked_on_random_images_and_says_so(
     assert "of 64 random images" in captured.out
     assert "accuracy" not in captured.out
     shutil.rmtree(study / "export")
-    assert main(["export", str(study), "--to", "onnx", "--int8"]) == 2
-    assert "calibrated on training images, and there are none" in capsys.readouterr().err
+    said = refused([str(study), "--to", "onnx", "--int8"], capsys)
+    assert "calibrated on training images, and there are none" in said
     assert not (study / "export").exists()
 
 
