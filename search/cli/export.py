@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from search.cli.arguments import Parser
-from search.errors import UserError
 from search.export.forms import FORMS, Choice, check_choice
 
 
@@ -60,23 +59,18 @@ def main(argv: Sequence[str]) -> int:
 def _exported(arguments: argparse.Namespace, choice: Choice) -> list[dict[str, Any]]:
     """Export and print one network after another; returns what is said of each."""
     # Imported here, so that --help need not wait for JAX.
-    from search.export.choose import by_id, unpacked, within
     from search.export.deliver import deliver
     from search.export.images import check_images
+    from search.export.load import find
     from search.study.study import locate
     from search.study.tables import read_front
 
     folder = locate(arguments.study)
-    _, found = read_front(folder)
-    if not found:
-        raise UserError(f"{folder} has no front yet; run its command until a trial succeeds")
-    if arguments.id is not None:
-        rows = [by_id(found, arguments.id, str(folder))]
-    elif arguments.at is not None:
-        rows = [within(found, arguments.at, str(folder))]
-    else:
-        rows = found if arguments.all else found[-1:]
-    models = [unpacked(folder, row) for row in rows]
+    at = "" if arguments.at is None else f"@{arguments.at}"
+    ids = [arguments.id]
+    if arguments.all:
+        ids = [row.arch_id for row in read_front(folder)[1]]
+    models = [find(f"{folder}{at}", each) for each in ids]
     images = check_images(folder, models[0].arch.input)
     if images.reason and not choice.int8:
         print(f"checked on random images, because {images.reason}", file=sys.stderr)
@@ -106,7 +100,8 @@ def describe(said: dict[str, Any], out: Path) -> str:
     if check["accuracy"] is not None:
         before = f"{check['accuracy_before']:.4f} before, " if said["int8"] else ""
         after = f"{check['accuracy']:.4f}" + (" in int8" if said["int8"] else "")
-        lines.append(f"  validation accuracy {before}{after}")
+        seen = ", on images of its training" if said["weights"] == "final" else ""
+        lines.append(f"  validation accuracy {before}{after}{seen}")
     if said["calibration_images"]:
         lines[-1] += f", calibrated on {said['calibration_images']} training images"
     if said["notice"]:

@@ -18,7 +18,7 @@ from search.errors import UserError, one_line, shown
 from search.export.folded import Floats, fold
 from search.export.forms import FORMS, Choice, Form
 from search.export.images import CheckImages
-from search.export.load import Model
+from search.export.model import Model, kind_of_weights
 from search.export.weights import Packed
 
 FORMAT = "convbudget-export/1"
@@ -152,6 +152,7 @@ def _description(packed: Packed, choice: Choice, check: Check, made: Path) -> di
         },
         "output": {"dtype": "float32", "values": "logits", "classes": list(packed.data["classes"])},
         "data": packed.data["name"],
+        "weights": kind_of_weights(packed),
         "multiplies": packed.multiplies,
         "check": asdict(check),
         "notice": form.notice,
