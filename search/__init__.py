@@ -18,6 +18,7 @@ A space, an evaluator, a strategy of one's own
     tabulate        a `BudgetTable` of a chain: counting, sampling, mutation inside a budget
     Candidate       an encoding, priced, with what it stands for
     Job, Result     one training to be done, and what came of it
+    Curve           how a training went, epoch by epoch
     Infeasible      raised by an evaluator for a candidate that cannot be evaluated
     Strategy        `ask` and `tell`; `Exhausted` where nothing is left
     hypervolume     area under a front
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from search.export.model import Model
     from search.jobs import (
         Candidate,
+        Curve,
         Evaluator,
         Exhausted,
         Infeasible,
@@ -69,6 +71,7 @@ __all__ = [
     "Candidate",
     "Chain",
     "Cost",
+    "Curve",
     "Evaluator",
     "Exhausted",
     "FrontEntry",
@@ -107,6 +110,7 @@ _lookup = names_from(
         "Candidate": "search.jobs",
         "Chain": "search.spaces.chain",
         "Cost": "search.networks.cost",
+        "Curve": "search.jobs",
         "Evaluator": "search.jobs",
         "Exhausted": "search.jobs",
         "FrontEntry": "search.study.trials",

@@ -78,6 +78,45 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """How a training went, a value for each epoch in every field [epochs].
+
+    `epochs`: numbers from 1; a training that went on from a checkpoint without a curve begins
+    later. `train_loss` and `train_accuracy` are means over the epoch's batches as trained:
+    augmented, against smoothed or mixed targets, before each step. `validation_loss` and
+    `validation_accuracy`: at the epoch's end, NaN where not measured. `learning_rate`: mean over
+    the epoch's steps. `seconds`: wall time of the epoch, without waiting for compilation.
+    Raises `ValueError` for fields of unequal length.
+    """
+
+    epochs: tuple[int, ...]
+    train_loss: tuple[float, ...]
+    train_accuracy: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    validation_accuracy: tuple[float, ...]
+    learning_rate: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for fields of unequal length."""
+        if len(set(map(len, vars(self).values()))) != 1:
+            raise ValueError("a curve has as many values in every column as it has epochs")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return lists by field, six digits; NaN and validation never measured null."""
+        found: dict[str, Any] = {"epochs": list(self.epochs)}
+        for name, values in vars(self).items():
+            if name != "epochs":
+                found[name] = [
+                    float(f"{value:.6g}") if math.isfinite(value) else None for value in values
+                ]
+        for name in ("validation_loss", "validation_accuracy"):
+            if all(value is None for value in found[name]):
+                found[name] = None
+        return found
+
+
+@dataclass(frozen=True)
 class Result:
     """What came of a job.
 
@@ -86,7 +125,8 @@ class Result:
     `details` further numbers to store (balanced accuracy, compile seconds, …). `status` is `ok`,
     `failed` (diverged, say), or `infeasible` (the evaluator said so); all are facts about the
     candidate. `raised`: the failure is an exception that nobody expected; whether it is the
-    candidate's shows once a later one succeeds, and only then is it stored.
+    candidate's shows once a later one succeeds, and only then is it stored. `curve`: how the
+    training went, None where the evaluator does not tell.
     """
 
     accuracy: float
@@ -96,6 +136,8 @@ class Result:
     error: str = ""
     details: Mapping[str, float] = field(default_factory=dict)
     raised: bool = field(default=False, compare=False, repr=False)
+    # Not compared: its seconds differ from run to run.
+    curve: Curve | None = field(default=None, compare=False, repr=False)
 
 
 def failed(error: str, seconds: float = 0.0) -> Result:

@@ -15,6 +15,7 @@ from typing import Any
 from search.errors import UserError
 from search.files import canonical_json
 from search.study.checks import Damaged, parsed, string
+from search.study.connection import NAME, connect
 from search.study.rows import Row, checksum, from_row, to_row
 from search.study.schema import (
     COLUMNS,
@@ -29,10 +30,9 @@ from search.study.schema import (
 )
 from search.study.trials import FORMAT, Trial
 
-NAME = "study.db"
+__all__ = ["NAME", "Database"]
 # Marks the file as ours for `file` and for us: the letters "cvbg".
 _APPLICATION = 0x63766267
-_HEADER = b"SQLite format 3\0"
 # Sums of checksums are kept in 32 bits.
 _MODULUS = 2**32
 
@@ -44,7 +44,7 @@ class Database:
         self.path = path
         self._shown = str(path) if path else "the study in memory"
         with self._reported():
-            self._connection = self._connect(writable)
+            self._connection = connect(self.path, writable=writable)
             try:
                 if writable and not self._version():
                     self._create()
@@ -72,9 +72,12 @@ class Database:
         with self._reported(), self._transaction():
             self._write_meta(values)
 
-    def add(self, trial: Trial) -> None:
-        """Write a trial; once this returns it survives a kill and a loss of power."""
-        self._add(TRIALS, trial)
+    def add(self, trial: Trial, records: Mapping[str, Any] | None = None) -> None:
+        """Write a trial; once this returns it survives a kill and a loss of power.
+
+        `records`: JSON values by their kind, written with it under its number.
+        """
+        self._add(TRIALS, trial, records or {})
 
     def trials(self) -> list[Trial]:
         """Return all trials by number."""
@@ -82,7 +85,7 @@ class Database:
 
     def add_confirmation(self, trial: Trial) -> None:
         """Write a training with a fresh seed, as durably as a trial; numbers count from 0 anew."""
-        self._add(CONFIRMATIONS, trial)
+        self._add(CONFIRMATIONS, trial, {})
 
     def confirmations(self) -> list[Trial]:
         """Return all trainings with fresh seeds by number."""
@@ -90,12 +93,22 @@ class Database:
 
     def record(self, kind: str, values: Mapping[str, Any]) -> None:
         """Write JSON values by their keys, in place of earlier ones: all or, on a failure, none."""
-        try:
-            texts = {key: canonical_json(value) for key, value in values.items()}
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"{kind} {list(values)!r:.80} cannot be recorded: {error}") from None
+        texts = {key: _text(kind, key, value) for key, value in values.items()}
         with self._reported(), self._transaction():
             self._write_records(kind, texts)
+
+    def record_of(self, kind: str, key: str) -> Any:
+        """Return one value, None where there is none."""
+        with self._reported(), self._snapshot():
+            if self.format == 1 or not self._has_records():
+                return None
+            query = f"SELECT * FROM {RECORDS} WHERE kind = ? AND key = ?"
+            row = self._connection.execute(query, (kind, key)).fetchone()
+            if row is None:
+                return None
+            if checksum(row[:-1]) != row[-1]:
+                raise Damaged(f"{kind} {key!r:.40} was changed: its checksum is wrong")
+            return parsed(row[2], f"{kind} {key!r:.40}")
 
     def records(self, kind: str) -> dict[str, Any]:
         """Return all values of one kind by their keys, in the order of the keys."""
@@ -134,7 +147,7 @@ class Database:
         """Close the file; the object is of no more use."""
         self._connection.close()
 
-    def _add(self, table: str, trial: Trial) -> None:
+    def _add(self, table: str, trial: Trial, records: Mapping[str, Any]) -> None:
         try:
             row = to_row(trial)
         except Damaged as error:
@@ -142,8 +155,12 @@ class Database:
                 f"trial {trial.number} cannot be recorded: {error}; mend the evaluator or the"
                 " strategy that gave it, then the same command goes on"
             ) from None
+        key = str(trial.number)
+        texts = {kind: _text(kind, key, value) for kind, value in records.items()}
         with self._reported(), self._transaction():
             self._insert(table, row)
+            for kind, text in texts.items():
+                self._write_records(kind, {key: text})
 
     def _insert(self, table: str, row: Row) -> None:
         check = checksum(row)
@@ -221,42 +238,6 @@ class Database:
             )
         return [row[:-1] for row in rows]
 
-    def _connect(self, writable: bool) -> sqlite3.Connection:
-        if self.path is None:
-            return _configured(sqlite3.connect(":memory:", check_same_thread=False))
-        if not writable and not self.path.exists():
-            raise UserError(f"{self.path.parent} is not a study: it holds no {NAME}")
-        # A reader opens for writing where it may: only then can it roll back what a kill left.
-        # Never through a link, which could lead anywhere.
-        linked = self.path.is_symlink()
-        mode = "rwc" if writable else "ro" if linked else "rw"
-        try:
-            connection = self._opened(mode)
-        except sqlite3.OperationalError:
-            if writable:
-                raise
-            connection = self._opened("ro")
-        if writable:
-            connection.execute("PRAGMA journal_mode=DELETE")
-            connection.execute("PRAGMA synchronous=FULL")
-        return connection
-
-    def _opened(self, mode: str) -> sqlite3.Connection:
-        assert self.path is not None
-        uri = f"{self.path.absolute().as_uri()}?mode={mode}"
-        connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA schema_version").fetchone()
-            # SQLite takes a file shorter than a page for a new database.
-            with self.path.open("rb") as file:
-                header = file.read(len(_HEADER))
-            if header and header != _HEADER:
-                raise sqlite3.DatabaseError("file is not a database")
-        except BaseException:
-            connection.close()
-            raise
-        return _configured(connection)
-
     def _version(self) -> int:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -324,13 +305,11 @@ class Database:
             ) from error
 
 
-def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
-    # Transactions are begun by hand: reads are to be consistent too.
-    connection.isolation_level = None
-    # The file may be a stranger's.
-    connection.execute("PRAGMA trusted_schema=OFF")
-    connection.execute("PRAGMA cell_size_check=ON")
-    return connection
+def _text(kind: str, key: str, value: Any) -> str:
+    try:
+        return canonical_json(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{kind} {[key]!r:.80} cannot be recorded: {error}") from None
 
 
 def _total_of(kind: str) -> str:

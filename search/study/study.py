@@ -9,9 +9,12 @@ from typing import Any
 
 from search.errors import UserError, nearest, shown
 from search.files import Lock, canonical_json, write
+from search.jobs import Curve
 from search.study.checks import Damaged, integer, member, parsed, reading, sequence
 from search.study.computed import differences
 from search.study.confirmation import confirmed, due, fresh_seeds
+from search.study.curves import KIND as CURVE
+from search.study.curves import curve_from_json, key_number
 from search.study.database import NAME, Database
 from search.study.folder import locked
 from search.study.info import StudyInfo, checked_settings
@@ -46,7 +49,7 @@ class Study:
                 f"{folder} lies on a file system without locks: see to it that one process writes"
             )
         self._meta = database.meta()
-        with reading(folder / NAME if folder else Path(NAME), _FIX):
+        with reading(self._path, _FIX):
             if "facts" in self._meta:
                 self._info = StudyInfo.from_json(self._meta["facts"])
                 checked_settings(member(self._meta, "settings", "meta"))
@@ -161,13 +164,18 @@ class Study:
         """Record a trial; once this returns it survives a kill.
 
         It is marked with what the study is computed on now or, where its result was taken over,
-        with what that one was computed on. Raises `UserError` for what could not be read again.
+        with what that one was computed on. Its curve is written with it, and read by `curve`.
+        Raises `UserError` for what could not be read again.
         """
         computed = self._computed
         if trial.same_as is not None and self._trials and trial.same_as in self._trials:
             computed = self._trials[trial.same_as].computed
-        marked = replace(trial, computed=computed, format=FORMAT)
-        self._database.add(marked)
+        curve = trial.result.curve
+        result = replace(trial.result, curve=None)
+        marked = replace(trial, result=result, computed=computed, format=FORMAT)
+        # A result that was taken over has its curve under the first trial's number.
+        with_it = {} if curve is None or trial.same_as is not None else {CURVE: curve.as_json()}
+        self._database.add(marked, with_it)
         if self._trials is not None:
             self._trials[trial.number] = marked
 
@@ -241,8 +249,33 @@ class Study:
 
     def landmarks(self) -> list[Landmark]:
         """Return the known networks that were trained, cheapest first."""
-        with reading(self.folder / NAME if self.folder else Path(NAME), _FIX):
+        with reading(self._path, _FIX):
             return read_landmarks(self.records(LANDMARK))
+
+    def curve(self, number: int) -> Curve | None:
+        """Return how the training of a trial went; None where it was not kept.
+
+        For a trial that is `same_as` another, ask for that one's. Raises `UserError` where it is
+        damaged.
+        """
+        value = self._database.record_of(CURVE, str(number))
+        if value is None:
+            return None
+        with reading(self._path, _FIX):
+            return curve_from_json(value, f"{CURVE} {number}")
+
+    def curves(self) -> dict[int, Curve]:
+        """Return every curve by the number of its trial; see `curve`."""
+        with reading(self._path, _FIX):
+            found = {
+                key_number(key): curve_from_json(value, f"{CURVE} {key:.40}")
+                for key, value in self.records(CURVE).items()
+            }
+        return dict(sorted(found.items()))
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / NAME if self.folder else Path(NAME)
 
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:
         """Replace a file of the folder, whole or not at all; nothing for a study in memory."""

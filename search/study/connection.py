@@ -1,0 +1,59 @@
+"""Opening the SQLite file of a study, which may be a stranger's, a link, or no database at all."""
+
+import sqlite3
+from pathlib import Path
+
+from search.errors import UserError
+
+NAME = "study.db"
+_HEADER = b"SQLite format 3\0"
+
+
+def connect(path: Path | None, *, writable: bool) -> sqlite3.Connection:
+    """Open the file, or a database in memory where `path` is None; made if `writable`.
+
+    Raises `UserError` where a reader finds none, `sqlite3.Error` and `OSError` for the rest.
+    """
+    if path is None:
+        return _configured(sqlite3.connect(":memory:", check_same_thread=False))
+    if not writable and not path.exists():
+        raise UserError(f"{path.parent} is not a study: it holds no {NAME}")
+    # A reader opens for writing where it may: only then can it roll back what a kill left.
+    # Never through a link, which could lead anywhere.
+    linked = path.is_symlink()
+    mode = "rwc" if writable else "ro" if linked else "rw"
+    try:
+        connection = _opened(path, mode)
+    except sqlite3.OperationalError:
+        if writable:
+            raise
+        connection = _opened(path, "ro")
+    if writable:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("PRAGMA synchronous=FULL")
+    return connection
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()
+        # SQLite takes a file shorter than a page for a new database.
+        with path.open("rb") as file:
+            header = file.read(len(_HEADER))
+        if header and header != _HEADER:
+            raise sqlite3.DatabaseError("file is not a database")
+    except BaseException:
+        connection.close()
+        raise
+    return _configured(connection)
+
+
+def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
+    # Transactions are begun by hand: reads are to be consistent too.
+    connection.isolation_level = None
+    # The file may be a stranger's.
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA cell_size_check=ON")
+    return connection
