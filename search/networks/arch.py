@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from importlib import import_module
 from typing import Any, Literal, get_args
 
 from search.errors import UserError
@@ -82,6 +83,11 @@ class Arch:
     def id(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
         return hashlib.sha256(to_json(self).encode()).hexdigest()[:12]
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the network drawn to scale."""
+        # Found by its name: the description of a network does not depend on how one is drawn.
+        return str(import_module("search.report.drawing").draw_network(self))
 
 
 def to_json(arch: Arch) -> str:
