@@ -140,9 +140,10 @@ class Result:
     curve: Curve | None = field(default=None, compare=False, repr=False)
 
 
-def failed(error: str, seconds: float = 0.0) -> Result:
+def failed(error: str, seconds: float = 0.0, curve: Curve | None = None) -> Result:
     """A failure with its one-line reason; it can never become a parent or a front member."""
-    return Result(math.nan, math.nan, seconds, "failed", " ".join(error.split())[:500])
+    reason = " ".join(error.split())[:500]
+    return Result(math.nan, math.nan, seconds, "failed", reason, curve=curve)
 
 
 class Infeasible(Exception):

@@ -8,6 +8,7 @@ from search.config.settings import setting
 
 OPTIMISERS = ("adamw", "sgd")
 PRECISIONS = ("auto", "float32", "bfloat16")
+VALIDATE = ("end", "epoch")
 FORMS = ("auto", "layers", "whole")
 CONVOLUTIONS = ("fast", "xla")
 
@@ -64,6 +65,13 @@ class TrainConfig:
     )
     resident_megabytes: float = setting(
         1024.0, "a larger training part is read from disk batch by batch", low=0, high=1e9
+    )
+    validate: str = setting(
+        "end",
+        "when the validation part is evaluated: at the end of a training, or for its curve after"
+        " every epoch; results are the same",
+        choices=VALIDATE,
+        identity=False,
     )
     checkpoint_minutes: float = setting(
         5.0,

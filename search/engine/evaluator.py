@@ -21,8 +21,9 @@ from search.config.train import TrainConfig
 from search.cores import cores
 from search.data.dataset import Dataset, Split
 from search.engine.checkpoints import Arrays, CheckpointKey, Checkpoints
+from search.engine.curves import Rows, curve_of, no_rows
 from search.engine.state import State, from_arrays, to_arrays, weights_of
-from search.engine.trainer import Diverged, Fitted, Save, Trainer
+from search.engine.trainer import Diverged, Fitted, Save, Start, Trainer
 from search.engine.turns import Turns
 from search.errors import UserError
 from search.jobs import Job, Options, Result, failed
@@ -32,6 +33,9 @@ from search.networks.arch import Arch
 _STABLE, _FINAL, _RESULT = "trunk", "final", "result"
 # A partial checkpoint has, instead of the last two, how many steps its stable phase has made.
 _STEPS = "steps"
+# The rows of the curve, at the end of the training and of its stable phase; absent from files that
+# were written before there were curves.
+_CURVE, _STABLE_CURVE = "curve", "stable_curve"
 _NUMBERS = ("accuracy", "loss", "balanced_accuracy", "train_loss", "decay_start")
 
 
@@ -119,11 +123,13 @@ class TrainingEvaluator:
             arch = self._arch(job)
             known = self._known(job)
             if known is not None:
-                return _result(known, time.perf_counter() - began)
+                numbers, rows = known
+                return _result(numbers, rows, time.perf_counter() - began)
             start, save = self._start(arch, job), self._saving(job)
             fitted = self._trainer.fit(arch, job.epochs, job.seed, start, save)
         except (Diverged, UserError) as error:
-            return failed(str(error), time.perf_counter() - began)
+            curve = error.curve if isinstance(error, Diverged) else None
+            return failed(str(error), time.perf_counter() - began, curve)
         finally:
             self._trainer.programs.release(job)
         return self._finished(job, fitted, time.perf_counter() - began)
@@ -134,12 +140,13 @@ class TrainingEvaluator:
         if store is None or not self._interval:
             return None
 
-        def save(steps: int, state: Callable[[], State]) -> None:
+        def save(steps: int, rows: Rows, state: Callable[[], State]) -> None:
             nonlocal last
             if self._clock() - last >= self._interval:
                 arrays = {f"{_STABLE}{name}": one for name, one in to_arrays(state()).items()}
                 place = replace(_key(job), partial=True)
-                store.write(place, {**arrays, _STEPS: np.array(steps, np.int64)})
+                made = {_STEPS: np.array(steps, np.int64), _STABLE_CURVE: rows}
+                store.write(place, {**arrays, **made})
                 last = self._clock()
 
         return save
@@ -189,7 +196,7 @@ class TrainingEvaluator:
             return None
         share = (time.perf_counter() - began) / len(jobs)
         return [
-            failed(str(one), share)
+            failed(str(one), share, one.curve)
             if isinstance(one, Diverged)
             else self._finished(job, one, share)
             for job, one in zip(jobs, fitted, strict=True)
@@ -200,7 +207,7 @@ class TrainingEvaluator:
         numbers = _numbers(fitted)
         if self._store is not None:
             self._store.write(_key(job), _arrays(fitted, numbers))
-        return _result(numbers, seconds, fitted.compile_seconds)
+        return _result(numbers, fitted.rows, seconds, fitted.compile_seconds)
 
     def prepare(self, job: Job) -> None:
         """Begin to compile for a job that is to come; never changes a result, never raises."""
@@ -242,23 +249,25 @@ class TrainingEvaluator:
             )
         return arch
 
-    def _known(self, job: Job) -> dict[str, float] | None:
+    def _known(self, job: Job) -> tuple[dict[str, float], Rows] | None:
         arrays = self._store.read(_key(job)) if self._store is not None else None
         if arrays is None or _RESULT not in arrays:
             return None
-        return dict(zip(_NUMBERS, map(float, arrays[_RESULT]), strict=True))
+        numbers = dict(zip(_NUMBERS, map(float, arrays[_RESULT]), strict=True))
+        return numbers, arrays.get(_CURVE, no_rows())
 
-    def _start(self, arch: Arch, job: Job) -> tuple[State, int] | None:
+    def _start(self, arch: Arch, job: Job) -> Start | None:
         if self._store is None:
             return None
         for place in self._store.longest(_key(job)):
             arrays = self._store.read(place)
             if arrays is not None:
                 stable = self._state(arch, arrays, _STABLE)
+                rows = arrays.get(_STABLE_CURVE, no_rows())
                 if place.partial:
-                    return stable, int(arrays[_STEPS])
+                    return Start(stable, int(arrays[_STEPS]), rows)
                 known = dict(zip(_NUMBERS, arrays[_RESULT], strict=True))
-                return stable, int(known["decay_start"])
+                return Start(stable, int(known["decay_start"]), rows)
         return None
 
     def _state(self, arch: Arch, arrays: Arrays, part: str) -> State:
@@ -323,13 +332,18 @@ def _arrays(fitted: Fitted, numbers: dict[str, float]) -> Arrays:
         **{f"{_STABLE}{name}": value for name, value in to_arrays(fitted.stable_phase).items()},
         **{f"{_FINAL}{name}": value for name, value in final.items()},
         _RESULT: np.array([numbers[name] for name in _NUMBERS], np.float64),
+        _CURVE: fitted.rows,
+        _STABLE_CURVE: fitted.stable_rows,
     }
 
 
-def _result(numbers: dict[str, float], seconds: float, compiling: float = 0.0) -> Result:
+def _result(
+    numbers: dict[str, float], rows: Rows, seconds: float, compiling: float = 0.0
+) -> Result:
     details = {
         "balanced_accuracy": numbers["balanced_accuracy"],
         "train_loss": numbers["train_loss"],
         "compile_seconds": compiling,
     }
-    return Result(numbers["accuracy"], numbers["loss"], seconds, "ok", "", details)
+    accuracy, loss = numbers["accuracy"], numbers["loss"]
+    return Result(accuracy, loss, seconds, "ok", "", details, curve=curve_of(rows))

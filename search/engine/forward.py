@@ -59,10 +59,15 @@ def logits_of(parameters: Parameters, x: Array) -> Array:
     return pooled @ parameters["kernel"] + parameters["bias"]
 
 
-def loss_of(parameters: Parameters, x: Array, targets: Array) -> Array:
-    """Return the mean cross-entropy against targets [n, classes]."""
-    losses: Array = optax.softmax_cross_entropy(logits_of(parameters, x), targets)
-    return losses.mean()
+def loss_and_accuracy(parameters: Parameters, x: Array, targets: Array) -> tuple[Array, Array]:
+    """Return the mean cross-entropy against targets [n, classes], and the share of hits.
+
+    A hit is an image whose largest logit is its largest target's.
+    """
+    logits = logits_of(parameters, x)
+    losses: Array = optax.softmax_cross_entropy(logits, targets)
+    hits = logits.argmax(-1) == targets.argmax(-1)
+    return losses.mean(), hits.mean(dtype=jnp.float32)
 
 
 def add_scores(
@@ -116,10 +121,11 @@ def evaluation_features(
 
 def network_loss(
     layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, x: Array, targets: Array
-) -> tuple[Array, BatchStatistics]:
-    """Return the training loss of the whole network, and the batch's statistics of every layer."""
+) -> tuple[Array, tuple[Array, BatchStatistics]]:
+    """Return the training loss of the whole network; its accuracy and the batch's statistics."""
     features, statistics = training_features(layers, recipe, parameters, x)
-    return loss_of(parameters[CLASSIFIER], features, targets), statistics
+    loss, accuracy = loss_and_accuracy(parameters[CLASSIFIER], features, targets)
+    return loss, (accuracy, statistics)
 
 
 def train_step(
@@ -131,7 +137,7 @@ def train_step(
     step: Array,
     rate: Array,
 ) -> tuple[State, Array]:
-    """Take one step of training; returns the new state, and the loss before the step."""
+    """Take one step of training; returns the new state, and loss and accuracy before it [2]."""
     images, labels, index = batch
     key = jax.random.fold_in(jax.random.key(seed), step)
     x, targets = training_batch(images[index], labels[index], key, recipe)
@@ -143,14 +149,14 @@ def train_step(
         return network_loss(layers, recipe, parameters, x, targets)
 
     differentiated = jax.value_and_grad(loss_of_parameters, has_aux=True)
-    (loss, seen), gradients = differentiated(state.parameters)
+    (loss, (accuracy, seen)), gradients = differentiated(state.parameters)
     parameters, opt_state = {}, {}
     for path, gradient in gradients.items():
         parameters[path], opt_state[path] = update(
             recipe, gradient, state.opt_state[path], state.parameters[path], rate
         )
     statistics = {p: update_running(s, *seen[p]) for p, s in state.statistics.items()}
-    return State(parameters, statistics, opt_state), loss
+    return State(parameters, statistics, opt_state), jnp.stack([loss, accuracy])
 
 
 def evaluation_step(

@@ -1,9 +1,11 @@
 """The training loop: from fresh weights to the validation accuracy, on one device."""
 
+import time
 from collections.abc import Callable, Hashable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from search.config.train import TrainConfig
 from search.data.dataset import Dataset, Split
 from search.engine.batches import Resident, Steps, feed_of
+from search.engine.curves import Rows, curve_of, no_rows, with_steps, with_validation
 from search.engine.forward import Totals, no_totals
 from search.engine.programs.base import TrainingPrograms
 from search.engine.programs.cache import ProgramCache
@@ -23,16 +26,27 @@ from search.engine.recipe import recipe_of
 from search.engine.schedule import Schedule, order
 from search.engine.state import State, fresh, shaped
 from search.errors import UserError
+from search.jobs import Curve
 from search.networks.arch import Arch
 from search.networks.layers import Layer, layers_of
 
 
 class Diverged(Exception):
-    """Raised when the training or validation loss is NaN or infinite."""
+    """Raised when the training or validation loss is NaN or infinite; `curve` until then."""
+
+    curve: Curve | None = None
 
 
-Save = Callable[[int, Callable[[], State]], None]
-"""Called between the epochs of the stable phase with the steps made and a way to the state."""
+class Start(NamedTuple):
+    """Where a training goes on: the state after `step` steps of a stable phase, and its `rows`."""
+
+    state: State
+    step: int
+    rows: Rows
+
+
+Save = Callable[[int, Rows, Callable[[], State]], None]
+"""Called between the epochs of the stable phase: the steps made, the rows, a way to the state."""
 
 _END = 2**62
 
@@ -52,7 +66,8 @@ class Fitted:
 
     `state`: final, on the host; `stable_phase`: the state after `decay_start` steps, from which a
     longer training goes on; `scores` on the validation part; `train_loss`: of the last epoch's
-    batches; `compile_seconds`: spent waiting for programs.
+    batches; `compile_seconds`: spent waiting for programs; `rows` of the curve, and `stable_rows`
+    at the stable phase's end.
     """
 
     state: State
@@ -61,6 +76,8 @@ class Fitted:
     scores: Scores
     train_loss: float
     compile_seconds: float
+    rows: Rows
+    stable_rows: Rows
 
 
 class Trainer:
@@ -70,6 +87,7 @@ class Trainer:
         self.device = device
         self.recipe = recipe_of(dataset, config, device)
         self._form, self._resident_megabytes = config.form, config.resident_megabytes
+        self._validate_epochs = config.validate == "epoch"
         self.image = dataset.shape
         self._count = len(dataset.train)
         self._training = feed_of(dataset.train, device, config.resident_megabytes)
@@ -99,17 +117,17 @@ class Trainer:
         arch: Arch,
         epochs: int,
         seed: int,
-        start: tuple[State, int] | None = None,
+        start: Start | None = None,
         save: Save | None = None,
     ) -> Fitted:
-        """Train for so many epochs, from `start` (a stable phase and its steps) if there is one.
+        """Train for so many epochs, from `start` if there is one.
 
         Raises `Diverged` when the loss is NaN or infinite.
         """
         with settled():
-            state, step = start or (fresh(arch, self.recipe, seed), 0)
+            state, step, rows = start or Start(fresh(arch, self.recipe, seed), 0, no_rows())
             run = _Run(self, arch, self._forms(arch), epochs, (seed,), save)
-            (fitted,) = run.finish([state], step)
+            (fitted,) = run.finish([state], step, rows)
         if isinstance(fitted, Diverged):
             raise fitted
         return fitted
@@ -202,10 +220,15 @@ class _Run:
         self._ready: set[int] = set()
         self._compile_seconds = 0.0
         self._train_loss = np.full(len(seeds), np.nan)
+        self._rows = [no_rows() for _ in seeds]
         self._diverged: dict[int, Diverged] = {}
 
-    def finish(self, states: list[State], step: int) -> list[Fitted | Diverged]:
+    def finish(
+        self, states: list[State], step: int, rows: Rows | None = None
+    ) -> list[Fitted | Diverged]:
         """Train from `step` to the end and evaluate; hold the programs for as long."""
+        if rows is not None:
+            self._rows = [rows] * len(states)
         try:
             self._trainer._start(self._forms, self._epochs, self)
             return self._finish(states, step)
@@ -213,9 +236,11 @@ class _Run:
             self._trainer.programs.release(self)
 
     def _finish(self, states: list[State], step: int) -> list[Fitted | Diverged]:
-        schedule = self._trainer.schedule
+        trainer = self._trainer
+        schedule = trainer.schedule
         decay_start, end = schedule.decay_start(self._epochs), schedule.total(self._epochs)
         stable_phases = self._advance(states, step, decay_start)
+        stable_rows = list(self._rows)
         finals = self._advance(stable_phases, decay_start, end)
         found: list[Fitted | Diverged] = []
         for i, totals in enumerate(self._totals(finals, end)):
@@ -223,16 +248,22 @@ class _Run:
             if broken is None and not np.isfinite(totals.loss):
                 broken = Diverged(f"the validation loss is {totals.loss}")
             if broken is not None:
+                broken.curve = curve_of(self._rows[i])
                 found.append(broken)
                 continue
-            loss = float(self._train_loss[i])
+            loss, measured = float(self._train_loss[i]), scores(totals)
+            rows = self._rows[i]
+            if trainer._validate_epochs and len(rows):
+                rows = with_validation(rows, measured.loss, measured.accuracy)
             fitted = Fitted(
                 finals[i],
                 stable_phases[i],
                 decay_start,
-                scores(totals),
+                measured,
                 loss,
                 self._compile_seconds,
+                rows,
+                stable_rows[i],
             )
             found.append(fitted)
         return found
@@ -267,19 +298,35 @@ class _Run:
             numbers = range(start, pause)
             rates = np.array([schedule.rate(step, self._epochs) for step in numbers], np.float32)
             steps = Steps(chosen, seeds, start, rates)
-            state, losses = form.advance(state, trainer._training, steps)
+            began = time.perf_counter()
+            state, measured = form.advance(state, trainer._training, steps)
+            seconds = (time.perf_counter() - began) / len(seeds)
+            self._rows = [
+                with_steps(rows, epoch + 1, one, rates, seconds)
+                for rows, one in zip(self._rows, measured, strict=True)
+            ]
+            losses = measured[..., 0]
             for i in np.flatnonzero(~np.isfinite(losses).all(1)).tolist():
                 broken = Diverged(f"the loss is {losses[i, -1]} in epoch {epoch + 1}")
                 self._diverged.setdefault(i, broken)
             self._train_loss = losses.mean(1)
             start = pause
+            last = start == schedule.total(self._epochs)
+            if trainer._validate_epochs and not self._diverged and not last and not start % per:
+                self._validate(form.totals(state, trainer._validation, trainer._held_out))
             if (
                 self._save is not None
                 and not self._diverged
                 and start < schedule.decay_start(self._epochs)
             ):
-                self._save(start, partial(self._one_on_host, form, state))
+                (rows,) = self._rows
+                self._save(start, rows, partial(self._one_on_host, form, state))
         return form.to_host(state, self._exact)
+
+    def _validate(self, found: list[Totals]) -> None:
+        for i, totals in enumerate(found):
+            measured = scores(totals)
+            self._rows[i] = with_validation(self._rows[i], measured.loss, measured.accuracy)
 
     def _one_on_host(self, form: TrainingPrograms, state: State) -> State:
         (one,) = form.to_host(state, self._exact)

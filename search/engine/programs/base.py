@@ -36,7 +36,7 @@ class TrainingPrograms(Protocol):
         """Return the states on the host, with the shapes of `exact`."""
 
     def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
-        """Train for these steps; returns the new state and the losses [seeds, steps]."""
+        """Train for these steps; returns the new state, and loss and accuracy [seeds, steps, 2]."""
 
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
         """Evaluate the first `count` images of the feed, for each seed."""
@@ -52,7 +52,7 @@ class Stepwise(ABC):
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
     ) -> tuple[State, Array]:
-        """Take one step of training; returns the new state, and the loss before the step."""
+        """Take one step of training; returns the new state, and loss and accuracy before it [2]."""
 
     @abstractmethod
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
@@ -69,13 +69,13 @@ class Stepwise(ABC):
         return [resized(jax.device_get(state), exact)]
 
     def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
-        """Train the one seed for these steps; returns the state and the losses [1, steps]."""
-        losses = []
+        """Train the one seed for these steps; returns the state and the scores [1, steps, 2]."""
+        scores = []
         for k, batch in enumerate(feed.batches(steps.chosen[0])):
             number, rate = np.uint32(steps.first + k), steps.rates[k]
-            state, loss = self.step(state, batch, steps.seeds[0], number, rate)
-            losses.append(loss)
-        return state, np.array([[np.asarray(loss) for loss in losses]])
+            state, score = self.step(state, batch, steps.seeds[0], number, rate)
+            scores.append(score)
+        return state, np.array([[np.asarray(score) for score in scores]])
 
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
         """Evaluate the first `count` images of the feed."""

@@ -10,7 +10,7 @@ from jax import Array
 
 from search.engine import ops
 from search.engine.augment import normalised, training_batch
-from search.engine.forward import Totals, add_scores, convolve, loss_of, update_running
+from search.engine.forward import Totals, add_scores, convolve, loss_and_accuracy, update_running
 from search.engine.optimiser import Parameters, update
 from search.engine.programs.cache import ProgramSpec
 from search.engine.recipe import Recipe
@@ -115,11 +115,15 @@ def unpool(recipe: Recipe, shape: Shape) -> ProgramSpec:
 
 
 def loss(recipe: Recipe, size: MapShape) -> ProgramSpec:
-    """(parameters, opt_state, rate, x, targets) to the loss, the gradient to x, and the update."""
+    """(parameters, opt_state, rate, x, targets) to the scores, the gradient to x, the update.
+
+    The scores [2] are the loss and the accuracy.
+    """
 
     def run(p: Parameters, opt_state: Any, rate: Array, x: Array, targets: Array) -> Any:
-        value, (gradients, to_x) = jax.value_and_grad(loss_of, (0, 1))(p, x, targets)
-        return value, to_x, *update(recipe, gradients, opt_state, p, rate)
+        differentiated = jax.value_and_grad(loss_and_accuracy, (0, 1), has_aux=True)
+        scores, (gradients, to_x) = differentiated(p, x, targets)
+        return jnp.stack(scores), to_x, *update(recipe, gradients, opt_state, p, rate)
 
     p, x = _classifier(recipe, size)
     targets = _floats(recipe.batch, recipe.classes)

@@ -94,20 +94,20 @@ class PerEpochProgram:
         rates: Array,
     ) -> tuple[State, Array]:
         def body(k: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
-            states, losses = carry
+            states, scores = carry
 
             def one(state: State, index: Array, seed: Array) -> tuple[State, Array]:
                 step = first + k.astype(first.dtype)
                 batch = (images, labels, index)
                 return train_step(self._layers, self.recipe, state, batch, seed, step, rates[k])
 
-            states, loss = self._each(one)(states, chosen[:, k], seeds)
-            return states, losses.at[:, k].set(loss)
+            states, score = self._each(one)(states, chosen[:, k], seeds)
+            return states, scores.at[:, k].set(score)
 
-        losses = jnp.zeros((self._seeds, self._steps), jnp.float32)
+        scores = jnp.zeros((self._seeds, self._steps, 2), jnp.float32)
         # The number of steps is an argument, so that a part of an epoch needs no other program.
         after: tuple[State, Array] = lax.fori_loop(
-            0, count.astype(jnp.int32), body, (states, losses)
+            0, count.astype(jnp.int32), body, (states, scores)
         )
         return after
 
@@ -150,7 +150,7 @@ class PerEpochProgram:
         return [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self._seeds)]
 
     def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
-        """Train all seeds for these steps; returns the state and the losses [seeds, steps]."""
+        """Train all seeds for these steps; returns the state and the scores [seeds, steps, 2]."""
         assert self._epoch is not None, "ready() first"
         assert isinstance(feed, Resident)
         count = len(steps.rates)
@@ -158,8 +158,8 @@ class PerEpochProgram:
         chosen = np.pad(steps.chosen, ((0, 0), (0, after), (0, 0)))
         rates = np.pad(steps.rates, (0, after))
         numbers = np.uint32(steps.first), np.uint32(count)
-        state, losses = self._epoch(state, *feed.arrays, chosen, steps.seeds, *numbers, rates)
-        return state, np.asarray(losses)[:, :count]
+        state, scores = self._epoch(state, *feed.arrays, chosen, steps.seeds, *numbers, rates)
+        return state, np.asarray(scores)[:, :count]
 
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
         """Evaluate the first `count` images of the feed."""

@@ -90,7 +90,7 @@ class PerLayerPrograms(Stepwise):
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
     ) -> tuple[State, Array]:
-        """Take one step of training; returns the new state, and the loss before the step."""
+        """Take one step of training; returns the new state, and loss and accuracy before it [2]."""
         images, labels, index = batch
         make = self._program("batch", self._image, images.shape[0])
         x, targets = make(images, labels, index, seed, step)
@@ -112,7 +112,8 @@ class PerLayerPrograms(Stepwise):
 
         features = propagate(self.layers, x, apply)[-1]
         last = self._size(-1)
-        loss, gradient, parameters[CLASSIFIER], opt_state[CLASSIFIER] = self._program("loss", last)(
+        update = self._program("loss", last)
+        scores, gradient, parameters[CLASSIFIER], opt_state[CLASSIFIER] = update(
             parameters[CLASSIFIER], opt_state[CLASSIFIER], rate, features, targets
         )
         # Gradients to the values whose layer has not been passed yet, by the value's index.
@@ -132,7 +133,7 @@ class PerLayerPrograms(Stepwise):
             self._accumulate(pending, layer.source, to_x)
             if layer.added is not None:
                 self._accumulate(pending, layer.added, to_add)
-        return State(parameters, statistics, opt_state), loss
+        return State(parameters, statistics, opt_state), scores
 
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
         """Return the totals after one more batch of evaluation."""

@@ -73,7 +73,7 @@ class PerStepProgram(Stepwise):
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
     ) -> tuple[State, Array]:
-        """Take one step of training; returns the new state, and the loss before the step."""
+        """Take one step of training; returns the new state, and loss and accuracy before it [2]."""
         assert self._step is not None, "ready() first"
         after: tuple[State, Array] = self._step(state, *batch, seed, step, rate)
         return after
