@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ except ImportError:  # Windows has no flock: locks are then not held.
 
 # Older versions named the temporary files of checkpoints `.*.part`.
 _TEMPORARY = (".writing-*", ".*.part")
+# Seconds within which a process that only looks has let go of a lock.
+_LOOK = 0.05
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 # Absent on Windows.
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -163,6 +166,32 @@ def lock(path: Path, waiting: Callable[[str], None] | None = None, *, sign: bool
     return Lock(file, held)
 
 
+def holder(path: Path) -> str | None:
+    """Return who holds the lock on a file, as far as it said so; None where nobody does.
+
+    The lock is tried for an instant, which `lock` bears with. None also for what cannot be opened
+    and on file systems without locks.
+    """
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _BINARY)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _owner(file)
+        except OSError:
+            return None
+    return None
+
+
+def _owner(file: BinaryIO) -> str:
+    return file.read(200).decode(errors="replace").strip() or "another process"
+
+
 def _flocked(file: BinaryIO, waiting: Callable[[str], None] | None) -> bool:
     """Return whether the lock was obtained; raises `InUse` where another process holds it."""
     if fcntl is None:
@@ -170,9 +199,10 @@ def _flocked(file: BinaryIO, waiting: Callable[[str], None] | None) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        owner = file.read(200).decode(errors="replace").strip() or "another process"
         if waiting is None:
-            raise InUse(owner) from None
+            _flocked_again(file)
+            return True
+        owner = _owner(file)
         file.seek(0)
         waiting(owner)
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -181,6 +211,15 @@ def _flocked(file: BinaryIO, waiting: Callable[[str], None] | None) -> bool:
             return False
         raise
     return True
+
+
+def _flocked_again(file: BinaryIO) -> None:
+    """Lock a file that was held a moment ago; raises `InUse` unless it was `holder` that looked."""
+    time.sleep(_LOOK)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InUse(_owner(file)) from None
 
 
 def _open_regular(path: Path, flags: int) -> int:

@@ -23,7 +23,7 @@ _OPTIONS = {
         *("--help", "--multirun", "--cfg", "--resolve", "--package", "--config-dir"),
         *("--config-name", "--info", "--hydra-help", "--shell-completion", "--traceback"),
     ),
-    "front": ("--help", "--json", "--traceback"),
+    "front": ("--help", "--json", "--watch", "--serve", "--to", "--study-name", "--traceback"),
     "compare": ("--help", "--json", "--at", "--out", "--seed", "--traceback"),
     "export": (
         *("--help", "--json", "--to", "--id", "--at", "--all", "--int8", "--raw", "--out"),
@@ -34,6 +34,7 @@ _OPTIONS = {
 }
 _VALUES = {
     "--to": tuple(FORMS),
+    "front --to": ("optuna",),
     "--cfg": ("job", "hydra", "all"),
     "-c": ("job", "hydra", "all"),
     "--shell-completion": tuple(f"install={shell}" for shell in SHELLS),
@@ -103,8 +104,10 @@ def complete(line: str) -> list[str]:
     if not words:
         return _matching(word, (f"{command} " for command in _OPTIONS))
     command = words[0]
-    if words[-1] in _VALUES:
-        return _matching(word, (f"{value} " for value in _VALUES[words[-1]]))
+    # An option may take other values with one command than with the others.
+    values = _VALUES.get(f"{command} {words[-1]}", _VALUES.get(words[-1]))
+    if values is not None:
+        return _matching(word, (f"{value} " for value in values))
     if word.startswith("-"):
         return _matching(word, (f"{option} " for option in _OPTIONS.get(command, ())))
     if command not in _CONFIGURED or words[-1] in ("--config-dir", "-cd"):

@@ -1,9 +1,11 @@
-"""`convbudget front PATH…`: the fronts of studies, as tables or JSON."""
+"""`convbudget front PATH…`: the fronts of studies, at their end or while they run."""
 
+import argparse
 import json
 from collections.abc import Sequence
 
 from search.cli.arguments import Parser
+from search.errors import UserError, shown
 from search.study.study import locate
 from search.study.tables import read_front
 
@@ -13,16 +15,22 @@ def main(argv: Sequence[str]) -> int:
 
     Raises `UserError` for a path that is not a study.
     """
-    parser = Parser(
-        prog="convbudget front", description="Prints the front of one study or several."
-    )
-    parser.add_argument("path", nargs="+", help="a study's folder or name")
-    parser.add_argument(
-        "--json", action="store_true", help="print front.json of each, as one list if several"
-    )
-    arguments = parser.parse_args(argv)
+    arguments = _parse(argv)
     # All are read before anything is printed: a bad path leaves no half output.
-    fronts = [read_front(locate(path)) for path in arguments.path]
+    folders = [locate(path) for path in arguments.path]
+    if arguments.to is not None:
+        from search.export.optuna import export
+
+        print(export(folders[0], arguments.to[1], name=arguments.study_name))
+        return 0
+    if arguments.watch or arguments.serve is not None:
+        from rich.console import Console
+
+        from search.cli.watch import follow
+
+        follow(folders[0], Console(), watch=arguments.watch, port=arguments.serve)
+        return 0
+    fronts = [read_front(folder) for folder in folders]
     if arguments.json:
         contents = [content for content, _ in fronts]
         print(json.dumps(contents[0] if len(contents) == 1 else contents, indent=1))
@@ -35,3 +43,63 @@ def main(argv: Sequence[str]) -> int:
     for content, found in fronts:
         show(console, content, found)
     return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(
+        prog="convbudget front",
+        description="Prints the front of one study or several, or follows one that runs.",
+    )
+    parser.add_argument("path", nargs="+", help="a study's folder or name")
+    parser.add_argument(
+        "--json", action="store_true", help="print front.json of each, as one list if several"
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="redraw the table as trials arrive, until the run has ended or Ctrl-C",
+    )
+    parser.add_argument(
+        "--serve",
+        nargs="?",
+        type=_port,
+        const=_port(""),
+        metavar="PORT",
+        help="serve the study's page on 127.0.0.1 (port 8765), renewed as trials arrive, until"
+        " Ctrl-C; 0 takes any free port",
+    )
+    parser.add_argument(
+        "--to",
+        nargs=2,
+        metavar=("optuna", "STORAGE"),
+        help="write all trials as a study of Optuna's, into sqlite:///x.db or the file x.db",
+    )
+    parser.add_argument(
+        "--study-name", metavar="NAME", help="name of Optuna's study, by default that of the study"
+    )
+    arguments = parser.parse_args(argv)
+    following = arguments.watch or arguments.serve is not None
+    chosen = [arguments.json, following, arguments.to is not None]
+    if sum(map(bool, chosen)) > 1:
+        raise UserError("--json, --watch or --serve, and --to exclude each other; give one of them")
+    if any(chosen[1:]) and len(arguments.path) > 1:
+        raise UserError(
+            f"{len(arguments.path)} studies are given, and --watch, --serve and --to take one;"
+            " name it"
+        )
+    if arguments.to is not None and arguments.to[0] != "optuna":
+        raise UserError(f"--to {shown(arguments.to[0])} is unknown; known is optuna")
+    if arguments.study_name is not None and arguments.to is None:
+        raise UserError("--study-name has no effect without --to optuna; leave it out")
+    return arguments
+
+
+def _port(text: str) -> int:
+    """Read a port, 8765 for none."""
+    if not text:
+        return 8765
+    if text.isascii() and text.isdigit() and int(text[:6]) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(
+        f"'{shown(text)}' is not a port; write 0 to 65535, or put --serve after the study"
+    )

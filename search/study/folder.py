@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from search.errors import UserError
-from search.files import InUse, Lock, lock, reported, sweep
+from search.files import InUse, Lock, holder, lock, reported, sweep
 from search.study.database import NAME
 
 LOCK = ".lock"
@@ -33,6 +33,11 @@ def locked(folder: Path) -> Lock:
     for place in (folder, *(folder / name for name in _FOLDERS)):
         sweep(place)
     return held
+
+
+def running(folder: Path) -> str | None:
+    """Return the process that writes to a study, as far as it said who it is; None for none."""
+    return holder(folder / LOCK)
 
 
 def _refuse_strangers(folder: Path) -> None:
