@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -78,8 +79,9 @@ class Watch:
         hours: float | None,
         log: Path | None,
         objective: Objective = "accuracy",
+        rungs: Sequence[int] = (),
     ) -> None:
-        self._console, self._trials, self._log = console, trials, log
+        self._console, self._trials, self._log, self._rungs = console, trials, log, rungs
         self._estimate = ProgressEstimate(trials, hours, objective)
         self._last = -math.inf
         self._bar: Progress | None = None
@@ -111,7 +113,7 @@ class Watch:
     def __call__(self, trial: Trial, new: bool) -> None:
         """Show a trial; `new` as in `ProgressEstimate.count`."""
         self._estimate.count(trial, new)
-        line = describe(trial, self._estimate.done, self._trials, self._estimate)
+        line = describe(trial, self._estimate.done, self._trials, self._estimate, self._rungs)
         if new:
             self._write(line)
         if self._bar is not None:
@@ -127,8 +129,14 @@ class Watch:
             append(self._log, f"{datetime.now().isoformat(' ', 'seconds')} {line}\n")
 
 
-def describe(trial: Trial, done: int, total: int | None, estimate: ProgressEstimate) -> str:
-    """Describe a trial on one line."""
+def describe(
+    trial: Trial,
+    done: int,
+    total: int | None,
+    estimate: ProgressEstimate,
+    rungs: Sequence[int] = (),
+) -> str:
+    """Describe a trial on one line; of successive halving with the rung among `rungs` [epochs]."""
     result = trial.result
     count = f"{done}/{total}" if total else str(done)
     outcome = (
@@ -137,9 +145,16 @@ def describe(trial: Trial, done: int, total: int | None, estimate: ProgressEstim
         else f"{result.status}: {shown(result.error, _ERROR)}"
     )
     return (
-        f"{count}  {trial.arch_id}  {format_multiplies(trial.multiplies)} multiplies  {outcome} "
-        f" {result.seconds:.1f}s  ({estimate.text()})"
+        f"{count}  {trial.arch_id}  {format_multiplies(trial.multiplies)} multiplies"
+        f"{_rung(trial.job.epochs, rungs)}  {outcome}  {result.seconds:.1f}s  ({estimate.text()})"
     )
+
+
+def _rung(epochs: int, rungs: Sequence[int]) -> str:
+    if not rungs:
+        return ""
+    rung = f" (rung {rungs.index(epochs) + 1} of {len(rungs)})" if epochs in rungs else ""
+    return f"  {epochs} epochs{rung}"
 
 
 def spell(seconds: float) -> str:

@@ -318,7 +318,8 @@ class Runner:
             check_measured(result, self._objective)
         trial = replace(self._asked[number], result=result)
         self._patience.take(trial)
-        self._stored[number] = trial
+        # Its curve is in the study by now, or held back with it.
+        self._stored[number] = replace(trial, result=replace(trial.result, curve=None))
         if self._received:
             # Raised already, but in a callback that could not hand it on.
             raise KeyboardInterrupt

@@ -35,6 +35,7 @@ from search.runner.retention import drop_checkpoints
 from search.runner.signals import interruptible, interrupts_held
 from search.spaces.budget_table import BudgetTable, tabulate
 from search.spaces.chain import Chain
+from search.strategies.registry import rung_lengths
 from search.study.study import Study, StudyInfo
 from search.study.trials import FrontEntry, Trial
 
@@ -131,9 +132,10 @@ def _search(
     strategy = parts.strategy or _strategy(config, table, info)
     settings = _settings(config, parts, dataset, info)
     log = folder / "run.log" if folder else None
+    rungs = () if parts.strategy else rung_lengths(config.strategy, config.epochs)
     with (
         Study.open(folder, settings, info) as study,
-        Watch(console, config.trials, config.hours, log, config.maximised) as watch,
+        Watch(console, config.trials, config.hours, log, config.maximised, rungs) as watch,
     ):
         if text:
             study.write("config.yaml", text)

@@ -60,15 +60,28 @@ def _named(name: str, config: StrategyConfig, problem: Problem) -> Strategy:
     raise AssertionError(name)
 
 
-def _halving(config: StrategyConfig, problem: Problem) -> Strategy:
-    from search.strategies.halving import REDUCTION, RUNGS, Halving
+def rung_lengths(config: StrategyConfig, epochs: int) -> tuple[int, ...]:
+    """Return the epochs of each rung of successive halving, ascending; empty for other strategies.
+
+    `epochs`: those of a full training. Raises `UserError` if they are too few.
+    """
+    if config.name != "halving":
+        return ()
+    from search.strategies.halving import REDUCTION, RUNGS
     from search.strategies.rungs import lengths, most_rungs
 
     reduction = REDUCTION if config.reduction is None else config.reduction
     rungs = config.rungs
     if rungs is None:
-        rungs = max(2, min(RUNGS, most_rungs(problem.epochs, reduction)))
-    steps = lengths(problem.epochs, rungs, reduction)
+        rungs = max(2, min(RUNGS, most_rungs(epochs, reduction)))
+    return lengths(epochs, rungs, reduction)
+
+
+def _halving(config: StrategyConfig, problem: Problem) -> Strategy:
+    from search.strategies.halving import REDUCTION, Halving
+
+    reduction = REDUCTION if config.reduction is None else config.reduction
+    steps = rung_lengths(config, problem.epochs)
     if config.proposer == "surrogate":
         from search.strategies.surrogate.multi_fidelity import START, MultiFidelity
         from search.strategies.surrogate.strategy import Surrogate

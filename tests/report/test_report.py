@@ -186,3 +186,13 @@ def test_an_infeasible_candidate_is_not_a_failure() -> None:
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     assert spell(seconds) == text
+
+
+def test_lines_of_halving_show_epochs_and_rung() -> None:
+    estimate = ProgressEstimate(8, None)
+    line = describe(trial(0, 1000, Result(0.5, seconds=2.0), epochs=3), 1, 8, estimate, (1, 3, 9))
+    assert "1k multiplies  3 epochs (rung 2 of 3)  accuracy 0.5000" in line
+    plain = describe(TRIALS[0], 1, 8, estimate)
+    assert "1k multiplies  accuracy 0.5000" in plain
+    # A study may go on with other rungs than those it began with.
+    assert "  2 epochs  accuracy" in describe(TRIALS[4], 1, 8, estimate, (1, 3, 9))
