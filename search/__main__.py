@@ -22,6 +22,10 @@ COMMANDS = {
         "search.cli.cost:main",
         "exact multiplies and parameters of a network or a block",
     ),
+    "latency": (
+        "search.cli.latency:main",
+        "how long networks take on this machine, beside their multiplies",
+    ),
     "space": (
         "search.cli.space_arguments:main",
         "how many architectures a space has within a budget",

@@ -90,9 +90,14 @@ def _arch(options: argparse.Namespace) -> Arch:
             f"--width {options.width} can't apply to {named}, whose channels are given; leave it"
             " out, or name a MobileNet"
         )
-    arch = from_json(_text_of(path), source=named)
+    arch = read_arch(path)
     changes = {"input": options.input, "classes": options.classes}
     return dataclasses.replace(arch, **{k: v for k, v in changes.items() if v is not None})
+
+
+def read_arch(path: Path) -> Arch:
+    """Read an arch JSON; raises `UserError` that names the file."""
+    return from_json(_text_of(path), source=str(path))
 
 
 def _text_of(path: Path) -> str:

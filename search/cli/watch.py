@@ -11,6 +11,7 @@ from rich.text import Text
 
 from search.errors import shown
 from search.report.live import LiveStudy, View
+from search.report.notes import objective_of
 from search.report.serve import serving
 from search.report.table import front_rows, show, summary, text_columns, title
 from search.report.terminal import table
@@ -69,7 +70,8 @@ def _watch(live: LiveStudy, console: Console, sleep: Callable[[float], None]) ->
 
 def state(view: View) -> str:
     """Say on one line how far a study is and who writes to it."""
-    best = max((row.accuracy for row in view.found), default=None)
+    objective = objective_of(view.content)
+    best = max((row.ranked_by(objective) for row in view.found), default=None)
     area = f", hypervolume {view.content['hypervolume']:.4f}"
     found = "" if best is None else f", best {best:.4f}{area}"
     writer = "no run is writing to it" if view.writer is None else f"running: {view.writer}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from search.errors import UserError, one_line, shown
 from search.jobs import Option
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-DIRECTIONS = {"accuracy": "maximize", "multiplies": "minimize"}
+DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
+    "accuracy": "maximize",
+    "multiplies": "minimize",
+}
 
 
 def export(folder: Path, storage: str, name: str | None = None) -> str:
@@ -48,7 +51,7 @@ def export(folder: Path, storage: str, name: str | None = None) -> str:
             # Its session otherwise stays open until the process ends.
             stack.callback(opened.remove_session)
             made = optuna.create_study(
-                storage=opened, study_name=name, directions=list(DIRECTIONS.values())
+                storage=opened, study_name=name, directions=[*DIRECTIONS.values()]
             )
             try:
                 with warnings.catch_warnings():

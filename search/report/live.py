@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.report.notes import objective_of
 from search.report.page import page
 from search.report.picture import draw, plot
 from search.study.database import NAME
 from search.study.folder import running
 from search.study.study import Study
-from search.study.tables import front_content
+from search.study.tables import front_of
 from search.study.trials import FrontEntry, Trial
 
 Stamp = tuple[int, int]
@@ -59,8 +60,7 @@ class LiveStudy:
             if self._read is None or stamp != self._stamp:
                 with Study.read(self._folder) as study:
                     trials = study.trials()
-                    found, confirmed = study.front(trials)
-                    content = front_content(study.name, study.info, len(trials), found, confirmed)
+                    content, found = front_of(study, trials)
                 self._read, self._stamp = (content, found, trials), stamp
             return View(*self._read, writer)
 
@@ -70,7 +70,8 @@ class LiveStudy:
         with self._lock:
             assert self._stamp is not None, "view() has read it"
             if self._page is None or self._page[0] != self._stamp:
-                drawn = plot(view.trials, view.found, view.content["facts"]["epochs"])
+                objective = objective_of(view.content)
+                drawn = plot(view.trials, view.found, view.content["facts"]["epochs"], objective)
                 picture = draw(view.content, drawn)
                 self._page = self._stamp, page(view.content, view.found, picture)
             return self._page[1]

@@ -13,7 +13,7 @@ from search.report.picture import draw, plot
 from search.report.progress import Watch
 from search.report.table import show
 from search.study.study import Study, StudyInfo
-from search.study.tables import export, front_content
+from search.study.tables import export, front_of
 from search.study.trials import FrontEntry, Trial
 from search.units import format_multiplies
 
@@ -36,16 +36,7 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
     Returns what `front.json` says, and the front.
     """
     export(study, trials)
-    found, confirmed = study.front(trials)
-    content = front_content(
-        study.name,
-        study.info,
-        len(trials),
-        found,
-        confirmed,
-        study.landmarks(),
-        [*trials, *study.confirmations()],
-    )
+    content, found = front_of(study, trials)
     if study.folder is not None:
         picture = draw(content, plot(trials, found, study.info.epochs, study.info.objective))
         study.write("front.png", picture)

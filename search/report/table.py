@@ -8,8 +8,10 @@ from rich.console import Console
 from search.errors import shown
 from search.networks.decisions import short_form
 from search.pareto import Objective
+from search.report.latency import correlation_notes
 from search.report.notes import classes_unequal, objective_of, selection_note
 from search.report.terminal import Rows, table
+from search.study.latency import columns
 from search.study.trials import FrontEntry
 from search.units import format_multiplies
 
@@ -26,9 +28,9 @@ def front_rows(
     """Return the head and a row for each member; `content` is what `front.json` says.
 
     Balanced accuracy has a column where it ranks or classes are of unequal size, what the search
-    measured of the objective where the front is confirmed. `exact` writes all digits of the
-    multiplies. A star marks architectures that were computed on another device, or by other
-    versions, than most of the study.
+    measured of the objective where the front is confirmed, median latency in milliseconds where it
+    was measured. `exact` writes all digits of the multiplies. A star marks architectures that were
+    computed on another device, or by other versions, than most of the study.
     """
     confirmed = content.get("confirmed", False)
     objective = objective_of(content)
@@ -36,7 +38,9 @@ def front_rows(
         content["facts"]["data"], [(row.accuracy, row.balanced_accuracy) for row in found]
     )
     head = ["arch", "multiplies", "params", "accuracy"]
-    head += ["balanced"] * balanced + ["in search"] * confirmed + ["decisions"]
+    latency = columns(content.get("latency", ()))
+    head += ["balanced"] * balanced + ["in search"] * confirmed
+    head += [*map(_latency_head, latency), "decisions"]
     rows: Rows = [tuple(head)]
     unlike = set(content.get("mixed", {}).get("arch_ids", ()))
     for row in found:
@@ -48,6 +52,8 @@ def front_rows(
         ]
         cells += [measured(row, "balanced_accuracy")] * balanced
         cells += [f"{row.searched(objective):.4f}"] * confirmed
+        for medians in latency.values():
+            cells.append(f"{medians[row.arch_id]:.3g}" if row.arch_id in medians else "")
         rows.append((*cells, _decisions(row)))
     return rows
 
@@ -109,7 +115,8 @@ def explanation(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> list
         f" architecture, {format_multiplies(info['cheapest'])}, and the budget, and between"
         f" chance, {info['chance']:.3g}, and 1."
     )
-    return lines
+    multiplies = {row.arch_id: row.multiplies for row in found}
+    return lines + correlation_notes(multiplies, content.get("latency", ()))
 
 
 def title(content: Mapping[str, Any]) -> str:
@@ -152,6 +159,11 @@ def measured(row: FrontEntry, objective: Objective) -> str:
     """Write a member's figure, with its standard deviation where there are several seeds."""
     spread = f" ± {row.spread(objective):.4f}" if row.seeds > 1 else ""
     return f"{row.ranked_by(objective):.4f}{spread}"
+
+
+def _latency_head(column: str) -> str:
+    _, runtime, platform, batch, _ = column.split("_")
+    return f"ms {runtime} {platform} ×{batch}"
 
 
 def _decisions(row: FrontEntry) -> str:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -29,6 +29,8 @@ from search.study.checks import (
 )
 from search.study.computed import unlike_most
 from search.study.landmarks import Landmark
+from search.study.latency import Latency, checked, latencies
+from search.study.latency import columns as latency_columns
 from search.study.rows import check_value, option_of
 from search.study.study import Study, StudyInfo, locate
 from search.study.trials import FrontEntry, Trial, front_entry
@@ -60,23 +62,14 @@ _TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accurac
 
 def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
     """Write the tables and every architecture's JSON into the study's folder; return the front."""
-    found, confirmed = study.front(trials)
+    content, found = front_of(study, trials)
     if study.folder is None:
         return found
     study.write("trials.csv", trials_csv(trials))
-    study.write("front.csv", front_csv(found, study.info.objective))
+    study.write("front.csv", front_csv(found, study.info.objective, content.get("latency", ())))
     again = study.confirmations()
     if again:
         study.write("confirmations.csv", trials_csv(again))
-    content = front_content(
-        study.name,
-        study.info,
-        len(trials),
-        found,
-        confirmed,
-        study.landmarks(),
-        [*trials, *again],
-    )
     study.write("front.json", json.dumps(content, indent=1) + "\n")
     folder = study.folder / "archs"
     there = {path.name for path in folder.glob("*.json")}
@@ -94,10 +87,21 @@ def front_columns(objective: Objective) -> tuple[str, ...]:
     return FRONT_COLUMNS if objective == "accuracy" else (*FRONT_COLUMNS, *_BALANCED_COLUMNS)
 
 
-def front_csv(found: Iterable[FrontEntry], objective: Objective = "accuracy") -> str:
-    """Return the front as CSV, cheapest first."""
-    columns = front_columns(objective)
-    return _csv(columns, ([_cell(getattr(row, key)) for key in columns] for row in found))
+def front_csv(
+    found: Iterable[FrontEntry],
+    objective: Objective = "accuracy",
+    measured: Iterable[Mapping[str, Any]] = (),
+) -> str:
+    """Return the front as CSV, cheapest first; a column for each latency `measured`."""
+    columns, latency = front_columns(objective), latency_columns(measured)
+    rows = (
+        [
+            *(_cell(getattr(row, key)) for key in columns),
+            *(_cell(medians.get(row.arch_id)) for medians in latency.values()),
+        ]
+        for row in found
+    )
+    return _csv((*columns, *latency), rows)
 
 
 def trials_csv(trials: Iterable[Trial]) -> str:
@@ -122,11 +126,13 @@ def front_content(
     confirmed: bool = False,
     landmarks: Sequence[Landmark] = (),
     measured: Iterable[Trial] = (),
+    latency: Sequence[Latency] = (),
 ) -> dict[str, Any]:
     """Return the content of `front.json`: the study's info, its front and the hypervolume.
 
     `found` and `confirmed` are what `Study.front` returned; `trials` is their number. Of the known
-    networks in `landmarks` those that succeeded have a key of that name, where there are some.
+    networks in `landmarks` those that succeeded have a key of that name, where there are some, and
+    so have the measurements in `latency`.
     `unseen`, likewise: how many images that the search never saw the accuracies were measured on;
     `mixed`: in what `measured`, trials and confirmations, were computed differently, and the
     architectures whose were computed unlike most.
@@ -147,6 +153,7 @@ def front_content(
         "facts": info.as_json(),
         "members": [_object(row, info.objective) for row in found],
         **({"landmarks": succeeded} if succeeded else {}),
+        **({"latency": [one.as_json() for one in latency]} if latency else {}),
     }
 
 
@@ -168,18 +175,23 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
     if path.exists() and not (folder / "study.db").exists():
         return _from_tables(path)
     with Study.read(folder) as study:
-        trials = study.trials()
-        found, confirmed = study.front(trials)
-        content = front_content(
-            study.name,
-            study.info,
-            len(trials),
-            found,
-            confirmed,
-            study.landmarks(),
-            [*trials, *study.confirmations()],
-        )
-        return content, found
+        return front_of(study, study.trials())
+
+
+def front_of(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[FrontEntry]]:
+    """Return the content of `front.json` and the front of a study whose trials are `trials`."""
+    found, confirmed = study.front(trials)
+    content = front_content(
+        study.name,
+        study.info,
+        len(trials),
+        found,
+        confirmed,
+        study.landmarks(),
+        [*trials, *study.confirmations()],
+        latencies(study),
+    )
+    return content, found
 
 
 def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
@@ -201,6 +213,7 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
         for at, one in enumerate(sequence(content.get("landmarks", []), "landmarks")):
             Landmark.from_json(one, f"landmarks[{at}]")
         members = sequence(member(content, "members", "the file"), "members")
+        checked(sequence(content.get("latency", []), "latency"), "latency")
         return content, [_member(row, f"members[{at}]") for at, row in enumerate(members)]
 
 
