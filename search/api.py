@@ -58,6 +58,7 @@ def run(
     outputs: str | Path = "outputs",
     zoo: bool = False,
     allow_mixed: bool = False,
+    logger: str | Sequence[str] = (),
     chance: float | None = None,
     overrides: Sequence[str] = (),
     progress: bool | None = None,
@@ -83,7 +84,8 @@ def run(
     of one's own reports in `Result.details`. `confirm`: with how many fresh seeds the front is
     evaluated again, or `{"seeds": 3, "fraction": 0.1}`, on a share of the training split that chose
     nothing; `zoo`: whether the known networks that fit are trained as landmarks after the search.
-    `progress` prints what the command prints, by default where networks are trained.
+    `logger`: one or several of `csv`, `tensorboard`, `mlflow`, `wandb`. `progress` prints what the
+    command prints, by default where networks are trained.
 
     Raises `UserError` for bad values, after ten failures in a row and where the surroundings fail
     twice; `Interrupted` on Ctrl-C.
@@ -113,6 +115,7 @@ def run(
         "outputs": str(outputs),
         "zoo": zoo,
         "allow_mixed": allow_mixed,
+        "logger": [logger] if isinstance(logger, str) else list(logger),
     }
     console = Console(quiet=not (evaluator is None if progress is None else progress))
     if not parts.need_images:

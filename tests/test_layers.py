@@ -22,7 +22,7 @@ FLOORS: list[set[str]] = [
     {"data"},
     {"engine"},
     {"strategies", "executors"},
-    {"report"},
+    {"report", "loggers"},
     {"export"},
     {"runner", "compare", "testing"},
     {"cli"},

@@ -12,7 +12,7 @@ from pathlib import Path
 from search.cli.run_help import written
 from search.config.run import RunConfig
 from search.config.settings import walk
-from search.config.shipped import GROUPS, choices
+from search.config.shipped import EXPERIMENT, GROUPS, choices
 from search.errors import UserError, shown
 from search.export.forms import FORMS
 
@@ -29,6 +29,7 @@ _OPTIONS = {
         *("--help", "--json", "--to", "--id", "--at", "--all", "--int8", "--raw", "--out"),
         "--traceback",
     ),
+    "latency": ("--help", "--json", "--batch", "--all", "--seconds", "--traceback"),
     "cost": ("--help", "--json", "--traceback"),
     "space": ("--help", "--json", "--config-dir", "--traceback"),
 }
@@ -122,7 +123,7 @@ def complete(line: str) -> list[str]:
 def _keys(word: str) -> list[str]:
     """Complete a key; a group's keys only after its dot, because there are many."""
     depth = word.count(".")
-    keys = [f"{group}=" for group in GROUPS]
+    keys = [f"{group}=" for group in (*GROUPS, EXPERIMENT)]
     for key, _, _ in walk(RunConfig()):
         parts = key.split(".")
         whole = len(parts) == depth + 1
@@ -134,7 +135,7 @@ def _values(word: str, own: Sequence[Path]) -> list[str]:
     """Complete the value after a key, of a sweep its last one."""
     key, _, value = word.partition("=")
     before = value[: value.rfind(",") + 1]
-    if key in GROUPS:
+    if key in (*GROUPS, EXPERIMENT):
         values = choices(key, *own)
     else:
         values = _of_setting(key)
@@ -148,6 +149,8 @@ def _of_setting(key: str) -> list[str]:
         if name == key:
             if isinstance(value, bool):
                 return ["true", "false"]
+            if isinstance(value, list) and not value:
+                return [*map(written, said.choices), "null"]
             if said.choices and not isinstance(value, list):
                 return [written(choice) for choice in said.choices]
             text = written(value)

@@ -42,6 +42,8 @@ def text(
     lines = [_HEADER, "groups (GROUP=CHOICE):"]
     for group in shipped.GROUPS:
         lines += _entry(group, ", ".join(shipped.choices(group, *own)), 10)
+    presets = ", ".join(shipped.choices(shipped.EXPERIMENT, *own))
+    lines += _entry(shipped.EXPERIMENT, f"{presets}: presets over all of these", 10)
     sections: dict[str, list[str]] = {"": ["", "keys (KEY=VALUE, with their values):"]}
     for key, said, default in walk(RunConfig()):
         group, _, name = key.rpartition(".")

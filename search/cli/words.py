@@ -41,6 +41,11 @@ def with_data_sets(overrides: Sequence[str], known: Collection[str]) -> list[str
             raise UserError(
                 f"{shown(override)} names several configs at once; choose one, or sweep: -m"
             )
+        if key == "logger":
+            # One name or null, as Hydra's users write it; the key itself holds a list.
+            value = "" if value == "null" else value
+            result.append(override if value.startswith("[") else f"logger=[{value}]")
+            continue
         is_name = key == "data" and re.fullmatch(r"[\w/.:]+", value)
         if is_name and "tfds" in known and value not in known:
             result += ["data=tfds", f"data.name={value}"]

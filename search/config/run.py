@@ -13,6 +13,7 @@ from search.errors import UserError, shown
 from search.pareto import OBJECTIVES, Aim, Objective
 from search.units import parse_multiplies
 
+LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
 EXECUTORS = ("local",)
 AIMS = get_args(Aim)
 # Groups with settings that define a study's results; the executor has none.
@@ -131,6 +132,12 @@ class RunConfig:
     allow_mixed: bool = setting(
         False,
         "go on with a study on another platform, device or precision; its rows tell which",
+    )
+    logger: list[str] = setting(
+        [],
+        "where the search is followed beside its study, null for nowhere; several as"
+        " [csv,tensorboard]",
+        choices=LOGGERS,
     )
     study: str = setting("", "name of the study's folder; empty for one made of what defines it")
     outputs: str = setting("outputs", "folder of all studies")

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 GROUPS = ("data", "space", "strategy", "train", "executor")
+# Presets over all of them; none is chosen by default.
+EXPERIMENT = "experiment"
 
 
 def folder() -> Path:

@@ -21,6 +21,8 @@ from search.executors.build import build as build_executor
 from search.executors.protocol import Executor
 from search.export.leave import leave_weights
 from search.jobs import Evaluator, Job, Strategy
+from search.loggers.build import Loggers
+from search.loggers.build import classes as logger_classes
 from search.networks.arch import Arch, Input
 from search.report.html import paragraph, table
 from search.report.progress import Watch
@@ -132,10 +134,12 @@ def _search(
     strategy = parts.strategy or _strategy(config, table, info)
     settings = _settings(config, parts, dataset, info)
     log = folder / "run.log" if folder else None
+    made = logger_classes(config.logger)
     rungs = () if parts.strategy else rung_lengths(config.strategy, config.epochs)
     with (
         Study.open(folder, settings, info) as study,
         Watch(console, config.trials, config.hours, log, config.maximised, rungs) as watch,
+        Loggers(study, made) as loggers,
     ):
         if text:
             study.write("config.yaml", text)
@@ -157,7 +161,7 @@ def _search(
             watch.tell(f"going on after {done} trials; those are not run again")
         confirmer = confirmer_of(evaluator, study, dataset)
         executor = build_executor(config.executor, evaluator)
-        ended = _run(config, study, table.chain, strategy, executor, evaluator, watch)
+        ended = _run(config, study, table.chain, strategy, executor, evaluator, watch, loggers)
         later = jobs_of(known, config.epochs, config.seed)
         content, found = _leave(study, evaluator, confirmer, watch, later)
         if config.confirm.seeds and ended.complete:
@@ -304,16 +308,21 @@ def _run(
     executor: Executor,
     evaluator: Evaluator | Callable[[Job], float],
     watch: Watch,
+    loggers: Loggers,
 ) -> Ended:
     info = study.info
     rules = Rules(info.low, info.high, config.ahead, config.trials, config.hours)
+
+    def told(trial: Trial, new: bool) -> None:
+        watch(trial, new)
+        loggers.tell(trial, new)
 
     def keep(trials: Sequence[Trial], waiting: Sequence[Job]) -> None:
         if len(trials) % _TIDY == 0:
             drop_checkpoints(study, evaluator, trials, waiting)
 
     return Runner(
-        study, chain, strategy, executor, rules, watch=watch, keep=keep, note=watch.tell
+        study, chain, strategy, executor, rules, watch=told, keep=keep, note=watch.tell
     ).run()
 
 

@@ -1,0 +1,1 @@
+"""Where a search is followed beside its study: TensorBoard, MLflow, Weights & Biases, CSV."""
