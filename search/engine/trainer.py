@@ -146,7 +146,9 @@ class Trainer:
         with settled():
             form = self._looped(layers_of(arch), len(seeds))
             states = [fresh(arch, self.recipe, seed) for seed in seeds]
-            return _Run(self, arch, [(form, 0, _END)], epochs, tuple(seeds)).finish(states, 0)
+            return _Run(self, arch, [(form, 0, _END)], epochs, tuple(seeds)).finish(
+                states, 0, no_rows()
+            )
 
     def side_by_side(self, arch: Arch, epochs: int) -> bool:
         """Whether seeds of a network are better trained by `fit_seeds` than one by one.
@@ -220,15 +222,12 @@ class _Run:
         self._ready: set[int] = set()
         self._compile_seconds = 0.0
         self._train_loss = np.full(len(seeds), np.nan)
-        self._rows = [no_rows() for _ in seeds]
+        self._rows: list[Rows] = []
         self._diverged: dict[int, Diverged] = {}
 
-    def finish(
-        self, states: list[State], step: int, rows: Rows | None = None
-    ) -> list[Fitted | Diverged]:
+    def finish(self, states: list[State], step: int, rows: Rows) -> list[Fitted | Diverged]:
         """Train from `step` to the end and evaluate; hold the programs for as long."""
-        if rows is not None:
-            self._rows = [rows] * len(states)
+        self._rows = [rows] * len(states)
         try:
             self._trainer._start(self._forms, self._epochs, self)
             return self._finish(states, step)
@@ -236,9 +235,8 @@ class _Run:
             self._trainer.programs.release(self)
 
     def _finish(self, states: list[State], step: int) -> list[Fitted | Diverged]:
-        trainer = self._trainer
-        schedule = trainer.schedule
-        decay_start, end = schedule.decay_start(self._epochs), schedule.total(self._epochs)
+        trainer, epochs = self._trainer, self._epochs
+        decay_start, end = trainer.schedule.decay_start(epochs), trainer.schedule.total(epochs)
         stable_phases = self._advance(states, step, decay_start)
         stable_rows = list(self._rows)
         finals = self._advance(stable_phases, decay_start, end)
@@ -251,8 +249,7 @@ class _Run:
                 broken.curve = curve_of(self._rows[i])
                 found.append(broken)
                 continue
-            loss, measured = float(self._train_loss[i]), scores(totals)
-            rows = self._rows[i]
+            rows, measured = self._rows[i], scores(totals)
             if trainer._validate_epochs and len(rows):
                 rows = with_validation(rows, measured.loss, measured.accuracy)
             fitted = Fitted(
@@ -260,7 +257,7 @@ class _Run:
                 stable_phases[i],
                 decay_start,
                 measured,
-                loss,
+                float(self._train_loss[i]),
                 self._compile_seconds,
                 rows,
                 stable_rows[i],
@@ -313,7 +310,11 @@ class _Run:
             start = pause
             last = start == schedule.total(self._epochs)
             if trainer._validate_epochs and not self._diverged and not last and not start % per:
-                self._validate(form.totals(state, trainer._validation, trainer._held_out))
+                found = map(scores, form.totals(state, trainer._validation, trainer._held_out))
+                self._rows = [
+                    with_validation(rows, one.loss, one.accuracy)
+                    for rows, one in zip(self._rows, found, strict=True)
+                ]
             if (
                 self._save is not None
                 and not self._diverged
@@ -322,11 +323,6 @@ class _Run:
                 (rows,) = self._rows
                 self._save(start, rows, partial(self._one_on_host, form, state))
         return form.to_host(state, self._exact)
-
-    def _validate(self, found: list[Totals]) -> None:
-        for i, totals in enumerate(found):
-            measured = scores(totals)
-            self._rows[i] = with_validation(self._rows[i], measured.loss, measured.accuracy)
 
     def _one_on_host(self, form: TrainingPrograms, state: State) -> State:
         (one,) = form.to_host(state, self._exact)

@@ -11,7 +11,7 @@ from typing import Any, SupportsFloat, cast
 
 from search.errors import SurroundingsError, UserError, shown
 from search.executors.failures import is_surroundings, reason
-from search.jobs import Evaluator, Infeasible, Job, Options, Result, Status, failed
+from search.jobs import Curve, Evaluator, Infeasible, Job, Options, Result, Status, failed
 
 # A full disk, a quota that is reached, a disk that became read-only.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -135,12 +135,13 @@ def _checked(outcome: Result, seconds: float) -> Result:
         details = {str(key): float(value) for key, value in outcome.details.items()}
         loss, seconds = float(outcome.loss), float(outcome.seconds) or seconds
         accuracy = float(outcome.accuracy)
-    except (TypeError, ValueError) as error:
+        curve = None if outcome.curve is None else _plain(outcome.curve)
+    except (TypeError, ValueError, AttributeError) as error:
         return failed(f"the result holds a value that is not a number: {error}", seconds)
     if outcome.status != "ok":
         told = failed(outcome.error or "the evaluator gave no reason", seconds)
         status: Status = "infeasible" if outcome.status == "infeasible" else "failed"
-        return replace(told, status=status, details=details)
+        return replace(told, status=status, details=details, curve=curve)
     if not math.isfinite(accuracy):
         return failed(f"the accuracy is {accuracy}; it must be a finite number", seconds)
     if not 0 <= accuracy <= 1:
@@ -148,4 +149,10 @@ def _checked(outcome: Result, seconds: float) -> Result:
             f"the evaluator returned accuracy={accuracy:g}; an accuracy lies in [0, 1]: percent?"
             " divide by 100"
         )
-    return Result(accuracy, loss, seconds, details=details)
+    return Result(accuracy, loss, seconds, details=details, curve=curve)
+
+
+def _plain(curve: Curve) -> Curve:
+    epochs = tuple(map(int, curve.epochs))
+    rest = {name: tuple(map(float, one)) for name, one in vars(curve).items() if name != "epochs"}
+    return Curve(epochs, **rest)

@@ -150,3 +150,30 @@ def test_kills_at_any_time_change_nothing(tmp_path: Path) -> None:
     assert [(t.job, t.asked_after, t.result.accuracy) for t in killed] == [
         (t.job, t.asked_after, t.result.accuracy) for t in whole.trials
     ]
+
+
+def test_curves_of_ones_own_evaluator_are_kept_and_logged(tmp_path: Path) -> None:
+    def curved(job: Job) -> Result:
+        one = (0.5,)
+        curve = search.Curve((1,), one, one, (math.nan,), (math.nan,), one, one)
+        return Result(looked_up(job), curve=curve)
+
+    place = tmp_path / "study"
+    given = {"space": CHAIN, "budget": 20, "strategy": "random", "study": place, "logger": "csv"}
+    search.run(**given, evaluator=curved, trials=3)
+    search.run(**given, evaluator=curved, trials=5)
+    with Study.read(place) as study:
+        assert list(study.curves()) == [0, 1, 2, 3, 4]
+    lines = (place / "logs/csv/curves.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["trial", "0", "1", "2", "3", "4"]
+
+
+def test_a_curve_that_is_none_is_a_failure_with_its_reason() -> None:
+    found = search.run(
+        space=CHAIN,
+        budget=20,
+        evaluator=lambda job: Result(0.5, curve="x"),  # type: ignore[arg-type]
+        trials=1,
+        strategy="random",
+    )
+    assert "not a number" in found.trials[0].result.error
