@@ -3,7 +3,7 @@
 Search
     run             the command's search from Python, with parts of one's own where wanted
     Outcome         what it returns: trials, front, hypervolume
-    front           the front of a study on the disk
+    front           the front of a study on the disk: members, rows for pandas, its page
     load            a trained model: of a study, a shipped front, a folder of `Model.save`
     Study           a study's folder: every trial, settings, front
 
@@ -55,11 +55,11 @@ if TYPE_CHECKING:
     from search.networks.arch import Arch, Block, Head, Input, Stem
     from search.networks.cost import Cost, cost_of
     from search.pareto import hypervolume
+    from search.report.notebook import front
     from search.runner.session import Outcome
     from search.spaces.budget_table import BudgetTable, tabulate
     from search.spaces.chain import Chain
     from search.study.study import Study
-    from search.study.tables import front
     from search.study.trials import FrontEntry, Trial
 
     __version__: str
@@ -131,7 +131,7 @@ _lookup = names_from(
         "UserError": "search.errors",
         "build": "search.engine.model",
         "cost_of": "search.networks.cost",
-        "front": "search.study.tables",
+        "front": "search.report.notebook",
         "hypervolume": "search.pareto",
         "load": "search.export.load",
         "run": "search.api",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,11 @@ class Study:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: how far the study is, and its front."""
+        # Found by its name: a study does not depend on how it is shown.
+        return str(import_module("search.report.notebook").study_html(self))
 
     @property
     def info(self) -> StudyInfo:

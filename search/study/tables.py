@@ -32,7 +32,7 @@ from search.study.landmarks import Landmark
 from search.study.latency import Latency, checked, latencies
 from search.study.latency import columns as latency_columns
 from search.study.rows import check_value, option_of
-from search.study.study import Study, StudyInfo, locate
+from search.study.study import Study, StudyInfo
 from search.study.trials import FrontEntry, Trial, front_entry
 
 FRONT_FORMAT = "convbudget-front/1"
@@ -155,14 +155,6 @@ def front_content(
         **({"landmarks": succeeded} if succeeded else {}),
         **({"latency": [one.as_json() for one in latency]} if latency else {}),
     }
-
-
-def front(study: str | Path) -> list[FrontEntry]:
-    """Return the front of a study, cheapest first; confirmed figures where it has been confirmed.
-
-    `study` is a folder or a name, as in `search.load`. Raises `UserError` where there is none.
-    """
-    return read_front(locate(study))[1]
 
 
 def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
