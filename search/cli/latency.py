@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     from search.report.latency import correlation_notes, rows, spread_note
     from search.report.terminal import table
 
-    console.print(table(rows(found), left=(0, 2)), highlight=False)
+    console.print(table(rows(found), whole=(0, 1)), highlight=False)
     multiplies = {arch.id: multiplies_of(arch) for arch in archs}
     notes = correlation_notes(multiplies, [one.as_json() for one in found])
     where = f"Kept in {study}, whose tables and page have columns of it now." if kept else ""

@@ -1,5 +1,6 @@
 """MLflow: a run of the search, and within it a run of each trial with its curve."""
 
+import logging
 import os
 from collections.abc import Mapping
 
@@ -25,6 +26,8 @@ class Mlflow:
     def __init__(self, place: Place) -> None:
         place.folder.mkdir(parents=True, exist_ok=True)
         local = f"sqlite:///{place.folder.absolute() / 'mlflow.db'}"
+        # It tells of every table that it makes.
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
         uri = os.environ.get("MLFLOW_TRACKING_URI", local)
         try:
             self._client = MlflowClient(tracking_uri=uri)

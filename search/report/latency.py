@@ -16,24 +16,20 @@ _FEWEST = 3
 
 
 def rows(found: Sequence[Latency]) -> Rows:
-    """Return the head and a row for each measurement, as measured."""
-    head = ("arch", "multiplies", "runtime", "batch", "median", "quartiles", "an image", "calls")
-    return [
-        head,
-        *(
-            (
-                one.arch_id,
-                format_multiplies(one.multiplies),
-                one.runtime,
-                str(one.batch),
-                f"{one.median:.3g} ms",
-                f"{one.lower:.3g} – {one.upper:.3g}",
-                f"{1000 * one.median / one.batch:.3g} µs",
-                str(one.calls),
-            )
-            for one in found
-        ),
-    ]
+    """Return the head and a row for each network: medians in milliseconds with their quartiles."""
+    columns = list(dict.fromkeys((one.runtime, one.batch) for one in found))
+    by_place = {(one.arch_id, one.runtime, one.batch): one for one in found}
+    networks = {one.arch_id: one.multiplies for one in found}
+    head = ["arch", "multiplies", *(f"ms {runtime} ×{batch}" for runtime, batch in columns)]
+    table: Rows = [tuple(head)]
+    for arch_id, multiplies in networks.items():
+        cells = [by_place.get((arch_id, *column)) for column in columns]
+        table.append((arch_id, format_multiplies(multiplies), *map(_cell, cells)))
+    return table
+
+
+def _cell(one: Latency | None) -> str:
+    return "" if one is None else f"{one.median:.3g} ({one.lower:.3g} – {one.upper:.3g})"
 
 
 def spread_note(found: Sequence[Latency]) -> str:

@@ -84,7 +84,10 @@ def test_a_sentence_says_by_how_much_multiplies_mislead() -> None:
 def test_measurements_that_vary_are_warned_of() -> None:
     assert spread_note([ONE]) == ""
     assert "1 of 2 measurements" in spread_note([ONE, replace(ONE, upper=3.0)])
-    assert rows([ONE])[1] == (*("0" * 12, "1k", "jax", "1", "2 ms", "1.9 – 2.1", "2e+03 µs", "30"),)
+    assert rows([ONE, replace(ONE, batch=64, median=8.0)]) == [
+        ("arch", "multiplies", "ms jax ×1", "ms jax ×64"),
+        ("0" * 12, "1k", "2 (1.9 – 2.1)", "8 (1.9 – 2.1)"),
+    ]
 
 
 def test_columns_are_in_the_order_of_batches() -> None:
