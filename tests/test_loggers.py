@@ -14,7 +14,7 @@ from search.cli.words import with_data_sets
 from search.errors import UserError
 from search.jobs import Curve, Job, Result, failed
 from search.loggers.build import Loggers, classes
-from search.loggers.protocol import Figures, curve_points
+from search.loggers.protocol import Figures, Place, curve_points
 from search.pareto import hypervolume
 from search.study.study import Study, StudyInfo
 from search.study.trials import Trial
@@ -41,7 +41,7 @@ def logged(folder: Path, names: list[str], trials: list[Trial], stored: int = 0)
     """What a search does: it opens the study, tells what is stored, then what is new."""
     with (
         Study.open(folder, {"seed": 0, "data": {"name": "digits"}}, INFO) as study,
-        Loggers(study, classes(names)) as loggers,
+        Loggers(study, classes(names), pytest.fail) as loggers,
     ):
         for number, one in enumerate(trials):
             if number >= stored:
@@ -200,7 +200,33 @@ def test_a_study_in_memory_has_no_place_for_logs() -> None:
         Study.open(None, {"seed": 0}, INFO) as study,
         pytest.raises(UserError, match="logger=csv writes into the study's folder"),
     ):
-        Loggers(study, classes(["csv"]))
+        Loggers(study, classes(["csv"]), pytest.fail)
+
+
+def test_a_logger_that_fails_is_told_once_and_the_others_go_on(tmp_path: Path) -> None:
+    class Broken:
+        def __init__(self, _: Place) -> None:
+            self.closed = 0
+
+        def log(self, *_: object) -> None:
+            raise ConnectionError("the server is gone")
+
+        def close(self) -> None:
+            pytest.fail("it is left out")
+
+    notes: list[str] = []
+    made = {"mlflow": Broken, **classes(["csv"])}
+    with (
+        Study.open(tmp_path, {"seed": 0}, INFO) as study,
+        Loggers(study, made, notes.append) as loggers,
+    ):
+        for one in TRIALS[:2]:
+            study.add(one)
+            loggers.tell(one, True)
+    assert notes == [
+        "logger=mlflow failed and is left out from here on (ConnectionError: the server is gone)"
+    ]
+    assert len((tmp_path / "logs/csv/trials.csv").read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize(

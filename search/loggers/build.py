@@ -1,11 +1,12 @@
 """From the names in `logger=` to loggers; what is not installed is one line."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from types import TracebackType
 
 from search.config.run import LOGGERS
-from search.errors import UserError
+from search.errors import UserError, one_line, shown
 from search.jobs import Curve
 from search.loggers.protocol import Figures, Logger, Place
 from search.study.study import Study
@@ -35,13 +36,20 @@ class Loggers:
     """All loggers of a search, told of each trial as it is recorded; a context manager.
 
     Trials that were recorded before are told to those that write to this study for the first time.
+    A logger that fails, because its server is gone, say, is left out from there on, and `note` is
+    told: the search goes on.
     """
 
-    def __init__(self, study: Study, made: dict[str, Callable[[Place], Logger]]) -> None:
+    def __init__(
+        self,
+        study: Study,
+        made: dict[str, Callable[[Place], Logger]],
+        note: Callable[[str], None],
+    ) -> None:
         info = study.info
-        self._study = study
+        self._study, self._note = study, note
         self._figures = Figures(info.cheapest, info.high, info.chance, info.epochs)
-        self._loggers: list[tuple[Logger, bool]] = []
+        self._loggers: dict[str, tuple[Logger, bool]] = {}
         if study.folder is None and made:
             raise UserError(
                 f"logger={','.join(made)} writes into the study's folder, and this study is kept"
@@ -51,7 +59,7 @@ class Loggers:
             assert study.folder is not None
             folder = study.folder / FOLDER / name
             fresh = not folder.exists()
-            self._loggers.append((make(Place(folder, study.name, study.settings)), fresh))
+            self._loggers[name] = make(Place(folder, study.name, study.settings)), fresh
 
     def __enter__(self) -> "Loggers":
         return self
@@ -59,19 +67,31 @@ class Loggers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        for logger, _fresh in self._loggers:
-            logger.close()
+        for name, (logger, _fresh) in [*self._loggers.items()]:
+            self._guarded(name, logger.close)
 
     def tell(self, trial: Trial, new: bool) -> None:
         """Log a trial; `new` as `Watch` is told it."""
         if not self._loggers:
             return
         figures, curve, read = self._figures.after(trial), None, False
-        for logger, fresh in self._loggers:
+        for name, (logger, fresh) in [*self._loggers.items()]:
             if new or fresh:
                 if not read:
                     curve, read = self._curve(trial), True
-                logger.log(trial, curve, figures)
+                self._guarded(name, partial(logger.log, trial, curve, figures))
+
+    def _guarded(self, name: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        # A full disk stops the study too.
+        except UserError:
+            raise
+        # Each library has errors of its own.
+        except Exception as error:
+            del self._loggers[name]
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            self._note(f"logger={name} failed and is left out from here on ({shown(reason, 200)})")
 
     def _curve(self, trial: Trial) -> Curve | None:
         return self._study.curve(trial.number if trial.same_as is None else trial.same_as)

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from search.errors import UserError, one_line, shown
+from search.files import reported
 from search.jobs import Curve
 from search.loggers.protocol import Place, curve_points
 from search.study.settings import flatten
@@ -24,7 +25,8 @@ class Mlflow:
     """Writes to `MLFLOW_TRACKING_URI` or, without it, to a database in its folder."""
 
     def __init__(self, place: Place) -> None:
-        place.folder.mkdir(parents=True, exist_ok=True)
+        with reported(place.folder):
+            place.folder.mkdir(parents=True, exist_ok=True)
         local = f"sqlite:///{place.folder.absolute() / 'mlflow.db'}"
         # It tells of every table that it makes.
         logging.getLogger("mlflow").setLevel(logging.WARNING)

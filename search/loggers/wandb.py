@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import wandb
 
+from search.files import reported
 from search.jobs import Curve
 from search.loggers.protocol import Place, curve_points
 from search.study.trials import Trial
@@ -15,7 +16,8 @@ class Wandb:
     """Writes into its folder; `wandb sync` sends it. `WANDB_PROJECT` names another project."""
 
     def __init__(self, place: Place) -> None:
-        place.folder.mkdir(parents=True, exist_ok=True)
+        with reported(place.folder):
+            place.folder.mkdir(parents=True, exist_ok=True)
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "convbudget"),
             name=place.name,

@@ -139,7 +139,7 @@ def _search(
     with (
         Study.open(folder, settings, info) as study,
         Watch(console, config.trials, config.hours, log, config.maximised, rungs) as watch,
-        Loggers(study, made) as loggers,
+        Loggers(study, made, watch.tell) as loggers,
     ):
         if text:
             study.write("config.yaml", text)
