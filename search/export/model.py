@@ -22,6 +22,7 @@ from search.networks.arch import Arch
 from search.networks.cost import Cost, cost_of
 from search.networks.decisions import short_form
 from search.networks.layers import layers_of, stage_ends
+from search.report.drawing import draw_network
 from search.report.html import table
 from search.units import format_multiplies
 
@@ -131,9 +132,9 @@ class Model:
         )
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the model's figures and decisions."""
+        """Return what a notebook shows: the network drawn to scale, and its figures."""
         height, width, channels = vars(self.arch.input).values()
-        return table(
+        rows = table(
             [
                 ("model", self.arch.id),
                 ("input", f"{height}x{width}x{channels}"),
@@ -147,6 +148,7 @@ class Model:
             ],
             left=(0, 1),
         )
+        return f"{draw_network(self.arch)}{rows}"
 
     def _compiled(self, function: Callable[[Network, jax.Array], Any]) -> "_Compiled":
         graph = self._graph

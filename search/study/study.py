@@ -1,14 +1,12 @@
 """A study: its trials, its confirmation, and what every reader of them must know."""
 
-import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from search.errors import UserError, nearest, shown
+from search.errors import UserError
 from search.files import Lock, canonical_json, write
 from search.jobs import Curve
 from search.study.checks import Damaged, integer, member, parsed, reading, sequence
@@ -21,14 +19,12 @@ from search.study.folder import locked
 from search.study.info import StudyInfo, checked_settings
 from search.study.landmarks import KIND as LANDMARK
 from search.study.landmarks import Landmark, read_landmarks
+from search.study.places import check_name, locate
 from search.study.settings import refuse_changes
 from search.study.trials import FORMAT, FrontEntry, Trial, front_entries
 
 __all__ = ["Study", "StudyInfo", "check_name", "locate"]
 
-_OUTPUTS = Path("outputs")
-# Names that an error lists.
-_SHOWN = 12
 _FIX = "put a copy of it back, or move it away to begin anew"
 
 
@@ -293,56 +289,6 @@ class Study:
         self._database.close()
         if self._lock is not None:
             self._lock.close()
-
-
-def check_name(name: str) -> str:
-    """Return `name` if it can name a study's folder, else raise `UserError`."""
-    if not re.fullmatch(r"[\w+=,-][\w.+=,-]{0,199}", name):
-        raise UserError(
-            f"study={name:.210} cannot name a folder; use letters, digits, dots, dashes and"
-            " underscores, and outputs= for the place"
-        )
-    return name
-
-
-def locate(text: str | Path) -> Path:
-    """Return the folder of a study given by its path, by its name under `outputs/`, or shipped.
-
-    It may also be a saved model's. Raises `UserError`, with the known names, where there is none.
-    """
-    places = (Path(), _OUTPUTS, *_shipped())
-    if str(text):
-        # A folder of that name that holds no study, such as one of images, hides none.
-        for fits in (_is_study, Path.is_dir):
-            for place in places:
-                # A name may be longer than any path.
-                with suppress(OSError):
-                    if fits(place / text):
-                        return place / text
-    known = [name for place in places[1:] for name in _studies(place)]
-    hint = f"; {nearest(str(text), dict.fromkeys(known))}" if known else ""
-    raise UserError(
-        f"{shown(str(text))} is not the folder of a study; name one, such as outputs/NAME{hint}"
-    )
-
-
-def _shipped() -> tuple[Path, ...]:
-    """Return where the fronts lie that come with the package: of a wheel, of a source tree."""
-    package = Path(__file__).parents[1]
-    return package / "_reference", package.parent / "outputs" / "reference"
-
-
-def _is_study(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (NAME, "front.json", "model.safetensors"))
-
-
-def _studies(place: Path) -> list[str]:
-    """Return the names of some studies in `place`, the last changed first."""
-    with suppress(OSError):
-        found = [path for path in place.iterdir() if _is_study(path)]
-        found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-        return [path.name for path in found[:_SHOWN]]
-    return []
 
 
 def _check_new(database: Database, settings: Mapping[str, Any], info: StudyInfo) -> None:
