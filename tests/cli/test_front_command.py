@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from search.__main__ import main
+from search.cli.completion import complete
 from search.cli.watch import follow
 from search.errors import UserError
 from search.jobs import Job, Result, failed
@@ -200,3 +201,17 @@ def test_a_storage_that_cannot_be_written_is_one_line(
     error = capsys.readouterr().err
     assert "cannot be written by Optuna" in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("convbudget front x --to o", ["optuna "]),
+        ("convbudget export x --to on", ["onnx "]),
+        ("convbudget latency x --ba", ["--batch "]),
+        ("convbudget run experiment=q", ["experiment=quick "]),
+        ("convbudget run logger=te", ["logger=tensorboard "]),
+    ],
+)
+def test_words_are_completed(line: str, offered: list[str]) -> None:
+    assert complete(line) == offered
