@@ -4,7 +4,7 @@ import gc
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import asdict, replace
@@ -21,8 +21,9 @@ from search.config.train import TrainConfig
 from search.cores import cores
 from search.data.dataset import Dataset, Split
 from search.engine.checkpoints import Arrays, CheckpointKey, Checkpoints
+from search.engine.distillation import SoftLabels
 from search.engine.state import State, from_arrays, to_arrays, weights_of
-from search.engine.trainer import Diverged, Fitted, Save, Trainer
+from search.engine.trainer import Diverged, Fitted, Initial, Save, Trainer
 from search.engine.turns import Turns
 from search.errors import UserError
 from search.jobs import Job, Options, Result, failed
@@ -55,17 +56,21 @@ class TrainingEvaluator:
         device: jax.Device | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        soft: SoftLabels | None = None,
+        initial: Initial | None = None,
     ) -> None:
         """Put the data on `device` (JAX's first by default).
+
+        `soft`: a teacher's labels of the training images; `initial`: weights to begin with.
 
         `checkpoints` is a folder of this study's own, or None to keep nothing; `clock` tells the
         seconds between partial ones. Raises `UserError` for settings out of range.
         """
         device = jax.local_devices()[0] if device is None else device
-        self._trainer = Trainer(dataset, settings, device)
+        self._trainer = Trainer(dataset, settings, device, soft, initial)
         self._turns = Turns()
         self._clock, self._interval = clock, 60 * settings.checkpoint_minutes
-        self._dataset, self._settings = dataset, settings
+        self._dataset, self._settings, self._extras = dataset, settings, (soft, initial)
         self._store = self._checkpoints(checkpoints, dataset)
 
     def scored_on(self, part: Split, folder: Path | None) -> "TrainingEvaluator":
@@ -81,7 +86,8 @@ class TrainingEvaluator:
     def _checkpoints(self, folder: Path | None, dataset: Dataset) -> Checkpoints | None:
         if folder is None:
             return None
-        return Checkpoints(folder, signature(dataset, self._settings, self._trainer.device))
+        device = self._trainer.device
+        return Checkpoints(folder, signature(dataset, self._settings, device, *self._extras))
 
     @property
     def precision(self) -> str:
@@ -269,7 +275,13 @@ class TrainingEvaluator:
         return from_arrays(own, self._trainer.like(arch))
 
 
-def signature(dataset: Dataset, settings: TrainConfig, device: jax.Device) -> str:
+def signature(
+    dataset: Dataset,
+    settings: TrainConfig,
+    device: jax.Device,
+    soft: SoftLabels | None = None,
+    initial: Initial | None = None,
+) -> str:
     """Return a digest of what a checkpoint and the training that goes on from it must share."""
     kept = identity(settings)
     if kept["class_weights"] is None:
@@ -289,7 +301,19 @@ def signature(dataset: Dataset, settings: TrainConfig, device: jax.Device) -> st
         "jax": jax.__version__,
         "jaxlib": version("jaxlib"),
     }
+    if soft is not None:
+        described["teacher"] = soft.fingerprint
+    if initial:
+        described["initial"] = {key: _digest(arrays) for key, arrays in initial.items()}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
 
 
 def out_of_memory(error: BaseException) -> bool:

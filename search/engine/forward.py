@@ -11,6 +11,7 @@ from jax import Array, lax
 from search.engine import ops
 from search.engine.augment import normalised, training_batch
 from search.engine.batches import Batch
+from search.engine.distillation import Distillation, distilled
 from search.engine.optimiser import Parameters, update
 from search.engine.recipe import Recipe
 from search.engine.state import CLASSIFIER, State, Tree
@@ -59,9 +60,14 @@ def logits_of(parameters: Parameters, x: Array) -> Array:
     return pooled @ parameters["kernel"] + parameters["bias"]
 
 
-def loss_of(parameters: Parameters, x: Array, targets: Array) -> Array:
-    """Return the mean cross-entropy against targets [n, classes]."""
-    losses: Array = optax.softmax_cross_entropy(logits_of(parameters, x), targets)
+def loss_of(
+    parameters: Parameters, x: Array, targets: Array, distillation: Distillation | None = None
+) -> Array:
+    """Return the mean cross-entropy against targets [n, classes], or as `distilled` says."""
+    logits = logits_of(parameters, x)
+    if distillation is not None:
+        return distilled(logits, targets, distillation).mean()
+    losses: Array = optax.softmax_cross_entropy(logits, targets)
     return losses.mean()
 
 
@@ -119,7 +125,8 @@ def network_loss(
 ) -> tuple[Array, BatchStatistics]:
     """Return the training loss of the whole network, and the batch's statistics of every layer."""
     features, statistics = training_features(layers, recipe, parameters, x)
-    return loss_of(parameters[CLASSIFIER], features, targets), statistics
+    loss = loss_of(parameters[CLASSIFIER], features, targets, recipe.distillation)
+    return loss, statistics
 
 
 def train_step(

@@ -26,10 +26,16 @@ class State(NamedTuple):
     opt_state: dict[str, Any]
 
 
-def fresh(arch: Arch, recipe: Recipe, seed: int) -> State:
-    """Return the weights of `build(arch, rngs=nnx.Rngs(seed))` and a zero optimiser state."""
+def fresh(
+    arch: Arch, recipe: Recipe, seed: int, initial: Mapping[str, NDArray[Any]] | None = None
+) -> State:
+    """Return the weights of `build(arch, rngs=nnx.Rngs(seed))` and a zero optimiser state.
+
+    Those named in `initial` are taken from there.
+    """
     flat = nnx.to_flat_state(nnx.state(build(arch, rngs=nnx.Rngs(seed))))
     named = {".".join(map(str, path)): np.asarray(value[...]) for path, value in flat}
+    named |= initial or {}
     parameters, statistics = split_weights(named)
     # Every optimiser here starts from zeros; its own `init` would compile once for each shape.
     opt_state = {path: zeros(opt_state_shapes(recipe, p)) for path, p in parameters.items()}
