@@ -25,6 +25,10 @@ _OPTIONS = {
     ),
     "front": ("--help", "--json", "--traceback"),
     "compare": ("--help", "--json", "--at", "--out", "--seed", "--traceback"),
+    "retrain": (
+        *("--help", "--json", "--at", "--id", "--all", "--zoo", "--epochs", "--seeds", "--from"),
+        *("--teacher", "--temperature", "--teacher-weight", "--traceback"),
+    ),
     "export": (
         *("--help", "--json", "--to", "--id", "--at", "--all", "--int8", "--raw", "--out"),
         "--traceback",
@@ -33,6 +37,7 @@ _OPTIONS = {
     "space": ("--help", "--json", "--config-dir", "--traceback"),
 }
 _VALUES = {
+    "--from": ("scratch", "weights"),
     "--to": tuple(FORMS),
     "--cfg": ("job", "hydra", "all"),
     "-c": ("job", "hydra", "all"),

@@ -45,6 +45,7 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
         confirmed,
         study.landmarks(),
         [*trials, *study.confirmations()],
+        study.finals(),
     )
     if study.folder is not None:
         picture = draw(content, plot(trials, found, study.info.epochs, study.info.objective))

@@ -13,6 +13,8 @@ from search.study.checks import Damaged, integer, member, parsed, reading, seque
 from search.study.computed import differences
 from search.study.confirmation import confirmed, due, fresh_seeds
 from search.study.database import NAME, Database
+from search.study.finals import KIND as FINAL
+from search.study.finals import checked_finals
 from search.study.folder import locked
 from search.study.info import StudyInfo, checked_settings
 from search.study.landmarks import KIND as LANDMARK
@@ -243,6 +245,11 @@ class Study:
         """Return the known networks that were trained, cheapest first."""
         with reading(self.folder / NAME if self.folder else Path(NAME), _FIX):
             return read_landmarks(self.records(LANDMARK))
+
+    def finals(self) -> list[dict[str, Any]]:
+        """Return every final in the order of their reading; see `search.study.finals`."""
+        with reading(self.folder / NAME if self.folder else Path(NAME), _FIX):
+            return checked_finals(self.records(FINAL).values(), FINAL)
 
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:
         """Replace a file of the folder, whole or not at all; nothing for a study in memory."""

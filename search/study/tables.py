@@ -28,6 +28,7 @@ from search.study.checks import (
     string,
 )
 from search.study.computed import unlike_most
+from search.study.finals import Final, checked_finals, latest, on_own_data
 from search.study.landmarks import Landmark
 from search.study.rows import check_value, option_of
 from search.study.study import Study, StudyInfo, locate
@@ -55,6 +56,16 @@ FRONT_COLUMNS = (*COLUMNS, "search_accuracy", "balanced_accuracy")
 _BALANCED_COLUMNS = ("balanced_accuracy_std", "search_balanced_accuracy")
 # What the trial was computed on.
 _PLATFORM = ("platform", "device_kind", "precision", "cores", "jax", "jaxlib")
+# What a front with finals on its own data has beside those, by the key of a final's record.
+_TEST_COLUMNS = {
+    "test_accuracy": "accuracy",
+    "test_accuracy_std": "accuracy_std",
+    "test_balanced_accuracy": "balanced_accuracy",
+    "test_ece": "ece",
+    "test_seeds": "seeds",
+    "test_epochs": "epochs",
+    "test_reading": "reading",
+}
 _TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy", *_PLATFORM)
 
 
@@ -64,7 +75,8 @@ def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
     if study.folder is None:
         return found
     study.write("trials.csv", trials_csv(trials))
-    study.write("front.csv", front_csv(found, study.info.objective))
+    finals = study.finals()
+    study.write("front.csv", front_csv(found, study.info.objective, finals))
     again = study.confirmations()
     if again:
         study.write("confirmations.csv", trials_csv(again))
@@ -76,6 +88,7 @@ def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
         confirmed,
         study.landmarks(),
         [*trials, *again],
+        study.finals(),
     )
     study.write("front.json", json.dumps(content, indent=1) + "\n")
     folder = study.folder / "archs"
@@ -94,10 +107,23 @@ def front_columns(objective: Objective) -> tuple[str, ...]:
     return FRONT_COLUMNS if objective == "accuracy" else (*FRONT_COLUMNS, *_BALANCED_COLUMNS)
 
 
-def front_csv(found: Iterable[FrontEntry], objective: Objective = "accuracy") -> str:
-    """Return the front as CSV, cheapest first."""
-    columns = front_columns(objective)
-    return _csv(columns, ([_cell(getattr(row, key)) for key in columns] for row in found))
+def front_csv(
+    found: Iterable[FrontEntry], objective: Objective = "accuracy", finals: Sequence[Final] = ()
+) -> str:
+    """Return the front as CSV, cheapest first; `finals` are what `Study.finals` returned.
+
+    Where a member has finals on its own data, the last of them has columns behind the others.
+    """
+    rows, columns = [*found], front_columns(objective)
+    own = on_own_data(finals)
+    last = [latest(own, row.arch_id) for row in rows]
+    tests = _TEST_COLUMNS if any(last) else {}
+    cells = (
+        [_cell(getattr(row, key)) for key in columns]
+        + [_cell((final or {}).get(key)) for key in tests.values()]
+        for row, final in zip(rows, last, strict=True)
+    )
+    return _csv((*columns, *tests), cells)
 
 
 def trials_csv(trials: Iterable[Trial]) -> str:
@@ -122,19 +148,23 @@ def front_content(
     confirmed: bool = False,
     landmarks: Sequence[Landmark] = (),
     measured: Iterable[Trial] = (),
+    finals: Sequence[Final] = (),
 ) -> dict[str, Any]:
     """Return the content of `front.json`: the study's info, its front and the hypervolume.
 
     `found` and `confirmed` are what `Study.front` returned; `trials` is their number. Of the known
-    networks in `landmarks` those that succeeded have a key of that name, where there are some.
-    `unseen`, likewise: how many images that the search never saw the accuracies were measured on;
-    `mixed`: in what `measured`, trials and confirmations, were computed differently, and the
-    architectures whose were computed unlike most.
+    networks in `landmarks` those that succeeded have a key of that name, where there are some; so
+    have `finals`, those on other data apart from the study's own. `unseen`, likewise: how many
+    images that the search never saw the accuracies were measured on; `mixed`: in what `measured`,
+    trials and confirmations, were computed differently, and the architectures whose were computed
+    unlike most.
     """
     differences, unlike = unlike_most(measured)
     mixed = {"differences": differences, "arch_ids": sorted(unlike)}
     points = [(row.multiplies, row.ranked_by(info.objective)) for row in found]
     area = hypervolume(points, low=info.cheapest, high=info.high, chance=info.chance)
+    own = on_own_data(finals)
+    elsewhere = [dict(final) for final in finals if not final["data"]["own"]]
     succeeded = [one.as_json() for one in landmarks if one.status == "ok"]
     return {
         "format": FRONT_FORMAT,
@@ -147,6 +177,8 @@ def front_content(
         "facts": info.as_json(),
         "members": [_object(row, info.objective) for row in found],
         **({"landmarks": succeeded} if succeeded else {}),
+        **({"finals": own} if own else {}),
+        **({"finals_on_other_data": elsewhere} if elsewhere else {}),
     }
 
 
@@ -178,6 +210,7 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
             confirmed,
             study.landmarks(),
             [*trials, *study.confirmations()],
+            study.finals(),
         )
         return content, found
 
@@ -198,6 +231,8 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
                 string(text, f"mixed.{key}")
         number(member(content, "hypervolume", "the file"), "hypervolume", 0, 1)
         StudyInfo.from_json(member(content, "facts", "the file"))
+        for key in ("finals", "finals_on_other_data"):
+            checked_finals(sequence(content.get(key, []), key), key)
         for at, one in enumerate(sequence(content.get("landmarks", []), "landmarks")):
             Landmark.from_json(one, f"landmarks[{at}]")
         members = sequence(member(content, "members", "the file"), "members")
