@@ -106,7 +106,7 @@ def test_a_stopped_call_goes_on_and_trains_nothing_again(
         assert main(words) == 130
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "the same command goes on" in said
+    assert "stopped after 1 of 2 final trainings, all of them kept" in said
     assert len([*(study / "checkpoints").glob("final-*/*.npz")]) == 1
     assert not (study / "finals").exists()
     assert main(words) == 0
