@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
         for line in lines:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     if len(finals) > 1:
-        console.print(table(final_rows(finals), left=FINAL_TEXT, whole=(0,)), highlight=False)
+        console.print(table(final_rows(finals), left=FINAL_TEXT, whole=(0, 2, 3)), highlight=False)
     return 0
 
 

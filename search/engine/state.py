@@ -26,20 +26,23 @@ class State(NamedTuple):
     opt_state: dict[str, Any]
 
 
-def fresh(
-    arch: Arch, recipe: Recipe, seed: int, initial: Mapping[str, NDArray[Any]] | None = None
-) -> State:
-    """Return the weights of `build(arch, rngs=nnx.Rngs(seed))` and a zero optimiser state.
-
-    Those named in `initial` are taken from there.
-    """
+def fresh(arch: Arch, recipe: Recipe, seed: int) -> State:
+    """Return the weights of `build(arch, rngs=nnx.Rngs(seed))` and a zero optimiser state."""
     flat = nnx.to_flat_state(nnx.state(build(arch, rngs=nnx.Rngs(seed))))
     named = {".".join(map(str, path)): np.asarray(value[...]) for path, value in flat}
-    named |= initial or {}
     parameters, statistics = split_weights(named)
     # Every optimiser here starts from zeros; its own `init` would compile once for each shape.
     opt_state = {path: zeros(opt_state_shapes(recipe, p)) for path, p in parameters.items()}
     return State(parameters, statistics, opt_state)
+
+
+def with_weights(state: State, named: Mapping[str, NDArray[Any]]) -> State:
+    """Return the state with the `named` weights, of the module's names, in place of its own."""
+    parameters, statistics = (
+        {path: {**values, **given.get(path, {})} for path, values in own.items()}
+        for own, given in zip((state.parameters, state.statistics), split_weights(named), strict=True)
+    )
+    return State(parameters, statistics, state.opt_state)
 
 
 def opt_state_shapes(recipe: Recipe, parameters: Any) -> Any:

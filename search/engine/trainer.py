@@ -24,7 +24,7 @@ from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.programs.per_step import PerStepProgram
 from search.engine.recipe import recipe_of
 from search.engine.schedule import Schedule, order
-from search.engine.state import State, fresh, shaped
+from search.engine.state import State, fresh, shaped, with_weights
 from search.errors import UserError
 from search.networks.arch import Arch
 from search.networks.layers import Layer, layers_of
@@ -162,7 +162,9 @@ class Trainer:
             return shaped(layers_of(arch), self.recipe)
 
     def _fresh(self, arch: Arch, seed: int) -> State:
-        return fresh(arch, self.recipe, seed, self._initial.get(arch.id))
+        state = fresh(arch, self.recipe, seed)
+        initial = self._initial.get(arch.id)
+        return state if initial is None else with_weights(state, initial)
 
     @property
     def _resident(self) -> bool:

@@ -17,7 +17,7 @@ FINAL_NOTE = (
 )
 OTHER_FINALS = "Finals of networks that are not on the front, and on other data:"
 # Columns of `final_rows` that are text.
-FINAL_TEXT = (0, 1, 8)
+FINAL_TEXT = (0, 1, 6)
 # Classes named as the hardest.
 _HARDEST = 3
 
@@ -55,22 +55,18 @@ def other_finals(content: Mapping[str, Any], front: Collection[str]) -> list[Fin
 
 def final_rows(finals: Sequence[Final]) -> Rows:
     """Return the head and a row for each final."""
-    head = ("network", "data", "multiplies", "params", "epochs", "seeds", "test", "balanced")
-    rows: Rows = [(*head, "training")]
+    rows: Rows = [("network", "data", "multiplies", "test", "epochs", "seeds", "training")]
     for one in finals:
-        rows.append(
-            (
-                name(one),
-                shown(one["data"]["name"]),
-                format_multiplies(one["multiplies"]),
-                f"{one['params']:,}",
-                str(one["epochs"]),
-                str(one["seeds"]),
-                test_accuracy(one),
-                f"{one['balanced_accuracy']:.4f}",
-                _training(one),
-            )
+        cells = (
+            shown(one["name"] or one["arch_id"]),
+            shown(one["data"]["name"], 20),
+            format_multiplies(one["multiplies"]),
+            test_accuracy(one),
+            str(one["epochs"]),
+            str(one["seeds"]),
+            _training(one),
         )
+        rows.append(cells)
     return rows
 
 
@@ -100,6 +96,6 @@ def final_lines(final: Final) -> list[str]:
 
 
 def _training(final: Final) -> str:
-    begun = "from the search's weights" if final["from"] == "weights" else "from scratch"
+    begun = "from weights" if final["from"] == "weights" else "from scratch"
     teacher = final["teacher"]
     return f"{begun}, taught by {shown(teacher['name'])}" if teacher else begun

@@ -155,7 +155,7 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[FrontEntr
     others = other_finals(content, [row.arch_id for row in found])
     if others:
         console.print(OTHER_FINALS, highlight=False, markup=False)
-        console.print(table(final_rows(others), left=FINAL_TEXT, whole=(0,)), highlight=False)
+        console.print(table(final_rows(others), left=FINAL_TEXT, whole=(0, 2, 3)), highlight=False)
     for line in explanation(content, found):
         console.print(line, highlight=False, markup=False)
 

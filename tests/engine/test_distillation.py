@@ -10,7 +10,7 @@ import pytest
 from search.engine.distillation import Distillation, SoftLabels, distilled
 from search.engine.evaluator import TrainingEvaluator, signature
 from search.engine.recipe import recipe_of
-from search.engine.state import fresh, weights_of
+from search.engine.state import fresh, weights_of, with_weights
 from search.engine.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -99,7 +99,7 @@ def test_given_weights_are_begun_with() -> None:
     recipe = recipe_of(data, config, device)
     given = {key: value + 1 for key, value in weights_of(fresh(TINY, recipe, 3)).items()}
     taken = {key: value for key, value in given.items() if "classifier" not in key}
-    found = weights_of(fresh(TINY, recipe, 5, taken))
+    found = weights_of(with_weights(fresh(TINY, recipe, 5), taken))
     plain = weights_of(fresh(TINY, recipe, 5))
     for key, value in found.items():
         np.testing.assert_array_equal(value, taken.get(key, plain[key]))
