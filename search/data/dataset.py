@@ -54,7 +54,7 @@ class JoinedImages:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, parts: "Sequence[NDArray[np.uint8] | ImageView]") -> None:
+    def __init__(self, parts: "Sequence[Images]") -> None:
         self._parts = tuple(parts)
         self._ends = np.cumsum([len(part) for part in parts])
 

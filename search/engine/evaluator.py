@@ -1,14 +1,11 @@
 """The evaluator that trains: from a job to its result, by way of checkpoints."""
 
 import gc
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import asdict, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +13,11 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config.settings import identity
 from search.config.train import TrainConfig
-from search.cores import cores
 from search.data.dataset import Dataset, Split
 from search.engine.checkpoints import Arrays, CheckpointKey, Checkpoints
 from search.engine.distillation import SoftLabels
+from search.engine.signature import signature
 from search.engine.state import State, from_arrays, to_arrays, weights_of
 from search.engine.trainer import Diverged, Fitted, Initial, Save, Trainer
 from search.engine.turns import Turns
@@ -273,47 +269,6 @@ class TrainingEvaluator:
             like = self._trainer.like(arch)._replace(opt_state={})
             return from_arrays(own, like)
         return from_arrays(own, self._trainer.like(arch))
-
-
-def signature(
-    dataset: Dataset,
-    settings: TrainConfig,
-    device: jax.Device,
-    soft: SoftLabels | None = None,
-    initial: Initial | None = None,
-) -> str:
-    """Return a digest of what a checkpoint and the training that goes on from it must share."""
-    kept = identity(settings)
-    if kept["class_weights"] is None:
-        # Checkpoints from before there were weights are those of trainings without.
-        del kept["class_weights"]
-    described = {
-        "train": dataset.train.fingerprint,
-        "validation": dataset.validation.fingerprint,
-        "mean": dataset.mean,
-        "std": dataset.std,
-        "augment": asdict(dataset.augment),
-        "settings": kept,
-        "platform": device.platform,
-        "device": device.device_kind,
-        # Another number of cores or another compiler may change the last bits.
-        "cores": cores(),
-        "jax": jax.__version__,
-        "jaxlib": version("jaxlib"),
-    }
-    if soft is not None:
-        described["teacher"] = soft.fingerprint
-    if initial:
-        described["initial"] = {key: _digest(arrays) for key, arrays in initial.items()}
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-
-
-def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
-    return digest.hexdigest()
 
 
 def out_of_memory(error: BaseException) -> bool:

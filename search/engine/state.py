@@ -38,9 +38,10 @@ def fresh(arch: Arch, recipe: Recipe, seed: int) -> State:
 
 def with_weights(state: State, named: Mapping[str, NDArray[Any]]) -> State:
     """Return the state with the `named` weights, of the module's names, in place of its own."""
+    given = split_weights(named)
     parameters, statistics = (
-        {path: {**values, **given.get(path, {})} for path, values in own.items()}
-        for own, given in zip((state.parameters, state.statistics), split_weights(named), strict=True)
+        {path: {**values, **new.get(path, {})} for path, values in own.items()}
+        for own, new in zip(state[:2], given, strict=True)
     )
     return State(parameters, statistics, state.opt_state)
 
