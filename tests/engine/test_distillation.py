@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from search.engine.distillation import Distillation, SoftLabels, distilled
-from search.engine.evaluator import TrainingEvaluator, signature
+from search.engine.evaluator import TrainingEvaluator
 from search.engine.recipe import recipe_of
+from search.engine.signature import signature
 from search.engine.state import fresh, weights_of, with_weights
 from search.engine.trainer import Trainer
 
