@@ -175,7 +175,7 @@ def test_a_teacher_of_the_front_teaches(study: Path, capsys: pytest.CaptureFixtu
         (["--teacher", "no/such/folder"], "no/such/folder is not the folder of a saved model"),
         (["--teacher", "123456789abc"], "123456789abc is not on the front of study"),
         (["--zoo", "mobilenet_v9"], "'mobilenet_v9' is not a network of the zoo"),
-        (["--zoo", "cifar_resnet20@1k"], "cifar_resnet20 costs 1.699M multiplies, above 1k"),
+        (["--zoo", "cifar_resnet20@1k"], "multiplies at width 0.01, above 1k"),
         (["--zoo", "mobilenet_v1", "--from", "weights"], "--from weights has no effect with"),
         (["train.batch=3"], "train.batch=3 is not about the data"),
         (["data.pth=x"], "data.pth is not a key; did you mean path"),
