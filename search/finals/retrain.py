@@ -14,7 +14,7 @@ from rich.console import Console
 from search.config.data import DataConfig
 from search.config.train import TrainConfig
 from search.data.dataset import Split
-from search.errors import Interrupted
+from search.errors import Interrupted, UserError
 from search.export import unit
 from search.export.weights import Measured, Packed
 from search.finals import images as final_images
@@ -29,6 +29,7 @@ from search.report.progress import Watch
 from search.report.study import leave
 from search.runner.signals import interruptible
 from search.study.confirmation import fresh_seeds
+from search.study.database import NAME
 from search.study.finals import KIND, readings
 from search.study.study import Study
 from search.units import format_multiplies
@@ -57,6 +58,11 @@ def retrain(
     `data`: None for the study's own. Raises `UserError` for bad values, before anything is
     trained; `Interrupted` when the user stops it: the same call then goes on.
     """
+    if (folder / "front.json").exists() and not (folder / NAME).exists():
+        raise UserError(
+            f"{folder} keeps tables alone, without {NAME}, where finals are recorded; run its"
+            " command, and name the study that it leaves"
+        )
     try:
         with interruptible() as received:
             return _retrain(folder, plan, data, console)

@@ -1,6 +1,7 @@
 """Teachers: a member of the front, a network of the zoo, or a saved model, and its soft labels."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def teacher_of(text: str, study: Study, dataset: Dataset) -> Teacher:
         name = text.removeprefix(_ZOO)
         arch = zoo.network(name, input=shape, classes=classes)
         return Teacher(text, network=Network(Candidate.of(arch), name))
-    if Path(text).is_dir():
+    if _is_folder(text):
         packed = unit.read(Path(text))
     else:
         found, _ = study.front(study.trials())
@@ -100,3 +101,10 @@ def _refuse_other(text: str, packed: Packed, shape: Input, dataset: Dataset) -> 
 
 def _size(shape: Input) -> str:
     return f"{shape.height}x{shape.width}x{shape.channels}"
+
+
+def _is_folder(text: str) -> bool:
+    # A name may be longer than any path.
+    with suppress(OSError, ValueError):
+        return bool(text) and Path(text).is_dir()
+    return False

@@ -17,6 +17,7 @@ from search.jobs import Candidate, Result
 from search.networks.arch import Arch, Block, Head, Input, Stem
 from search.runner.images import description, fingerprints
 from search.study.study import Study, StudyInfo
+from search.study.tables import export
 from search.study.trials import Trial
 
 CLASSES = ("cat", "dog")
@@ -66,6 +67,7 @@ def make_study(images: Path, folder: Path) -> Path:
             result = Result(0.6 + 0.1 * number, 0.5, 1.0)
             texts = found.text, found.id, found.multiplies, found.params
             made.add(Trial(number, found.job(1, 0), *texts, number, result))
+        export(made, made.trials())
         made.write("config.yaml", f"data: {json.dumps({'path': str(images)})}\n")
         for row in made.front(made.trials())[0]:
             module = build(row.job.candidate.value, rngs=nnx.Rngs(0))

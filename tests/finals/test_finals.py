@@ -174,6 +174,7 @@ def test_a_teacher_of_the_front_teaches(study: Path, capsys: pytest.CaptureFixtu
         (["--teacher", "zoo:resnet81"], "'resnet81' is not a network of the zoo"),
         (["--teacher", "no/such/folder"], "no/such/folder is not the folder of a saved model"),
         (["--teacher", "123456789abc"], "123456789abc is not on the front of study"),
+        (["--teacher", "x" * 5000], "is not on the front of study"),
         (["--zoo", "mobilenet_v9"], "'mobilenet_v9' is not a network of the zoo"),
         (["--zoo", "cifar_resnet20@1k"], "multiplies at width 0.01, above 1k"),
         (["--zoo", "mobilenet_v1", "--from", "weights"], "--from weights has no effect with"),
@@ -211,6 +212,20 @@ def test_bad_studies_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
 
     unit.save(saved, unpack(other / "weights" / f"{other_id}.safetensors"))
     assert "a teacher must know the same classes" in refused(str(study), "--teacher", str(saved))
+    assert "is not on the front of study" in refused(str(study), "--teacher", "")
+    larger = make_study(write_images(tmp_path / "larger", size=(9, 9)), tmp_path / "outputs" / "l")
+    row = read_front(larger)[1][0]
+    unit.save(tmp_path / "big", unpack(larger / "weights" / f"{row.arch_id}.safetensors"))
+    said = refused(str(study), "--teacher", str(tmp_path / "big"))
+    assert "reads images of 9x9x1, and these are 6x5x1" in said
+    with Study.read(study) as read:
+        settings, info = read.settings, read.info
+    with Study.open(tmp_path / "empty", settings, info):
+        pass
+    assert "empty has no front yet" in refused(str(tmp_path / "empty"))
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "front.json").write_text((study / "front.json").read_text())
+    assert "keeps tables alone" in refused(str(tmp_path / "tables"))
     untested = write_images(tmp_path / "untested", parts=("train",))
     (untested / "test").mkdir()
     assert "test" in refused(str(study), "data=folder", f"data.path={untested}", "data.test=exam")
