@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,12 +148,11 @@ def _data(folder: Path, words: Sequence[str]) -> "DataConfig | None":
         return compose(words).data
     import yaml
 
+    from search.config.data import DataConfig
     from search.finals.images import data_of
     from search.study.study import Study
 
-    with Study.read(folder) as study:
-        config = data_of(study)
-    known = [declared.name for declared in fields(config)]
+    known = [declared.name for declared in fields(DataConfig)]
     values: dict[str, Any] = {}
     for word in words:
         key, _, text = word.removeprefix("data.").partition("=")
@@ -164,4 +163,5 @@ def _data(folder: Path, words: Sequence[str]) -> "DataConfig | None":
         except yaml.YAMLError:
             value = text
         values[key] = "" if value is None else value
-    return replace(config, **values)
+    with Study.read(folder) as study:
+        return data_of(study, values)

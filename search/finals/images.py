@@ -35,10 +35,11 @@ class FinalImages:
     own: bool
 
 
-def data_of(study: Study) -> DataConfig:
+def data_of(study: Study, changes: Mapping[str, Any] | None = None) -> DataConfig:
     """Return the data that a study searched, from its settings and its `config.yaml`.
 
-    Raises `UserError` for a study without images, or without training.
+    `changes`: keys that the user gave other values. Raises `UserError` for a study without images,
+    or without training.
     """
     settings = study.settings
     if "data" not in settings or "train" not in settings:
@@ -47,7 +48,7 @@ def data_of(study: Study) -> DataConfig:
             " trains networks on the images of a study that did so"
         )
     places = _places(study.folder / "config.yaml") if study.folder else {}
-    return _read(DataConfig, {**settings["data"], **places}, study.name)
+    return _read(DataConfig, {**settings["data"], **places, **(changes or {})}, study.name)
 
 
 def recipe_of(study: Study) -> TrainConfig:

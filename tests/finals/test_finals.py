@@ -16,7 +16,7 @@ from search.executors.local import LocalExecutor
 from search.export import unit
 from search.finals import images as final_images
 from search.finals.trainer import FinalTrainer
-from search.study.study import Study
+from search.study.study import Study, StudyInfo
 from search.study.tables import read_front
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -220,8 +220,9 @@ def test_bad_studies_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "reads images of 9x9x1, and these are 6x5x1" in said
     with Study.read(study) as read:
         settings, info = read.settings, read.info
-    with Study.open(tmp_path / "empty", settings, info):
-        pass
+    assert "add data.path=FOLDER" in refused(str(make_bare(tmp_path / "bare", settings, info)))
+    with Study.open(tmp_path / "empty", settings, info) as made:
+        made.write("config.yaml", f"data: {{path: {images}}}\n")
     assert "empty has no front yet" in refused(str(tmp_path / "empty"))
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "front.json").write_text((study / "front.json").read_text())
@@ -233,6 +234,12 @@ def test_bad_studies_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "is no longer what the search read" in refused(str(study))
     images.rename(images.with_name("gone"))
     assert "images" in refused(str(study))
+
+
+def make_bare(folder: Path, settings: dict, info: StudyInfo) -> Path:
+    """A study that lacks its config.yaml, which says where its images lie."""
+    Study.open(folder, settings, info).close()
+    return folder
 
 
 def test_studies_without_networks_are_one_line(
