@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search.compare.figures import Comparison, Line
-from search.compare.populations import weights
 from search.errors import shown
 from search.report.axes import as_svg, drawing, logarithmic_multiplies, new_figure
+from search.report.matching import weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from search.errors import shown
 from search.pareto import Objective, value_of
+from search.report.content.front import front_page
 from search.report.page import page
 from search.report.picture import draw, plot
 from search.report.progress import Watch
@@ -50,7 +51,7 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
     if study.folder is not None:
         picture = draw(content, plot(trials, found, study.info.epochs, study.info.objective))
         study.write("front.png", picture)
-        study.write("front.html", page(content, found, picture))
+        study.write("front.html", page(front_page(study, trials)))
     return content, found
 
 
