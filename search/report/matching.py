@@ -1,6 +1,7 @@
 """Populations of models weighted to one distribution of cost (Radosavovic et al. 2019)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,29 @@ Integers = NDArray[np.int64]
 # Strata of log-multiplies: at most so many, and so wide that each could hold this many models.
 _STRATA = 10
 _MODELS = 5
+# Points of a distribution function that a page draws.
+_POINTS = 200
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A weighted distribution function: the share of the weight up to each value."""
+
+    value: list[float]  # [points], rising
+    share: list[float]  # [points], in [0, 1]
+
+
+def distribution(values: Floats, weight: Floats) -> Distribution:
+    """Return the distribution function of `values` [models], those of weight 0 left out."""
+    inside = weight > 0
+    order = np.argsort(values[inside], kind="stable")
+    value, share = values[inside][order], np.cumsum(weight[inside][order])
+    last = np.append(value[1:] != value[:-1], True)
+    value, share = value[last], share[last]
+    if len(value) > _POINTS:
+        places = np.unique(np.linspace(0, len(value) - 1, _POINTS).round().astype(np.int64))
+        value, share = value[places], share[places]
+    return Distribution(value.round(6).tolist(), share.round(6).tolist())
 
 
 def weights(costs: Sequence[Floats]) -> tuple[list[Floats], list[Integers]] | None:

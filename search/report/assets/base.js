@@ -91,7 +91,7 @@ function csv(rows) {
 // A plain table of texts, the head first; column 0 is text, the others numbers.
 function plainTable(caption, rows) {
   const kind = (index) => (index === 0 ? "text" : null);
-  return scrolling(caption, h("table", {}, h("caption", {}, caption),
+  return scrolling(caption, h("table", {}, h("caption", { class: "hidden" }, caption),
     h("thead", {}, h("tr", {}, ...rows[0].map((cell, index) =>
       h("th", { scope: "col", class: kind(index) }, cell)))),
     h("tbody", {}, ...rows.slice(1).map((row) => h("tr", {}, ...row.map((cell, index) =>

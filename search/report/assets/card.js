@@ -16,7 +16,6 @@ function drawing(network) {
   const total = boxes.reduce((sum, box) => sum + box.channels, 0);
   const [room, tall, gap] = [560, 110, boxes.length > 24 ? 2 : 5];
   const perChannel = (room - gap * (boxes.length - 1)) / total;
-  const roomy = boxes.length <= 14;
   let x = 0;
   const shapes = boxes.map((box) => {
     const w = Math.max(1.5, box.channels * perChannel), hgt = Math.max(2, (box.height / height) * tall);
@@ -24,19 +23,16 @@ function drawing(network) {
     const shape = svg("g", {},
       svg("title", {}, words),
       svg("rect", { x, y: (tall - hgt) / 2, width: w, height: hgt, class: box.name === "image" ? "ink" : `fill${opIndex(box.name)}` }));
-    if (roomy && w > 11) {
-      shape.append(svg("text", { x: x + w / 2, y: tall + 11 }, `${box.channels}`));
-      shape.append(svg("text", { x: x + w / 2, y: tall + 22 }, `${box.height}²`.replace(/²$/, box.height === box.width ? "²" : `×${box.width}`)));
-    }
+    if (w > 24) shape.append(svg("text", { x: x + w / 2, y: tall + 18 }, `${box.channels}`));
     x += w + gap;
     return shape;
   });
   const kinds = [...new Set(parts.map((part) => part.name))];
   return h("figure", {},
-    svg("svg", { class: "drawing", viewBox: `0 0 ${Math.max(room, x)} ${tall + 26}`, role: "img",
+    svg("svg", { class: "drawing", viewBox: `0 0 ${Math.max(room, x)} ${tall + 24}`, role: "img",
       "aria-label": `${parts.length} parts: ${parts.map((part) => `${part.name} ${part.channels}`).join(", ")}` }, ...shapes),
     h("figcaption", {}, h("span", { class: "choices" }, ...kinds.map((name) => h("span", { class: "choices" },
-      swatchOf(name), name))), "Width = channels, height = resolution, colour = kind of block."));
+      swatchOf(name), name))), "Width = channels (below), height = resolution, colour = kind of block."));
 }
 
 function swatchOf(name) {
@@ -47,7 +43,7 @@ function swatchOf(name) {
 function layersOf(network) {
   return partsOf(network).flatMap((part, index) => part.layers.map((layer) => ({
     ...layer, part: part.name,
-    name: layer.role === part.name ? part.name : `${index} ${part.name} · ${layer.role}`,
+    name: [part.detail ? index : "", part.name, layer.role === part.name ? "" : `· ${layer.role}`].filter((word) => word !== "").join(" "),
   })));
 }
 
@@ -110,10 +106,10 @@ function learningCurve(trial) {
   return [h("h3", {}, "Learning curve"), ...charts.map(([name, lines]) => chart(
     `${name} over ${found.epochs.length} epochs`,
     () => ({
-      grid: { left: 4, right: 14, top: 34, bottom: 26, containLabel: true },
+      title: heading(name), grid: { left: 4, right: 14, top: 34, bottom: 26, containLabel: true },
       legend: legend(lines.map(([, words]) => words)),
       xAxis: axis("epoch", { minInterval: 1, scale: true }),
-      yAxis: vertical(name),
+      yAxis: vertical(),
       tooltip: { ...tooltip((many) => tip(`epoch ${many[0].value[0]}`, many.map((p) => [p.seriesName, share(p.value[1])]))), trigger: "axis" },
       series: lines.map(([key, words, index]) => ({
         ...stepLine(words, found.epochs.map((epoch, at) => [epoch, found[key][at]]), index, {
@@ -123,8 +119,12 @@ function learningCurve(trial) {
 }
 
 function confusion(final) {
-  const matrix = final && final.confusion;
-  if (!Array.isArray(matrix) || !matrix.length || matrix.length > 40) return [];
+  const matrix = final ? final.confusion : [];
+  if (!final) return [];
+  const spread = final.accuracy_std === null ? "" : ` ± ${share(final.accuracy_std)}`;
+  const facts = pairs([["test accuracy", share(final.accuracy) + spread], ["balanced", share(final.balanced_accuracy)],
+    ["epochs", String(final.epochs)], ["seeds", String(final.seeds)], ["reading", String(final.reading)]], "facts");
+  if (!matrix.length) return [h("h3", {}, "Test split"), facts];
   const names = matrix.map((_, at) => content.classes[at] ?? String(at));
   const cells = matrix.map((row, at) => {
     const total = row.reduce((sum, value) => sum + value, 0) || 1;
@@ -135,7 +135,7 @@ function confusion(final) {
     }));
   });
   const label = "Confusion on the test split: rows are true classes, columns predictions";
-  return [h("h3", {}, "Test split"), scrolling(label, h("table", { class: "confusion" }, h("caption", {}, label),
+  return [h("h3", {}, "Test split"), facts, scrolling(label, h("table", { class: "confusion" }, h("caption", {}, label),
     h("thead", {}, h("tr", {}, h("td"), ...names.map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, ...cells)))];
 }
@@ -155,6 +155,8 @@ function card(at) {
   ];
   if (content.unequal) facts.push(["balanced accuracy", orDash(trials.balanced_accuracy[at], share)]);
   if (member && content.confirmed) facts.push(["accuracy in search", share(member.search_accuracy)]);
+  const latency = content.latencies[network.id];
+  if (latency !== undefined) facts.push(["latency, one image", `${latency.toPrecision(3)} ms`]);
   facts.push(["epochs", String(trials.epochs[at])], ["seed", String(trials.seed[at])],
     ["trial", String(number)], ["seconds", trials.seconds[at].toFixed(1)], ["status", trials.status[at]]);
   const error = trials.error[number];

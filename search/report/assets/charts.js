@@ -19,7 +19,7 @@ const PATHS = ["M5 0a5 5 0 1 0 .01 0z", "M5 0l5 10H0z", "M0 0h10v10H0z", "M5 0l5
 const DASHES = ["solid", "dashed", "dotted", [8, 3, 2, 3]];
 const hue = (index) => colour(`op${index % 8}`);
 const shape = (index) => SHAPES[index % 8];
-const dash = (index) => DASHES[Math.floor(index / 2) % 4];
+const dash = (index) => DASHES[index % 4];
 
 function swatch(index) {
   return svg("svg", { class: `swatch fill${index % 8}`, viewBox: "0 0 10 10", "aria-hidden": "true" },
@@ -51,7 +51,8 @@ function frame() {
     animation: false,
     backgroundColor: "transparent",
     textStyle: { color: colour("ink"), fontFamily: "system-ui, sans-serif" },
-    grid: { left: 8, right: 22, top: 30, bottom: 30, containLabel: true },
+    toolbox: { show: false },
+    grid: { left: 8, right: 22, top: 34, bottom: 30, containLabel: true },
   };
 }
 
@@ -96,13 +97,13 @@ function axis(name, options) {
   };
 }
 
-function vertical(name, options) {
-  // Its name stands above it, where it takes no width.
-  return axis(name, {
-    nameLocation: "end", nameGap: 12,
-    nameTextStyle: { color: colour("ink"), fontSize: 13, align: "left", padding: [0, 0, 0, -34] },
-    ...options,
-  });
+// A vertical axis; its name stands above the chart as a title, where it takes no width.
+function vertical(options) {
+  return axis("", { nameGap: 0, ...options });
+}
+
+function heading(text) {
+  return { text, left: 4, top: 2, textStyle: { color: colour("ink"), fontSize: 13, fontWeight: "normal" } };
 }
 
 // An axis of logarithms, with ticks such as 50k; `low` and `high` are values.
@@ -188,4 +189,9 @@ function legend(names, options = {}) {
     data: names, top: 0, right: 0, icon: "roundRect", itemWidth: 18, itemHeight: 4, type: "scroll",
     textStyle: { color: colour("ink") }, pageTextStyle: { color: colour("ink") }, ...options,
   };
+}
+
+// A distribution function as points of a step line, from 0 on.
+function distributionPoints({ value, share }) {
+  return [[value[0], 0], ...value.map((one, at) => [one, share[at]])];
 }

@@ -11,6 +11,7 @@ const AXES = [
   { key: "multiplies", name: "multiplies for one image", value: (at) => trials.multiplies[at] },
   { key: "params", name: "trainable parameters", value: (at) => trials.params[at] },
   { key: "memory", name: "peak memory, elements for one image", value: (at) => networkOf(at).memory },
+  { key: "latency", name: "latency of one image, microseconds", value: (at) => { const ms = content.latencies[networkOf(at).id]; return ms === undefined ? null : 1000 * ms; } },
 ].filter(({ value }) => everything.some((at) => value(at) !== null));
 const HEIGHTS = ["accuracy", ...(content.unequal || content.objective !== "accuracy" ? ["balanced_accuracy"] : [])];
 
@@ -95,7 +96,7 @@ function mainOption() {
       markLine: {
         symbol: "none", silent: true, data: [{ xAxis: log(content.high) }],
         lineStyle: { color: colour("muted"), type: "dashed", width: 1.5 },
-        label: { formatter: `budget ${multiplies(content.high)}`, color: colour("muted"), position: "insideEndTop" },
+        label: { formatter: `budget ${multiplies(content.high)}`, color: colour("muted"), position: "end", rotate: 0, align: "right" },
       },
     });
   }
@@ -119,7 +120,8 @@ function mainOption() {
   return {
     grid: { left: 8, right: 24, top: 32, bottom: 30, containLabel: true },
     xAxis: logAxis(state.x.name, 10 ** from, 10 ** to),
-    yAxis: vertical(`validation ${words(state.y)}`, { min: bottom, max: top, axisLabel: {
+    title: heading(`validation ${words(state.y)}`),
+    yAxis: vertical({ min: bottom, max: top, axisLabel: {
       color: colour("muted"), formatter: (value) => (value > 1 || value < 0 ? "" : String(Number(value.toFixed(4)))), showMinLabel: false, showMaxLabel: false } }),
     tooltip: { trigger: "item", ...tooltip((p) => {
       if (p.data && p.data.landmark) return tip(p.data.landmark.name, [["accuracy", share(p.data.landmark.accuracy)], ["multiplies", whole(p.data.landmark.multiplies)]]);
@@ -283,11 +285,12 @@ function overTime() {
   const hovers = { trigger: "axis", ...tooltip((many) => (many.length ? tip(`after ${Math.floor(many[0].axisValue)} trials`, many.map((p) => [p.seriesName, share(p.value[1])])) : null)) };
   const last = found.area.value[found.area.value.length - 1];
   const area = chart(`Area of the front over ${found.count} trials, ${share(last)} at the end`, () => ({
-    xAxis: across(), yAxis: vertical("area of the front"), tooltip: hovers, series: [stepLine("area", line(found.area), 0)],
+    title: heading("area of the front"), xAxis: across(), yAxis: vertical(), tooltip: hovers, series: [stepLine("area", line(found.area), 0)],
   }), "chart low");
   const names = found.best.map((one) => `within ${multiplies(one.budget)}`);
   const best = chart(`Best ${words(content.objective)}: ${found.best.map((one, at) => `${names[at]} ${share(one.steps.value[one.steps.value.length - 1])}`).join(", ")}`, () => ({
-    legend: legend(names), xAxis: across(), yAxis: vertical(wide.matches ? `best ${words(content.objective)}` : ""),
+    title: heading(`best ${words(content.objective)}`), legend: legend(names, { top: 24, left: 0, right: "auto" }),
+    grid: { left: 8, right: 22, top: 54, bottom: 30, containLabel: true }, xAxis: across(), yAxis: vertical(),
     tooltip: hovers, series: found.best.map((one, at) => stepLine(names[at], line(one.steps), at, { lineStyle: { width: 2, color: hue(at), type: DASHES[at] } })),
   }), "chart low");
   return section("Search over time", h("div", { class: "two" },
@@ -301,12 +304,12 @@ function byFamily() {
   const names = found.families.map((one) => `${one.family} (${one.models})`);
   const one = chart(`Share of networks up to each ${words(content.objective)}, by family`, () => ({
     grid: { left: 8, right: 22, top: 56, bottom: 30, containLabel: true },
-    legend: legend(names, { left: 0, right: "auto" }),
-    xAxis: axis(`validation ${words(content.objective)}`), yAxis: vertical("share of networks", { min: 0, max: 1, nameTextStyle: { color: colour("ink"), fontSize: 13, align: "left", padding: [0, 0, 0, -20] } }),
+    title: heading("share of networks"), legend: legend(names, { top: 24, left: 0, right: "auto" }),
+    xAxis: axis(`validation ${words(content.objective)}`), yAxis: vertical({ min: 0, max: 1 }),
     tooltip: tooltip((p) => tip(p.seriesName, [["", `${(100 * p.value[1]).toFixed(0)} % have at most ${share(p.value[0])}`]])),
     series: found.families.map((family, at) => {
       const index = families.indexOf(family.family);
-      return stepLine(names[at], [[family.value[0], 0], ...family.value.map((value, place) => [value, family.share[place]])], index,
+      return stepLine(names[at], distributionPoints(family.distribution), index,
         { lineStyle: { width: 2, color: hue(index), type: DASHES[at % 4] }, showSymbol: true, symbolSize: 5 });
     }),
   }), "chart low");
@@ -343,19 +346,19 @@ const walker = h("div", { class: "row walk", tabindex: 0, role: "group", "aria-l
   walk(step);
 } },
   h("button", { type: "button", onclick: () => walk(-1) }, "← cheaper"),
-  h("button", { type: "button", onclick: () => walk(1) }, "dearer →"), status);
+  h("button", { type: "button", onclick: () => walk(1) }, "costlier →"), status);
 
 if (trials.number.length) {
   setControls();
   main.replaceChildren(...[
     headline(), announcer,
     h("div", { class: "board" },
-      h("figure", {}, h("h2", {}, "The front"), controls, plot.host, walker,
+      h("div", {}, h("figure", {}, h("h2", {}, "The front"), controls, plot.host, walker,
         h("figcaption", {}, "Each mark is a trial, each ring a member of the front, the line what the front reaches within a cost",
           content.confirmed ? "; bars are 95 % intervals of the mean over fresh seeds" : "", ". Point at one for its figures, choose one for its card."),
         h("ul", { class: "notes muted" }, ...content.notes.map((note) => h("li", {}, note)))),
+      ...[overTime(), byFamily()].filter((part) => part !== null)),
       cardBox),
-    overTime(), byFamily(),
     section("Trials", h("div", { class: "row" }, h("button", { type: "button", onclick: () => download(`${content.study}.csv`, "text/csv", saved()) }, "Download as CSV"),
       h("span", { class: "muted" }, "as filtered and sorted here")), table.element),
     whatWasRun(),

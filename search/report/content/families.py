@@ -6,23 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.pareto import Objective, value_of
-from search.report.matching import weights
+from search.report.matching import Distribution, distribution, weights
 from search.study.trials import Trial
 
 # Families of fewer networks say nothing of a distribution.
 _FEWEST = 5
-# Points of a distribution function that a page draws.
-_POINTS = 200
 
 
 @dataclass(frozen=True)
-class Distribution:
-    """The accuracies of one family: the share of its weight up to each value."""
+class Family:
+    """The accuracies of one family, weighted; `models`: number of its networks."""
 
     family: str
     models: int
-    value: list[float]  # [points], rising
-    share: list[float]  # [points], in [0, 1]
+    distribution: Distribution
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Populations:
 
     low: int
     high: int
-    families: list[Distribution]
+    families: list[Family]
 
 
 def populations(
@@ -67,20 +64,7 @@ def populations(
         int(costs.min()),
         int(costs.max()),
         [
-            _distribution(name, each[weight > 0, 1], weight[weight > 0])
+            Family(name, len(each), distribution(each[:, 1], weight))
             for name, each, weight in zip(names, points, weighted[0], strict=True)
         ],
     )
-
-
-def _distribution(
-    name: str, values: np.ndarray[tuple[int], np.dtype[np.float64]], weight: np.ndarray
-) -> Distribution:
-    order = np.argsort(values, kind="stable")
-    value, share = values[order], np.cumsum(weight[order])
-    last = np.append(value[1:] != value[:-1], True)
-    value, share = value[last], share[last]
-    if len(value) > _POINTS:
-        places = np.unique(np.linspace(0, len(value) - 1, _POINTS).round().astype(int))
-        value, share = value[places], share[places]
-    return Distribution(name, len(values), value.round(6).tolist(), share.round(6).tolist())

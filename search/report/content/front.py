@@ -11,20 +11,20 @@ from search.report.content.families import Populations, populations
 from search.report.content.networks import Networks, families, networks
 from search.report.content.over_time import OverTime, over_time
 from search.report.content.provenance import Provenance, provenance
+from search.report.content.records import (
+    FinalRow,
+    Landmark,
+    curves,
+    finals,
+    landmarks,
+    latencies,
+)
 from search.report.content.trials import Member, TrialColumns, members, trial_columns
 from search.report.notes import classes_unequal
 from search.report.table import explanation, summary, title
 from search.study.study import Study
 from search.study.tables import front_content
 from search.study.trials import FrontEntry, Trial
-
-# Learning curves of more trials than this are left out but for those of the front.
-_CURVES = 1000
-# Lists of a stored curve that are drawn, each [epochs].
-_LISTS = (
-    *("epochs", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
-    "learning_rate",
-)
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class FrontPage:
 
     `objective`: what the search maximised; `unequal`: whether balanced accuracy is worth showing;
     `low`, `high`, `cheapest`: budget and cheapest architecture in multiplies; `epochs` of a full
-    training; `families` present, in the order of their colours; `curves` by number of the trial;
-    `landmarks`, `latencies` and `finals` as the study keeps them, empty without.
+    training; `families` present, in the order of their colours; `sampled`: whether the strategy
+    drew at random; `curves` by number of the trial; `finals` and `latencies` (milliseconds) by id.
     """
 
     title: str
@@ -68,9 +68,9 @@ class FrontPage:
     populations: Populations | None
     sampled: bool
     curves: dict[str, dict[str, list[float | None]]]
-    landmarks: list[dict[str, Any]]
-    finals: dict[str, Any]
-    latencies: dict[str, Any]
+    landmarks: list[Landmark]
+    finals: dict[str, FinalRow]
+    latencies: dict[str, float]
     provenance: Provenance
 
 
@@ -119,10 +119,10 @@ def _front_page(
         over_time=over_time(trials, info, objective),
         populations=populations(trials, family_of, info.epochs, objective),
         sampled=(strategy.get("name") if isinstance(strategy, Mapping) else strategy) == "random",
-        curves=_curves(study, trials, found),
-        landmarks=[],
-        finals={},
-        latencies={},
+        curves=curves(study, trials, found),
+        landmarks=landmarks(study),
+        finals=finals(study),
+        latencies=latencies(study),
         provenance=provenance(study, trials),
     )
 
@@ -130,26 +130,3 @@ def _front_page(
 def _lines(study: Study) -> Lines:
     place = study.name if study.folder is None else str(study.folder)
     return Lines(repr(place), shlex.quote(place))
-
-
-def _curves(
-    study: Study, trials: Sequence[Trial], found: Sequence[FrontEntry]
-) -> dict[str, dict[str, list[float | None]]]:
-    wanted = {str(row.trial) for row in found}
-    if len(trials) <= _CURVES:
-        wanted = {str(trial.number) for trial in trials}
-    curves = {}
-    for key, stored in study.records("curve").items():
-        if key in wanted and isinstance(stored, Mapping):
-            lists = {
-                name: values for name in _LISTS if (values := stored.get(name)) and _numbers(values)
-            }
-            if lists.get("epochs"):
-                curves[key] = lists
-    return curves
-
-
-def _numbers(values: object) -> bool:
-    return isinstance(values, list) and all(
-        value is None or type(value) in (int, float) for value in values
-    )
