@@ -200,19 +200,25 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
     if path.exists() and not (folder / "study.db").exists():
         return _from_tables(path)
     with Study.read(folder) as study:
-        trials = study.trials()
-        found, confirmed = study.front(trials)
-        content = front_content(
-            study.name,
-            study.info,
-            len(trials),
-            found,
-            confirmed,
-            study.landmarks(),
-            [*trials, *study.confirmations()],
-            study.finals(),
-        )
-        return content, found
+        return study_content(study, study.trials())
+
+
+def study_content(
+    study: Study, trials: Sequence[Trial]
+) -> tuple[dict[str, Any], list[FrontEntry]]:
+    """Return the content of `front.json` and the front of a study that has these `trials`."""
+    found, confirmed = study.front(trials)
+    content = front_content(
+        study.name,
+        study.info,
+        len(trials),
+        found,
+        confirmed,
+        study.landmarks(),
+        [*trials, *study.confirmations()],
+        study.finals(),
+    )
+    return content, found
 
 
 def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
