@@ -216,7 +216,7 @@ function choices(name, options, set, mark) {
 }
 
 function select(name, options, value, change) {
-  const element = h("select", { onchange: (event) => { change(options[event.target.selectedIndex][0]); refresh(); } },
+  const element = h("select", { "aria-label": name, onchange: (event) => { change(options[event.target.selectedIndex][0]); refresh(); } },
     ...options.map(([key, text]) => h("option", { selected: key === value }, text)));
   return h("label", {}, h("span", {}, name), element);
 }
