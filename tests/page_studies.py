@@ -9,6 +9,7 @@ from typing import Any
 
 from search.jobs import Candidate, Result, failed
 from search.networks.arch import Arch, Block, Head, Input, Stem
+from search.study.landmarks import Landmark
 from search.study.study import Study, StudyInfo
 from search.study.trials import Trial
 
@@ -92,13 +93,31 @@ def fill(study: Study, count: int) -> None:
         curve = {"epochs": epochs, "train_loss": rising[::-1], "train_accuracy": rising}
         study.record("curve", str(member.trial), curve)
     for name, cost in ((HOSTILE, 5_000), ("mobilenet_v2 × 0.1", 30_000)):
-        study.record("landmark", name, {"name": name, "multiplies": cost, "accuracy": 0.85})
+        study.add_landmark(landmark(name, cost))
     best = found[-1].arch_id
     study.record("final", best, final(best))
     latency = {"arch_id": best, "batch": 1, "median_ms": 0.25}
     study.record("latency", best, latency)
     sheet = [{"name": name, "count": 9, "images": 1, "png": PNG} for name in CLASSES]
     study.record("contact_sheet", "train", {"classes": sheet})
+
+
+def landmark(name: str, cost: int) -> Landmark:
+    return Landmark(
+        name,
+        0.1,
+        "0" * 12,
+        cost,
+        100,
+        0.85,
+        0.8,
+        0.4,
+        epochs=8,
+        seed=0,
+        seconds=1.0,
+        status="ok",
+        error="",
+    )
 
 
 def final(arch_id: str) -> dict[str, Any]:

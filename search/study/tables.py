@@ -203,9 +203,7 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
         return study_content(study, study.trials())
 
 
-def study_content(
-    study: Study, trials: Sequence[Trial]
-) -> tuple[dict[str, Any], list[FrontEntry]]:
+def study_content(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[FrontEntry]]:
     """Return the content of `front.json` and the front of a study that has these `trials`."""
     found, confirmed = study.front(trials)
     content = front_content(

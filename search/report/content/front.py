@@ -23,7 +23,7 @@ from search.report.content.trials import Member, TrialColumns, members, trial_co
 from search.report.notes import classes_unequal
 from search.report.table import explanation, summary, title
 from search.study.study import Study
-from search.study.tables import front_content
+from search.study.tables import study_content
 from search.study.trials import FrontEntry, Trial
 
 
@@ -77,8 +77,7 @@ class FrontPage:
 def front_page(study: Study, trials: Sequence[Trial] | None = None) -> FrontPage:
     """Return the content of the page of `study`, as it stands: it may still be written."""
     trials = study.trials() if trials is None else trials
-    found, confirmed = study.front(trials)
-    content = front_content(study.name, study.info, len(trials), found, confirmed)
+    content, found = study_content(study, trials)
     return _front_page(study, trials, found, content)
 
 
@@ -86,11 +85,7 @@ def _front_page(
     study: Study, trials: Sequence[Trial], found: Sequence[FrontEntry], content: Mapping[str, Any]
 ) -> FrontPage:
     info, confirmed = study.info, bool(content["confirmed"])
-    objective: Objective = (
-        "balanced_accuracy"
-        if study.settings.get("objective") == "balanced_accuracy"
-        else "accuracy"
-    )
+    objective = info.objective
     table, places = networks(trials)
     family_of = {row.id: row.family for row in table.rows}
     strategy = study.settings.get("strategy")

@@ -1,5 +1,6 @@
 """What a study keeps beside its trials, as the page shows it: only what has the expected form."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,14 +64,12 @@ def curves(
 
 
 def landmarks(study: Study) -> list[Landmark]:
-    """Return the known networks that were trained beside the search."""
-    found = []
-    for key, stored in study.records("landmark").items():
-        if not isinstance(stored, Mapping):
-            continue
-        cost, accuracy = stored.get("multiplies"), stored.get("accuracy")
-        if type(cost) is int and cost > 0 and isinstance(accuracy, (int, float)):
-            found.append(Landmark(shown(str(stored.get("name", key)), 60), cost, float(accuracy)))
+    """Return the known networks that were trained beside the search, cheapest first."""
+    found = [
+        Landmark(shown(one.name, 60), one.multiplies, round(one.accuracy, 6))
+        for one in study.landmarks()
+        if one.status == "ok" and math.isfinite(one.accuracy)
+    ]
     return sorted(found, key=lambda one: one.multiplies)
 
 
