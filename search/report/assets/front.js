@@ -127,7 +127,7 @@ function mainOption() {
       if (p.data && p.data.landmark) return tip(p.data.landmark.name, [["accuracy", share(p.data.landmark.accuracy)], ["multiplies", whole(p.data.landmark.multiplies)]]);
       return Array.isArray(p.value) && Number.isInteger(p.value[2]) ? hover(p.value[2]) : null;
     }) },
-    brush: { xAxisIndex: 0, yAxisIndex: 0, brushStyle: { color: "rgba(120, 140, 160, 0.2)", borderColor: colour("accent") }, outOfBrush: { colorAlpha: 1 }, throttleType: "debounce", throttleDelay: 50 },
+    brush: { z: 100, xAxisIndex: 0, yAxisIndex: 0, brushStyle: { color: "rgba(120, 140, 160, 0.2)", borderColor: colour("accent") }, outOfBrush: { colorAlpha: 1 }, throttleType: "debounce", throttleDelay: 50 },
     series,
   };
 }
@@ -239,7 +239,7 @@ const brushButton = h("button", { type: "button", "aria-pressed": "false", oncli
 
 function arm() {
   brushButton.setAttribute("aria-pressed", String(brushing));
-  plot.instance.dispatchAction({ type: "takeGlobalCursor", key: "brush", brushOption: { brushType: brushing ? "rect" : false, brushMode: "single" } });
+  plot.instance.dispatchAction({ type: "takeGlobalCursor", key: "brush", brushOption: { brushType: brushing ? "rect" : false, brushMode: "single", z: 100 } });
 }
 
 function clearBrush() {
