@@ -50,7 +50,7 @@ def make(folder: Path, trials: int) -> None:
         study._database._connection.execute("PRAGMA synchronous=OFF")
         for number in range(trials):
             top = low * (HIGH / low) ** rng.random()
-            found = table.candidate(table.sample(rng, 0, int(top) + 1, 1)[0])
+            found = table.candidate(table.sample(rng, 1, 0, int(top) + 1)[0])
             noise = zlib.crc32(found.id.encode()) % 1000 / 4000
             accuracy = 0.4 + 0.1 * float(np.log10(found.multiplies)) - noise
             result = Result(accuracy, 1 - accuracy, 1.0)

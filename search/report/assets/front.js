@@ -141,6 +141,7 @@ const plot = chart("Front: accuracy of every trial over its cost; use the button
 const cardBox = h("aside", { class: "card", id: "card", "aria-labelledby": "card-title" });
 const status = h("span", { class: "muted", id: "shown" });
 
+const beside = matchMedia("(min-width: 60rem)");
 let wired = false;
 function drawMain() {
   plot.draw();
@@ -148,7 +149,8 @@ function drawMain() {
   if (!plot.instance || wired) return;
   wired = true;
   plot.instance.on("click", (p) => {
-    if (Array.isArray(p.value) && Number.isInteger(p.value[2])) open(p.value[2]);
+    // Where the card is not beside the chart, it is brought into view.
+    if (Array.isArray(p.value) && Number.isInteger(p.value[2])) open(p.value[2], !beside.matches);
   });
   plot.instance.on("brushEnd", ({ areas }) => {
     state.range = areas.length ? areas[0].coordRange : null;
