@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,19 @@ def test_the_table_shows_each_member() -> None:
     assert set(short_form(FRONT[0].value).split()) <= set(printed.split())
     assert "on average too high" in " ".join(printed.split())
     json.dumps(CONTENT)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_table_fits_the_terminal(width: int, colour: bool) -> None:
+    text = io.StringIO()
+    show(Console(file=text, width=width, force_terminal=colour), CONTENT, FRONT)
+    printed = text.getvalue()
+    assert ("\x1b[" in printed) == colour
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", printed)
+    assert max(map(len, plain.splitlines())) <= width
+    for row in FRONT:
+        assert row.arch_id in plain
 
 
 def test_balanced_accuracy_has_a_column_where_classes_are_unequal() -> None:
