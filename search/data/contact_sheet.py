@@ -13,6 +13,8 @@ from search.data.dataset import Dataset
 _IMAGES = 8
 _CLASSES = 20
 _SIDE = 40
+# Pixels between two images.
+_GAP = 1
 
 
 def contact_sheet(dataset: Dataset) -> dict[str, Any]:
@@ -40,11 +42,13 @@ def _strip(images: list[NDArray[np.uint8]]) -> bytes:
     kept = channels if channels in (3, 4) else 1
     scale = min(1.0, _SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    strip = Image.new({1: "L", 3: "RGB", 4: "RGBA"}[kept], (size[0] * len(images), size[1]))
+    across = (size[0] + _GAP) * len(images) - _GAP
+    mode, grey = {1: "L", 3: "RGB", 4: "RGBA"}[kept], (128,) * kept
+    strip = Image.new(mode, (across, size[1]), grey if kept > 1 else grey[0])
     for place, image in enumerate(images):
         pixels = image[:, :, :kept]
         drawn = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if kept == 1 else pixels))
-        strip.paste(drawn if scale == 1 else drawn.resize(size), (place * size[0], 0))
+        strip.paste(drawn if scale == 1 else drawn.resize(size), (place * (size[0] + _GAP), 0))
     target = io.BytesIO()
     strip.save(target, "PNG", optimize=True)
     return target.getvalue()

@@ -33,10 +33,11 @@ def test_the_first_images_of_each_class_stand_side_by_side(channels: int, mode: 
         ("class 2", 10, 8),
     ]
     strip = image(rows[1])
-    assert (strip.size, strip.mode) == ((8 * 5, 6), mode)
-    pixels = np.asarray(strip).reshape(6, 40, -1)
+    assert (strip.size, strip.mode) == ((8 * 6 - 1, 6), mode)
+    pixels = np.asarray(strip).reshape(6, 47, -1)
     kept = pixels.shape[2]
-    np.testing.assert_array_equal(pixels[:, 5:10], data.train.images[4][:, :, :kept])
+    assert (pixels[:, 5] == 128).all()
+    np.testing.assert_array_equal(pixels[:, 6:11], data.train.images[4][:, :, :kept])
 
 
 def test_large_images_and_many_classes_stay_small() -> None:
