@@ -14,6 +14,10 @@ COMMANDS = {
         "search.cli.compare:main",
         "which strategy, space or budget did better, over seeds",
     ),
+    "retrain": (
+        "search.cli.retrain:main",
+        "train networks of a study to the end, and read the test part once",
+    ),
     "export": (
         "search.cli.export:main",
         "write a found network as ONNX, TFLite, StableHLO, Flax or PyTorch",

@@ -5,7 +5,7 @@ over classes, is a study's objective.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol, get_args
 
 Point = tuple[int, float]
@@ -70,6 +70,25 @@ def hypervolume(points: Sequence[Point], *, low: int, high: int, chance: float) 
 
     area = moocore.hypervolume([(x, 1 - y) for x, y in scaled], ref=[1.0, 1.0])
     return float(min(1.0, max(0.0, area)))
+
+
+def area_after_each(
+    points: Iterable[Point | None], *, low: int, high: int, chance: float
+) -> list[float]:
+    """Return the hypervolume of all points so far, after each one; None adds nothing."""
+    areas: list[float] = []
+    kept: list[Point] = []
+    for point in points:
+        if point is None or math.isnan(point[1]) or any(_covers(one, point) for one in kept):
+            areas.append(areas[-1] if areas else 0.0)
+        else:
+            kept = [one for one in kept if not _covers(point, one)] + [point]
+            areas.append(hypervolume(kept, low=low, high=high, chance=chance))
+    return areas
+
+
+def _covers(first: Point, second: Point) -> bool:
+    return first[0] <= second[0] and first[1] >= second[1]
 
 
 def _share(multiplies: int, low: int, high: int) -> float:

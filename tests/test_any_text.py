@@ -1,12 +1,17 @@
 """Names, labels, values and errors of any kind, through every table, picture and page."""
 
+import base64
+import hashlib
 import io
 import json
+import re
 import xml.dom.minidom
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -18,6 +23,7 @@ from search.compare.studies import read
 from search.compare.table import show as compare_show
 from search.errors import UserError, shown
 from search.jobs import Job, Result, failed
+from search.report.content.front import front_page
 from search.report.html import document, table
 from search.report.loading import Loading
 from search.report.page import page
@@ -66,6 +72,75 @@ def check(text: str) -> None:
     text.encode()
 
 
+class Scripts(HTMLParser):
+    """The script elements of a page as a browser finds them, each with its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[dict[str, str | None], str]] = []
+        self.inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag not in ("iframe", "object", "embed", "img", "link", "base", "a")
+        assert not any(name.startswith("on") for name, _ in attrs)
+        if tag == "script":
+            self.inside = True
+            self.found.append((dict(attrs), ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            attributes, text = self.found[-1]
+            self.found[-1] = attributes, text + data
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag != "script"
+
+
+def check_page(html: str, scripts: int) -> None:
+    """The page has its own scripts alone, each allowed by its hash, and its content as data."""
+    found = Scripts()
+    found.feed(html)
+    content, *own = found.found
+    assert content[0] == {"type": "application/json", "id": "content"}
+    assert len(own) == scripts
+    for attributes, text in own:
+        assert attributes == {}
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in html
+    assert "unsafe" not in re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
+    assert "<" not in content[1]
+    assert content[1].isascii()
+
+
+def content_of(html: str) -> Any:
+    found = Scripts()
+    found.feed(html)
+    return json.loads(found.found[0][1])
+
+
+def texts(value: Any) -> str:
+    """Return every text within a JSON value, one a line."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return "\n".join(f"{key}\n{texts(one)}" for key, one in value.items())
+    return "\n".join(map(texts, value)) if isinstance(value, list) else ""
+
+
+def study_of(text: str, info: StudyInfo, trials: list[Trial]) -> Study:
+    """Return a study in memory in which everything that can be typed says `text`."""
+    study = Study.open(None, {}, info)
+    # What cannot be stored never reaches a page.
+    typed = text.encode(errors="replace").decode()
+    for one in trials:
+        study.add(replace(one, value=json.dumps({"mine": typed}), arch_id=f"{one.number:012d}"))
+    last = replace(trials[0], number=9, job=Job((9,), 8), result=failed(typed))
+    study.add(replace(last, value=json.dumps({"mine": typed})))
+    study.record("contact_sheet", "train", {"classes": [{"name": typed, "png": typed}]})
+    study.record("curve", "0", {"epochs": [typed], typed: [1]})
+    return study
+
+
 def rows(text: str) -> list[Trial]:
     value = json.dumps({"mine": text})
     return [
@@ -86,10 +161,10 @@ def test_the_front_is_printed_drawn_and_laid_out(text: str) -> None:
     drawn = plot(trials, found, 8)
     picture = draw(content, replace(drawn, labels=[shown(text, 40) for _ in found]))
     assert picture.startswith(b"\x89PNG")
-    html = page(content, found, picture)
-    check(html)
-    assert "<script" not in html
-    assert shown(text, 80)[:60] in unescape(html)
+    shown_page = page(front_page(study_of(text, info, trials)))
+    check(shown_page)
+    check_page(shown_page, scripts=5)
+    assert shown(text, 80)[:60] in unescape(shown_page) + texts(content_of(shown_page))
 
 
 def test_progress_shows_any_error(text: str, tmp_path: Path) -> None:
@@ -143,14 +218,15 @@ def test_a_comparison_is_printed(text: str, comparison: Comparison) -> None:
 
 def test_a_comparison_is_drawn_and_laid_out(comparison: Comparison) -> None:
     named = renamed(comparison, TEXTS)
-    svg = compare_picture(named)
+    svg = compare_picture(named).decode()
     xml.dom.minidom.parseString(svg)
     assert r"$\nope$" in svg
     html = compare_page(named)
     check(html)
-    assert "<script" not in html
+    check_page(html, scripts=4)
+    said = texts(content_of(html))
     for text in TEXTS:
-        assert shown(text)[:60] in unescape(html)
+        assert shown(text)[:60] in said
     for text in TEXTS[:3]:
         compare_picture(renamed(comparison, [text]))
 

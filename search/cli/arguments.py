@@ -91,3 +91,11 @@ def _digits(text: str) -> int | None:
     # int() alone also takes blanks, signs, underscores and the digits of every script.
     plain = text.isascii() and text.isdigit() and len(text) <= 7
     return int(text) or None if plain else None
+
+
+def page_path(text: str) -> Path:
+    """Return the path of a page; raises `UserError` unless it ends in .html."""
+    path = Path(text)
+    if path.suffix not in (".html", ".htm"):
+        raise UserError(f"{text!r} is not a page; write a file's name that ends in .html")
+    return path

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.cli.arguments import Parser, reads
+from search.cli.arguments import Parser, page_path, reads
 from search.errors import UserError
 from search.files import write
+from search.report.axes import form_of
 from search.study.study import locate
 from search.units import parse_multiplies
 
@@ -39,6 +40,10 @@ def main(argv: Sequence[str]) -> int:
         from search.compare.page import page
 
         write(target, page(comparison))
+    if options.picture is not None:
+        from search.compare.picture import draw
+
+        write(options.picture, draw(comparison, form_of(options.picture)))
     if options.json:
         print(json.dumps(as_json(comparison), indent=1))
         return 0
@@ -66,10 +71,16 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--out",
-        type=reads(_page),
+        type=reads(page_path),
         metavar="FILE.html",
         help="where the page goes, by default compare.html beside the first study; with --json,"
         " none",
+    )
+    parser.add_argument(
+        "--picture",
+        type=reads(_picture),
+        metavar="FILE",
+        help="draw the comparison as FILE.png, .svg or .pdf, for a paper",
     )
     parser.add_argument(
         "--seed", type=reads(_seed), default=0, metavar="0", help="of the random permutations"
@@ -82,11 +93,9 @@ def _levels(text: str) -> list[int]:
     return [parse_multiplies(part, "at") for part in text.split(",")]
 
 
-def _page(text: str) -> Path:
-    path = Path(text)
-    if path.suffix not in (".html", ".htm"):
-        raise UserError(f"{text!r} is not a page; write a file's name that ends in .html")
-    return path
+def _picture(text: str) -> Path:
+    form_of(Path(text))
+    return Path(text)
 
 
 def _seed(text: str) -> int:

@@ -25,6 +25,10 @@ _OPTIONS = {
     ),
     "front": ("--help", "--json", "--watch", "--serve", "--to", "--study-name", "--traceback"),
     "compare": ("--help", "--json", "--at", "--out", "--seed", "--traceback"),
+    "retrain": (
+        *("--help", "--json", "--at", "--id", "--all", "--zoo", "--epochs", "--seeds", "--from"),
+        *("--teacher", "--temperature", "--teacher-weight", "--traceback"),
+    ),
     "export": (
         *("--help", "--json", "--to", "--id", "--at", "--all", "--int8", "--raw", "--out"),
         "--traceback",
@@ -34,6 +38,7 @@ _OPTIONS = {
     "space": ("--help", "--json", "--config-dir", "--traceback"),
 }
 _VALUES = {
+    "--from": ("scratch", "weights"),
     "--to": tuple(FORMS),
     "front --to": ("optuna",),
     "--cfg": ("job", "hydra", "all"),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.compare.studies import Entry
-from search.pareto import Objective, Point, hypervolume, value_of
+from search.pareto import Objective, Point, area_after_each, hypervolume, value_of
 
 Floats = NDArray[np.float64]
 # A training step costs one forward pass and two gradients of the same cost each.
@@ -71,15 +71,13 @@ def curve(
     objective: Objective = "accuracy",
 ) -> Curve:
     """Return the area of a study's front after each of its trials, over their summed `price`."""
-    areas: list[float] = []
-    kept: list[Point] = []
-    for trial in entry.trials:
-        point = (trial.multiplies, value_of(trial.result, objective))
-        if trial.completed(entry.info.epochs) and not any(_covers(other, point) for other in kept):
-            kept = [other for other in kept if not _covers(point, other)] + [point]
-            areas.append(within.area(kept))
-        else:
-            areas.append(areas[-1] if areas else 0.0)
+    points = (
+        (trial.multiplies, value_of(trial.result, objective))
+        if trial.completed(entry.info.epochs)
+        else None
+        for trial in entry.trials
+    )
+    areas = area_after_each(points, low=within.low, high=within.high, chance=within.chance)
     return Curve(np.cumsum(price(entry)), np.array(areas))
 
 
@@ -120,7 +118,3 @@ def best_within(measured: Sequence[Measurement], level: int) -> Measurement | No
     """Return the network of the highest value within `level` multiplies, None where none is."""
     inside = (one for one in measured if one.multiplies <= level and not math.isnan(one.value))
     return max(inside, key=lambda one: one.value, default=None)
-
-
-def _covers(first: Point, second: Point) -> bool:
-    return first[0] <= second[0] and first[1] >= second[1]

@@ -30,17 +30,21 @@ class Group:
 
 
 def group(entries: Sequence[Entry]) -> list[Group]:
-    """Group studies by their settings without the seed, in the order given."""
+    """Group studies by their settings without the seed: by rising budget, then in the order given.
+
+    A shell lists 100k before 50k.
+    """
     by_settings: dict[str, list[Entry]] = {}
     settings: dict[str, dict[str, Any]] = {}
     for entry, flat in zip(entries, settings_of(entries), strict=True):
         key = canonical_json(flat)
         by_settings.setdefault(key, []).append(entry)
         settings[key] = flat
-    labels = label(list(settings.values()))
+    order = sorted(settings, key=lambda key: by_settings[key][0].info.high)
+    labels = label([settings[key] for key in order])
     return [
-        Group(text, tuple(sorted(members, key=lambda entry: entry.seed)))
-        for text, members in zip(labels, by_settings.values(), strict=True)
+        Group(text, tuple(sorted(by_settings[key], key=lambda entry: entry.seed)))
+        for text, key in zip(labels, order, strict=True)
     ]
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search.compare.figures import Comparison, Line
-from search.compare.populations import weights
 from search.errors import shown
-from search.report.axes import as_svg, drawing, logarithmic_multiplies, new_figure
+from search.report.axes import Form, drawing, logarithmic_multiplies, new_figure, saved
+from search.report.matching import weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,10 +21,10 @@ _LABEL = 70
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-def draw(comparison: Comparison) -> str:
-    """Return the drawings as one SVG element."""
+def draw(comparison: Comparison, form: Form = "svg") -> bytes:
+    """Return the drawings as a file of that form."""
     with drawing():
-        return as_svg(_figure(comparison))
+        return saved(_figure(comparison), form)
 
 
 def _figure(comparison: Comparison) -> "Figure":

@@ -1,5 +1,7 @@
 """A comparison as text: rows of cells, which the terminal and the page both lay out."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 
 from search.compare.figures import Comparison, Figures, Pair
@@ -21,31 +23,38 @@ def names(comparison: Comparison) -> dict[str, str]:
     return {label: shown(name) for label, name in zip(labels, short_labels(labels), strict=True)}
 
 
-def tables(comparison: Comparison) -> list[tuple[str, Rows]]:
-    """Return the tables that have rows, each with its title."""
+def tables(
+    comparison: Comparison, short: Mapping[str, str] | None = None
+) -> list[tuple[str, Rows]]:
+    """Return the tables that have rows, each with its title.
+
+    `short` maps the label of each group to its name there, by default as `names` does.
+    """
+    short = names(comparison) if short is None else short
     kind = "confirmed with fresh seeds" if comparison.confirmed else "the search's own"
     if comparison.unseen:
         kind += " on images that chose nothing"
     words = comparison.objective.replace("_", " ")
     found = [
-        ("Fronts", _group_rows(comparison)),
-        (f"Best {words} within a cost, {kind}", _value_rows(comparison)),
+        ("Fronts", _group_rows(comparison, short)),
+        (f"Best {words} within a cost, {kind}", _value_rows(comparison, short)),
     ]
     if all(one.balanced_at is not None for one in comparison.groups):
-        found.append(("Balanced accuracy of the same networks", _value_rows(comparison, True)))
+        found.append(
+            ("Balanced accuracy of the same networks", _value_rows(comparison, short, True))
+        )
     if comparison.pairs:
-        found.append(("Group against group", _pair_rows(comparison)))
-        found.append((f"{words.capitalize()} won within a cost", _won_rows(comparison)))
+        found.append(("Group against group", _pair_rows(comparison, short)))
+        found.append((f"{words.capitalize()} won within a cost", _won_rows(comparison, short)))
     return found
 
 
-def _group_rows(comparison: Comparison) -> Rows:
+def _group_rows(comparison: Comparison, short: Mapping[str, str]) -> Rows:
     """Return the head and a row for each group: sizes, areas, what a search took."""
     head = (
         *("", "seeds", "trials", "area at equal compute", _end(comparison)),
         *("compute", "seconds"),
     )
-    short = names(comparison)
     return [head, *(_group(one, short[one.label]) for one in comparison.groups)]
 
 
@@ -54,9 +63,8 @@ def _end(comparison: Comparison) -> str:
     return "area at the end" + ", confirmed" * comparison.confirmed
 
 
-def _value_rows(comparison: Comparison, balanced: bool = False) -> Rows:
+def _value_rows(comparison: Comparison, short: Mapping[str, str], balanced: bool = False) -> Rows:
     """Return the head and a row for each level: the best network within it in each group."""
-    short = names(comparison)
     rows: Rows = [("multiplies", *(short[one.label] for one in comparison.groups))]
     columns = [
         (one.balanced_at or []) if balanced else one.accuracy_at for one in comparison.groups
@@ -67,9 +75,8 @@ def _value_rows(comparison: Comparison, balanced: bool = False) -> Rows:
     return rows
 
 
-def _pair_rows(comparison: Comparison) -> Rows:
+def _pair_rows(comparison: Comparison, short: Mapping[str, str]) -> Rows:
     """Return the head and a row for each two groups: area won, and models at equal multiplies."""
-    short = names(comparison)
     head = ("", "area won", "models", "from", "to", "accuracy won", "KS", "p")
     return [
         head,
@@ -77,9 +84,8 @@ def _pair_rows(comparison: Comparison) -> Rows:
     ]
 
 
-def _won_rows(comparison: Comparison) -> Rows:
+def _won_rows(comparison: Comparison, short: Mapping[str, str]) -> Rows:
     """Return the head and a row for each two groups: what the second's best network has more."""
-    short = names(comparison)
     rows: Rows = [("", *(f"≤ {format_multiplies(level)}" for level in comparison.levels))]
     for one in comparison.pairs:
         cells = ("–" if won is None else interval(won, signed=True) for won in one.accuracy_won)
@@ -89,6 +95,16 @@ def _won_rows(comparison: Comparison) -> Rows:
 
 def explanation(comparison: Comparison) -> list[str]:
     """Say what the figures mean, a paragraph each; then what to beware of."""
+    return [*definitions(comparison), *cautions(comparison)]
+
+
+def cautions(comparison: Comparison) -> list[str]:
+    """Say what to beware of, most important first."""
+    return [shown(note, _LONGEST) for note in comparison.notes]
+
+
+def definitions(comparison: Comparison) -> list[str]:
+    """Say what the figures mean, a paragraph each."""
     within = comparison.reference
     equal = format_multiplies(round(comparison.equal))
     lines = [
@@ -120,7 +136,7 @@ def explanation(comparison: Comparison) -> list[str]:
             " that both groups have the same distribution of multiplies (Radosavovic et al. 2019)."
             + _exchange(comparison)
         )
-    return [*lines, *(shown(note, _LONGEST) for note in comparison.notes)]
+    return lines
 
 
 def _pairing(comparison: Comparison) -> str:

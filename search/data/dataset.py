@@ -1,6 +1,6 @@
 """Labelled images as arrays, the form in which the engine receives a data set; NumPy only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,53 @@ class ImageView:
         return np.asarray(self[:], dtype=dtype)
 
 
-Images = NDArray[np.uint8] | ImageView
+class JoinedImages:
+    """Images of several parts, one part behind the other, read when they are asked for.
+
+    Behaves as an array [n, height, width, channels] that can be indexed along its first axis.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, parts: "Sequence[Images]") -> None:
+        self._parts = tuple(parts)
+        self._ends = np.cumsum([len(part) for part in parts])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the images as one array, [n, height, width, channels]."""
+        return (int(self._ends[-1]), *self._parts[0].shape[1:])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the images would take in memory."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> NDArray[np.uint8]:
+        """Read the images at an index, a slice or an array of indices or booleans into memory."""
+        chosen = np.arange(len(self))[key]
+        flat = np.atleast_1d(chosen)
+        found = np.empty((len(flat), *self.shape[1:]), np.uint8)
+        part_of = np.searchsorted(self._ends, flat, side="right")
+        for number, part in enumerate(self._parts):
+            here = part_of == number
+            if here.any():
+                found[here] = part[flat[here] - (self._ends[number] - len(part))]
+        return found if chosen.ndim else found[0]
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return (self[index] for index in range(len(self)))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("joined images can't become an array without a copy")
+        return np.asarray(self[:], dtype=dtype)
+
+
+Images = NDArray[np.uint8] | ImageView | JoinedImages
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,12 +21,7 @@ from search.data.dataset import Augment, Dataset, ImageShape, ImageView, Split
 from search.data.decode import decoded
 from search.data.examples import Progress, Say, Source
 from search.data.image import Geometry
-from search.data.overlap import (
-    TOLERATED,
-    count_shared_images,
-    refuse_shared_images,
-    refuse_unconfirming,
-)
+from search.data.overlap import refuse_seen_test, refuse_shared_images, refuse_unconfirming
 from search.data.sources import Parts, SourceContext, locate
 from search.data.split import Fingerprint, chunks, histogram, mean_and_std, partition
 from search.data.tfds import locate as prepared
@@ -113,8 +108,8 @@ def open_test(
 ) -> Split:
     """The test part, in the image shape of the training part; for final reports only.
 
-    Says so where more of it than a published set may hold is among the training part's images.
-    Raises `UserError`, also where the set has no test part.
+    Raises `UserError`, also where the set has no test part, and where more of it than a published
+    set may hold is among the images that a search reads.
     """
     context = _context(config, progress, say)
     parts = locate(config, context)
@@ -125,12 +120,18 @@ def open_test(
         _, held = _without_test(config, parts, base)
         return _split(_take(base, held, "test", context))
     test = _decoded(parts.test, config, context, base)
-    if (count := count_shared_images(test, base)) > TOLERATED * len(test.keys):
-        context.say(
-            f"{count} of {len(test.keys)} test images of {_title(config)} are among its training"
-            " images; its test accuracy says too much"
-        )
+    refuse_seen_test(test, base, "training", _title(config), context.say)
+    if parts.validation is not None:
+        validation = _decoded(parts.validation, config, context, base)
+        refuse_seen_test(test, validation, "validation", _title(config), context.say)
     return _split(test)
+
+
+def missing_test(config: DataConfig, *, say: Say | None = None) -> str:
+    """Return why the set has no test part, with the fix; empty where it has one. Opens none."""
+    context = _context(config, None, say)
+    parts = locate(config, context)
+    return parts.missing_test if parts.test is None and not parts.cuts_test else ""
 
 
 def describe(config: DataConfig) -> ImageShape | None:

@@ -82,6 +82,19 @@ def _refuse(count: int, total: int, fact: str, otherwise: str, say: Say) -> None
         say(f"{count} of {total} {fact}")
 
 
+def refuse_seen_test(
+    test: CachedArrays, other: CachedArrays, part: str, title: str, say: Say
+) -> None:
+    """Compare the decoded test part with another by content, as `refuse_shared_images`."""
+    _refuse(
+        count_shared_images(test, other),
+        len(test.keys),
+        f"test images of {title} are among its {part} images",
+        "name another split with data.test=, for its test accuracy says too much",
+        say,
+    )
+
+
 def count_shared_images(part: CachedArrays, train: CachedArrays) -> int:
     """How many images of `part` have an equal one, pixel by pixel, in `train`."""
     return int(np.isin(part.keys, train.keys).sum())

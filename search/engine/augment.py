@@ -19,7 +19,8 @@ def training_batch(images: Array, labels: Array, key: Array, recipe: Recipe) -> 
     """Augmented images, and targets [n, classes]: one-hot, smoothed, weighted, mixed.
 
     The cross-entropy is linear in its targets, so a class's weight goes there, and no other program
-    knows of it.
+    knows of it. With a teacher, labels and targets are [n, 2, classes]; the soft ones are weighted
+    and mixed, not smoothed.
     """
     augment = recipe.augment
     keys = jax.random.split(key, 4)
@@ -32,11 +33,16 @@ def training_batch(images: Array, labels: Array, key: Array, recipe: Recipe) -> 
     x = normalised(x, recipe)
     if augment.cutout:
         x = cut_out(x, keys[2], augment.cutout)
-    targets = jax.nn.one_hot(labels, recipe.classes)
+    taught = recipe.distillation is not None
+    targets = labels[:, 0] if taught else jax.nn.one_hot(labels, recipe.classes)
     smooth = recipe.label_smoothing
     targets = targets * (1 - smooth) + smooth / recipe.classes
+    if taught:
+        targets = jnp.stack([targets, labels[:, 1]], 1)
     if recipe.class_weights:
-        targets = targets * jnp.asarray(recipe.class_weights, jnp.float32)[labels][:, None]
+        known = labels[:, 0].argmax(-1) if taught else labels
+        weights = jnp.asarray(recipe.class_weights, jnp.float32)[known]
+        targets = targets * weights.reshape(-1, *(1,) * (targets.ndim - 1))
     return mixed(x, targets, keys[3], augment) if augment.mixup else (x, targets)
 
 

@@ -11,9 +11,13 @@ from jax import Array
 from numpy.typing import NDArray
 
 from search.data.dataset import Split
+from search.engine.distillation import SoftLabels
 
 Batch = tuple[Array, Array, Array]
-"""Images uint8 [m, h, w, c], labels int32 [m], and the indices into both that make the batch."""
+"""Images uint8 [m, h, w, c], labels, and the indices into both that make the batch.
+
+Labels are int32 [m] or, with a teacher, float32 [m, 2, classes]: one-hot and soft ones.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +47,9 @@ class Feed(Protocol):
 class Resident:
     """The whole split lies on the device; a batch is a gather inside the program."""
 
-    def __init__(self, split: Split, device: jax.Device) -> None:
+    def __init__(self, split: Split, device: jax.Device, soft: SoftLabels | None = None) -> None:
         self._images = jax.device_put(np.ascontiguousarray(split.images), device)
-        self._labels = jax.device_put(np.asarray(split.labels, np.int32), device)
+        self._labels = jax.device_put(_labels(split, soft), device)
         self._device = device
 
     @property
@@ -66,8 +70,8 @@ class Resident:
 class Streamed:
     """The split stays in host memory or a mapped file; one batch is read ahead."""
 
-    def __init__(self, split: Split, device: jax.Device) -> None:
-        self._split, self._device = split, device
+    def __init__(self, split: Split, device: jax.Device, soft: SoftLabels | None = None) -> None:
+        self._split, self._device, self._labels = split, device, _labels(split, soft)
 
     def length(self, size: int) -> int:
         """Return the number of images in the array that accompanies a batch: its own."""
@@ -79,7 +83,7 @@ class Streamed:
         ranks = np.argsort(flat, kind="stable")
         images = np.empty((flat.size, *self._split.images.shape[1:]), np.uint8)
         images[ranks] = self._split.images[flat[ranks]]
-        labels = np.asarray(self._split.labels[flat], np.int32)
+        labels = self._labels[flat]
         own = np.arange(flat.size, dtype=np.int32).reshape(index.shape)
         images_at, labels_at, index_at = jax.device_put((images, labels, own), self._device)
         return images_at, labels_at, index_at
@@ -97,11 +101,18 @@ class Streamed:
                 yield ahead.result()
 
 
-def feed_of(split: Split, device: jax.Device, resident_megabytes: float) -> Feed:
+def feed_of(
+    split: Split, device: jax.Device, resident_megabytes: float, soft: SoftLabels | None = None
+) -> Feed:
     """Put a split on the device if it fits into `resident_megabytes`, else stream it."""
     if split.images.nbytes <= resident_megabytes * 2**20:
-        return Resident(split, device)
-    return Streamed(split, device)
+        return Resident(split, device, soft)
+    return Streamed(split, device, soft)
+
+
+def _labels(split: Split, soft: SoftLabels | None) -> NDArray[np.int32] | NDArray[np.float32]:
+    labels = np.asarray(split.labels, np.int32)
+    return labels if soft is None else soft.beside(labels)
 
 
 def padded(count: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

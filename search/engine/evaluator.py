@@ -1,14 +1,11 @@
 """The evaluator that trains: from a job to its result, by way of checkpoints."""
 
 import gc
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import asdict, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +13,14 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config.settings import identity
 from search.config.train import TrainConfig
-from search.cores import cores
 from search.data.dataset import Dataset, Split
 from search.engine.checkpoints import Arrays, CheckpointKey, Checkpoints
 from search.engine.curves import Rows, curve_of, no_rows
+from search.engine.distillation import SoftLabels
+from search.engine.signature import signature
 from search.engine.state import State, from_arrays, to_arrays, weights_of
-from search.engine.trainer import Diverged, Fitted, Save, Start, Trainer
+from search.engine.trainer import Diverged, Fitted, Initial, Save, Start, Trainer
 from search.engine.turns import Turns
 from search.errors import UserError
 from search.jobs import Job, Options, Result, failed
@@ -59,17 +56,21 @@ class TrainingEvaluator:
         device: jax.Device | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        soft: SoftLabels | None = None,
+        initial: Initial | None = None,
     ) -> None:
         """Put the data on `device` (JAX's first by default).
+
+        `soft`: a teacher's labels of the training images; `initial`: weights to begin with.
 
         `checkpoints` is a folder of this study's own, or None to keep nothing; `clock` tells the
         seconds between partial ones. Raises `UserError` for settings out of range.
         """
         device = jax.local_devices()[0] if device is None else device
-        self._trainer = Trainer(dataset, settings, device)
+        self._trainer = Trainer(dataset, settings, device, soft, initial)
         self._turns = Turns()
         self._clock, self._interval = clock, 60 * settings.checkpoint_minutes
-        self._dataset, self._settings = dataset, settings
+        self._dataset, self._settings, self._extras = dataset, settings, (soft, initial)
         self._store = self._checkpoints(checkpoints, dataset)
 
     def scored_on(self, part: Split, folder: Path | None) -> "TrainingEvaluator":
@@ -85,7 +86,8 @@ class TrainingEvaluator:
     def _checkpoints(self, folder: Path | None, dataset: Dataset) -> Checkpoints | None:
         if folder is None:
             return None
-        return Checkpoints(folder, signature(dataset, self._settings, self._trainer.device))
+        device = self._trainer.device
+        return Checkpoints(folder, signature(dataset, self._settings, device, *self._extras))
 
     @property
     def precision(self) -> str:
@@ -276,29 +278,6 @@ class TrainingEvaluator:
             like = self._trainer.like(arch)._replace(opt_state={})
             return from_arrays(own, like)
         return from_arrays(own, self._trainer.like(arch))
-
-
-def signature(dataset: Dataset, settings: TrainConfig, device: jax.Device) -> str:
-    """Return a digest of what a checkpoint and the training that goes on from it must share."""
-    kept = identity(settings)
-    if kept["class_weights"] is None:
-        # Checkpoints from before there were weights are those of trainings without.
-        del kept["class_weights"]
-    described = {
-        "train": dataset.train.fingerprint,
-        "validation": dataset.validation.fingerprint,
-        "mean": dataset.mean,
-        "std": dataset.std,
-        "augment": asdict(dataset.augment),
-        "settings": kept,
-        "platform": device.platform,
-        "device": device.device_kind,
-        # Another number of cores or another compiler may change the last bits.
-        "cores": cores(),
-        "jax": jax.__version__,
-        "jaxlib": version("jaxlib"),
-    }
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 def out_of_memory(error: BaseException) -> bool:

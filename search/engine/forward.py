@@ -11,6 +11,7 @@ from jax import Array, lax
 from search.engine import ops
 from search.engine.augment import normalised, training_batch
 from search.engine.batches import Batch
+from search.engine.distillation import Distillation, distilled
 from search.engine.optimiser import Parameters, update
 from search.engine.recipe import Recipe
 from search.engine.state import CLASSIFIER, State, Tree
@@ -59,15 +60,23 @@ def logits_of(parameters: Parameters, x: Array) -> Array:
     return pooled @ parameters["kernel"] + parameters["bias"]
 
 
-def loss_and_accuracy(parameters: Parameters, x: Array, targets: Array) -> tuple[Array, Array]:
+def loss_and_accuracy(
+    parameters: Parameters, x: Array, targets: Array, distillation: Distillation | None = None
+) -> tuple[Array, Array]:
     """Return the mean cross-entropy against targets [n, classes], and the share of hits.
 
-    A hit is an image whose largest logit is its largest target's.
+    A hit is an image whose largest logit is its largest target's. With a teacher the loss is as
+    `distilled` says, and hits are counted against the hard targets.
     """
-    losses: Array = optax.softmax_cross_entropy(logits_of(parameters, x), targets)
+    logits = logits_of(parameters, x)
+    losses: Array
+    if distillation is not None:
+        losses, hard = distilled(logits, targets, distillation), targets[:, 0]
+    else:
+        losses, hard = optax.softmax_cross_entropy(logits, targets), targets
     # Computed once more, behind a barrier: another use of the loss's own logits changes how XLA
     # fuses them, and with it the last bits of the weights.
-    weights, kept, aims = lax.optimization_barrier((parameters, x, targets))
+    weights, kept, aims = lax.optimization_barrier((parameters, x, hard))
     hits = logits_of(weights, kept).argmax(-1) == aims.argmax(-1)
     return losses.mean(), hits.mean(dtype=jnp.float32)
 
@@ -126,7 +135,9 @@ def network_loss(
 ) -> tuple[Array, tuple[Array, BatchStatistics]]:
     """Return the training loss of the whole network; its accuracy and the batch's statistics."""
     features, statistics = training_features(layers, recipe, parameters, x)
-    loss, accuracy = loss_and_accuracy(parameters[CLASSIFIER], features, targets)
+    loss, accuracy = loss_and_accuracy(
+        parameters[CLASSIFIER], features, targets, recipe.distillation
+    )
     return loss, (accuracy, statistics)
 
 

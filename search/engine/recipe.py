@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from search.config.train import TrainConfig
 from search.data.class_weights import class_weights
 from search.data.dataset import Augment, Dataset
+from search.engine.distillation import Distillation
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Recipe:
     """Settings, resolved for one data set and one device; hashable, the key of programs.
 
     `batch`: images a step; `dtype`: of maps and products; `mean`, `std`: one value a channel;
-    `platform`: `cpu`, `gpu` or `tpu`; `class_weights`: one value a class, empty for none.
+    `platform`: `cpu`, `gpu` or `tpu`; `class_weights`: one value a class, empty for none;
+    `distillation`: None without a teacher.
     """
 
     batch: int
@@ -30,9 +32,15 @@ class Recipe:
     convolutions: str
     platform: str
     class_weights: tuple[float, ...] = ()
+    distillation: Distillation | None = None
 
 
-def recipe_of(dataset: Dataset, config: TrainConfig, device: jax.Device) -> Recipe:
+def recipe_of(
+    dataset: Dataset,
+    config: TrainConfig,
+    device: jax.Device,
+    distillation: Distillation | None = None,
+) -> Recipe:
     """Resolve the settings that depend on the size of the data and on the device."""
     automatic = jnp.float32 if device.platform == "cpu" else jnp.bfloat16
     name = jnp.dtype(automatic).name if config.precision == "auto" else config.precision
@@ -49,4 +57,5 @@ def recipe_of(dataset: Dataset, config: TrainConfig, device: jax.Device) -> Reci
         convolutions=config.convolutions,
         platform=device.platform,
         class_weights=class_weights(config.class_weights, dataset.class_counts),
+        distillation=distillation,
     )

@@ -36,6 +36,16 @@ def fresh(arch: Arch, recipe: Recipe, seed: int) -> State:
     return State(parameters, statistics, opt_state)
 
 
+def with_weights(state: State, named: Mapping[str, NDArray[Any]]) -> State:
+    """Return the state with the `named` weights, of the module's names, in place of its own."""
+    given = split_weights(named)
+    parameters, statistics = (
+        {path: {**values, **new.get(path, {})} for path, values in own.items()}
+        for own, new in zip(state[:2], given, strict=True)
+    )
+    return State(parameters, statistics, state.opt_state)
+
+
 def opt_state_shapes(recipe: Recipe, parameters: Any) -> Any:
     """Shapes of the optimiser's state of one layer."""
     return jax.eval_shape(optimiser_of(recipe).init, parameters)

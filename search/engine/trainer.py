@@ -1,19 +1,21 @@
 """The training loop: from fresh weights to the validation accuracy, on one device."""
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from search.config.train import TrainConfig
 from search.data.dataset import Dataset, Split
 from search.engine.batches import Resident, Steps, feed_of
 from search.engine.curves import Rows, curve_of, no_rows, with_steps, with_validation
+from search.engine.distillation import SoftLabels
 from search.engine.forward import Totals, no_totals
 from search.engine.programs.base import TrainingPrograms
 from search.engine.programs.cache import ProgramCache
@@ -24,7 +26,7 @@ from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.programs.per_step import PerStepProgram
 from search.engine.recipe import recipe_of
 from search.engine.schedule import Schedule, order
-from search.engine.state import State, fresh, shaped
+from search.engine.state import State, fresh, shaped, with_weights
 from search.errors import UserError
 from search.jobs import Curve
 from search.networks.arch import Arch
@@ -47,6 +49,9 @@ class Start(NamedTuple):
 
 Save = Callable[[int, Rows, Callable[[], State]], None]
 """Called between the epochs of the stable phase: the steps made, the rows, a way to the state."""
+
+Initial = Mapping[str, Mapping[str, NDArray[Any]]]
+"""Weights to begin with: by the id of the architecture, by their names."""
 
 _END = 2**62
 
@@ -81,16 +86,29 @@ class Fitted:
 
 
 class Trainer:
-    """Trains networks on one data set and one device. Safe to use from several threads."""
+    """Trains networks on one data set and one device. Safe to use from several threads.
 
-    def __init__(self, dataset: Dataset, config: TrainConfig, device: jax.Device) -> None:
+    `soft`: a teacher's labels of the training images; `initial`: weights to begin with instead of
+    fresh ones, by the id of the architecture and their own names.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: TrainConfig,
+        device: jax.Device,
+        soft: SoftLabels | None = None,
+        initial: Initial | None = None,
+    ) -> None:
         self.device = device
-        self.recipe = recipe_of(dataset, config, device)
+        self._initial = initial or {}
+        distillation = None if soft is None else soft.distillation
+        self.recipe = recipe_of(dataset, config, device, distillation)
         self._form, self._resident_megabytes = config.form, config.resident_megabytes
         self._validate_epochs = config.validate == "epoch"
         self.image = dataset.shape
         self._count = len(dataset.train)
-        self._training = feed_of(dataset.train, device, config.resident_megabytes)
+        self._training = feed_of(dataset.train, device, config.resident_megabytes, soft)
         self._validation = feed_of(dataset.validation, device, config.resident_megabytes)
         self._held_out = len(dataset.validation)
         steps = max(1, self._count // self.recipe.batch)
@@ -125,7 +143,7 @@ class Trainer:
         Raises `Diverged` when the loss is NaN or infinite.
         """
         with settled():
-            state, step, rows = start or Start(fresh(arch, self.recipe, seed), 0, no_rows())
+            state, step, rows = start or Start(self._fresh(arch, seed), 0, no_rows())
             run = _Run(self, arch, self._forms(arch), epochs, (seed,), save)
             (fitted,) = run.finish([state], step, rows)
         if isinstance(fitted, Diverged):
@@ -145,10 +163,9 @@ class Trainer:
             )
         with settled():
             form = self._looped(layers_of(arch), len(seeds))
-            states = [fresh(arch, self.recipe, seed) for seed in seeds]
-            return _Run(self, arch, [(form, 0, _END)], epochs, tuple(seeds)).finish(
-                states, 0, no_rows()
-            )
+            states = [self._fresh(arch, seed) for seed in seeds]
+            run = _Run(self, arch, [(form, 0, _END)], epochs, tuple(seeds))
+            return run.finish(states, 0, no_rows())
 
     def side_by_side(self, arch: Arch, epochs: int) -> bool:
         """Whether seeds of a network are better trained by `fit_seeds` than one by one.
@@ -161,6 +178,11 @@ class Trainer:
         """Return the shapes of the arrays in an architecture's state."""
         with settled():
             return shaped(layers_of(arch), self.recipe)
+
+    def _fresh(self, arch: Arch, seed: int) -> State:
+        state = fresh(arch, self.recipe, seed)
+        initial = self._initial.get(arch.id)
+        return state if initial is None else with_weights(state, initial)
 
     @property
     def _resident(self) -> bool:

@@ -34,7 +34,7 @@ class ConvolutionStyle:
 
 
 _IN_ARCH = ConvolutionStyle()
-_CLASSIFIER = ConvolutionStyle(bias=True, batch_norm=False)
+CLASSIFIER_STYLE = ConvolutionStyle(bias=True, batch_norm=False)
 
 
 @dataclass(frozen=True)
@@ -202,13 +202,13 @@ def cost_of(arch: Arch) -> Cost:
             ' search.zoo.network("mobilenet_v2")'
         )
     layers = layers_of(arch)
-    steps = list(_costs(layers, _IN_ARCH))
+    steps = list(layer_costs(layers, _IN_ARCH))
     classifier = LayerCost(
         Layer(
             "classifier", classifier_shape(layers[-1].shape.outputs, arch.classes), len(layers) - 1
         ),
-        _CLASSIFIER.bias,
-        _CLASSIFIER.batch_norm,
+        CLASSIFIER_STYLE.bias,
+        CLASSIFIER_STYLE.batch_norm,
     )
     # Global average pooling reads the last map and writes one element a channel.
     averaged = layers[-1].shape.out_elements + layers[-1].shape.outputs
@@ -237,11 +237,11 @@ def block_layers(
     """
     specs = BLOCKS[block.op].layers(block, channels)
     layers = connect(specs, size, channels, padding=style.padding, block=index)
-    yield from _costs(layers, style)
+    yield from layer_costs(layers, style)
 
 
-def _costs(layers: Sequence[Layer], style: ConvolutionStyle) -> Iterator[LayerCost]:
-    """Yield the cost of each layer, in the order of `_listed`."""
+def layer_costs(layers: Sequence[Layer], style: ConvolutionStyle) -> Iterator[LayerCost]:
+    """Yield the cost of each of connected layers, in the order of the data; poolings too."""
     order = _listed(layers)
     last_use = _last_uses(layers, order)
     elements = {IMAGE: layers[0].shape.in_elements}

@@ -4,13 +4,17 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
+from search.errors import UserError, shown
 from search.units import format_multiplies
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Form = Literal["png", "svg", "pdf"]
 
 
 @contextmanager
@@ -28,6 +32,7 @@ def drawing() -> Iterator[None]:
             {
                 "text.parse_math": False,
                 "svg.fonttype": "none",  # text stays text
+                "pdf.fonttype": 42,  # TrueType, which journals ask for
                 "svg.hashsalt": "convbudget",
                 "font.size": 10,
             }
@@ -58,16 +63,19 @@ def logarithmic_multiplies(axes: "Axes") -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def as_png(figure: "Figure") -> bytes:
-    """Return the figure as PNG, without a date."""
+def saved(figure: "Figure", form: Form = "png") -> bytes:
+    """Return the figure as a file of that form, without a date: equal figures are equal files."""
     target = io.BytesIO()
-    figure.savefig(target, format="png", metadata={"Software": None})
+    undated = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    figure.savefig(target, format=form, metadata=undated[form])
     return target.getvalue()
 
 
-def as_svg(figure: "Figure") -> str:
-    """Return the figure as one SVG element, without a date."""
-    target = io.StringIO()
-    figure.savefig(target, format="svg", metadata={"Date": None})
-    text = target.getvalue()
-    return text[text.index("<svg") :]
+def form_of(path: Path) -> Form:
+    """Return the form that a picture's name asks for; raises `UserError` for another ending."""
+    for form in get_args(Form):
+        if path.suffix.lower() == f".{form}":
+            return cast(Form, form)
+    raise UserError(
+        f"{shown(str(path))} is no picture's name; it must end in .png, .svg or .pdf, as front.svg"
+    )

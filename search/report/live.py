@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.report.notes import objective_of
-from search.report.page import page
-from search.report.picture import draw, plot
+from search.report.study import study_page
 from search.study.database import NAME
 from search.study.folder import running
 from search.study.study import Study
-from search.study.tables import front_of
+from search.study.tables import study_content
 from search.study.trials import FrontEntry, Trial
 
 Stamp = tuple[int, int]
@@ -60,18 +58,16 @@ class LiveStudy:
             if self._read is None or stamp != self._stamp:
                 with Study.read(self._folder) as study:
                     trials = study.trials()
-                    content, found = front_of(study, trials)
+                    content, found = study_content(study, trials)
                 self._read, self._stamp = (content, found, trials), stamp
             return View(*self._read, writer)
 
     def html(self) -> str:
         """Return the page that the search leaves at its end, of now."""
-        view = self.view()
+        self.view()
         with self._lock:
             assert self._stamp is not None, "view() has read it"
             if self._page is None or self._page[0] != self._stamp:
-                objective = objective_of(view.content)
-                drawn = plot(view.trials, view.found, view.content["facts"]["epochs"], objective)
-                picture = draw(view.content, drawn)
-                self._page = self._stamp, page(view.content, view.found, picture)
+                with Study.read(self._folder) as study:
+                    self._page = self._stamp, study_page(study)
             return self._page[1]

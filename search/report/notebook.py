@@ -11,7 +11,7 @@ from search.report.table import front_rows, summary, text_columns, title
 from search.study.database import NAME
 from search.study.latency import columns
 from search.study.study import Study, locate
-from search.study.tables import FRONT_COLUMNS, front_of, read_front
+from search.study.tables import FRONT_COLUMNS, read_front, study_content
 from search.study.trials import FrontEntry
 
 _HEIGHT = 720
@@ -91,7 +91,7 @@ def front(study: str | Path) -> Front:
 
 def study_html(study: Study) -> str:
     """Return what a notebook shows of a study: how far it is, and its front as a table."""
-    content, found = front_of(study, study.trials())
+    content, found = study_content(study, study.trials())
     rows = front_rows(content, found)
     where = f"{study.folder}: " if study.folder else ""
     said = paragraph(f"{where}{summary(content, found)}")

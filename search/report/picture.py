@@ -9,12 +9,15 @@ from search.errors import shown
 from search.networks.arch import FORMAT
 from search.networks.blocks import BLOCKS
 from search.pareto import Objective, Point, value_of
-from search.report.axes import as_png, drawing, logarithmic_multiplies, new_figure
+from search.report.axes import Form, drawing, logarithmic_multiplies, new_figure, saved
 from search.report.notes import objective_of
 from search.study.trials import FrontEntry, Trial
+from search.units import format_multiplies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_DARK = "#a5281b"
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,10 @@ def short_mix(value: str) -> str:
     return " ".join(f"{count}{BLOCKS[op].initial}" for op, count in counts if count)
 
 
-def draw(content: Mapping[str, Any], drawn: Plot) -> bytes:
-    """Return the picture as PNG, `content` being what `front.json` says."""
+def draw(content: Mapping[str, Any], drawn: Plot, form: Form = "png") -> bytes:
+    """Return the picture as a file of that form, `content` being what `front.json` says."""
     with drawing():
-        return as_png(_figure(content, drawn))
+        return saved(_figure(content, drawn), form)
 
 
 def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
@@ -77,35 +80,52 @@ def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
     unseen = bool(content.get("unseen"))
     if drawn.trials:
         xs, ys = zip(*drawn.trials, strict=True)
-        axes.scatter(
-            xs, ys, s=14, color="#9db4c8", label="trials" + ", on the validation part" * unseen
-        )
+        # Told apart in grey as well: hollow and light, full and dark.
+        label = "trials" + ", on the validation part" * unseen
+        axes.scatter(xs, ys, s=16, facecolors="none", edgecolors="#7d98b0", label=label)
     if drawn.front:
         xs, ys = zip(*sorted(drawn.front), strict=True)
-        axes.step(xs, ys, where="post", color="#c0392b", linewidth=1.2, alpha=0.7)
-        axes.scatter(xs, ys, s=34, color="#c0392b", label=_front_label(content), zorder=3)
+        ends = [*xs, max(xs[-1], content["facts"]["high"])], [*ys, ys[-1]]
+        axes.step(*ends, where="post", color=_DARK, linewidth=1.6)
+        axes.scatter(xs, ys, s=36, color=_DARK, label=_front_label(content), zorder=3)
     if any(drawn.spread):
         xs, ys = zip(*drawn.front, strict=True)
-        axes.errorbar(xs, ys, drawn.spread, fmt="none", ecolor="#c0392b", capsize=3, linewidth=1)
+        axes.errorbar(xs, ys, drawn.spread, fmt="none", ecolor=_DARK, capsize=3, linewidth=1.2)
     for (x, y), label in _labels_without_overlap(drawn):
         axes.annotate(
             label,
             (x, y),
-            xytext=(6, -12),
+            # Above and left of a member, where no trial can be: it would dominate the member.
+            xytext=(-5, 4),
             textcoords="offset points",
-            fontsize=8,
-            color="#7b241c",
-            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
+            horizontalalignment="right",
+            fontsize=8.5,
         )
-    axes.axvline(content["facts"]["high"], color="#555555", linestyle=":", linewidth=1)
+    axes.margins(x=0.07, y=0.09)
+    high = content["facts"]["high"]
+    axes.axvline(high, color="#555555", linestyle="--", linewidth=1.2)
+    axes.annotate(
+        f"budget {format_multiplies(high)}",
+        (high, 0.02),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4, 0),
+        textcoords="offset points",
+        rotation=90,
+        horizontalalignment="right",
+        verticalalignment="bottom",
+        fontsize=8.5,
+        color="#555555",
+    )
     axes.set_xlabel("multiplies for one image" + _legend(drawn))
     objective = objective_of(content).replace("_", " ")
     axes.set_ylabel(objective if unseen else f"validation {objective}")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.25)
-    axes.set_title(f"{shown(content['study'], 80)}: {content['trials']} trials", fontsize=10)
+    axes.set_title(
+        f"{shown(content['study'], 80)}: {content['trials']} trials", fontsize=10, loc="left"
+    )
     if drawn.trials or drawn.front:
-        axes.legend(loc="lower right", edgecolor="none", framealpha=1)
+        figure.legend(loc="outside upper right", ncols=2, frameon=False)
     return figure
 
 
@@ -123,7 +143,7 @@ def _labels_without_overlap(drawn: Plot) -> list[tuple[Point, str]]:
     height = max(heights) - min(heights) or 1.0
     for point, label in sorted(zip(drawn.front, drawn.labels, strict=True), reverse=True):
         if label and all(
-            other[0] > point[0] * 1.25 or other[1] - point[1] > height / 20 for other, _ in kept
+            other[0] > point[0] * 1.3 or other[1] - point[1] > height / 22 for other, _ in kept
         ):
             kept.append((point, label))
     return kept

@@ -8,12 +8,14 @@ from rich.console import Console
 
 from search.errors import shown
 from search.pareto import Objective, value_of
+from search.report.axes import Form
+from search.report.content.front import front_page
 from search.report.page import page
 from search.report.picture import draw, plot
 from search.report.progress import Watch
 from search.report.table import show
 from search.study.study import Study, StudyInfo
-from search.study.tables import export, front_of
+from search.study.tables import export, study_content
 from search.study.trials import FrontEntry, Trial
 from search.units import format_multiplies
 
@@ -36,12 +38,23 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
     Returns what `front.json` says, and the front.
     """
     export(study, trials)
-    content, found = front_of(study, trials)
+    content, found = study_content(study, trials)
     if study.folder is not None:
-        picture = draw(content, plot(trials, found, study.info.epochs, study.info.objective))
-        study.write("front.png", picture)
-        study.write("front.html", page(content, found, picture))
+        study.write("front.png", study_picture(study))
+        study.write("front.html", study_page(study))
     return content, found
+
+
+def study_page(study: Study) -> str:
+    """Return `front.html` of a study as it stands, also while it is searched."""
+    return page(front_page(study))
+
+
+def study_picture(study: Study, form: Form = "png") -> bytes:
+    """Return the picture of a study as it stands."""
+    trials = study.trials()
+    content, found = study_content(study, trials)
+    return draw(content, plot(trials, found, study.info.epochs, study.info.objective), form)
 
 
 def reporting(

@@ -8,9 +8,18 @@ from rich.console import Console
 from search.errors import shown
 from search.networks.decisions import short_form
 from search.pareto import Objective
+from search.report.finals import (
+    FINAL_NOTE,
+    FINAL_TEXT,
+    OTHER_FINALS,
+    final_rows,
+    other_finals,
+    test_accuracy,
+)
 from search.report.latency import correlation_notes
 from search.report.notes import classes_unequal, objective_of, selection_note
 from search.report.terminal import Rows, table
+from search.study.finals import latest
 from search.study.latency import columns
 from search.study.trials import FrontEntry
 from search.units import format_multiplies
@@ -30,16 +39,19 @@ def front_rows(
     Balanced accuracy has a column where it ranks or classes are of unequal size, what the search
     measured of the objective where the front is confirmed, median latency in milliseconds where it
     was measured. `exact` writes all digits of the multiplies. A star marks architectures that were
-    computed on another device, or by other versions, than most of the study.
+    computed on another device, or by other versions, than most of the study. The test accuracy has
+    a column where a member has a final.
     """
     confirmed = content.get("confirmed", False)
     objective = objective_of(content)
     balanced = objective == "balanced_accuracy" or classes_unequal(
         content["facts"]["data"], [(row.accuracy, row.balanced_accuracy) for row in found]
     )
+    finals = content.get("finals", ())
+    tested = any(latest(finals, row.arch_id) for row in found)
     head = ["arch", "multiplies", "params", "accuracy"]
     latency = columns(content.get("latency", ()))
-    head += ["balanced"] * balanced + ["in search"] * confirmed
+    head += ["balanced"] * balanced + ["in search"] * confirmed + ["test"] * tested
     head += [*map(_latency_head, latency), "decisions"]
     rows: Rows = [tuple(head)]
     unlike = set(content.get("mixed", {}).get("arch_ids", ()))
@@ -52,6 +64,7 @@ def front_rows(
         ]
         cells += [measured(row, "balanced_accuracy")] * balanced
         cells += [f"{row.searched(objective):.4f}"] * confirmed
+        cells += [test_accuracy(latest(finals, row.arch_id))] * tested
         for medians in latency.values():
             cells.append(f"{medians[row.arch_id]:.3g}" if row.arch_id in medians else "")
         rows.append((*cells, _decisions(row)))
@@ -110,6 +123,8 @@ def explanation(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> list
             "Ranked by balanced accuracy: the mean over classes of the share of its images that is"
             " right; the hypervolume is measured by it too."
         )
+    if any(latest(content.get("finals", ()), row.arch_id) for row in found):
+        lines.append(FINAL_NOTE)
     lines.append(
         f"Hypervolume {content['hypervolume']:.4f}: share of the area between the cheapest"
         f" architecture, {format_multiplies(info['cheapest'])}, and the budget, and between"
@@ -145,6 +160,10 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[FrontEntr
     if content.get("landmarks"):
         console.print(landmark_title(content), highlight=False, markup=False)
         console.print(table(landmark_rows(content)), highlight=False)
+    others = other_finals(content, [row.arch_id for row in found])
+    if others:
+        console.print(OTHER_FINALS, highlight=False, markup=False)
+        console.print(table(final_rows(others), left=FINAL_TEXT, whole=(0, 2, 3)), highlight=False)
     for line in explanation(content, found):
         console.print(line, highlight=False, markup=False)
 

@@ -6,13 +6,16 @@ from typing import Any
 from rich.console import Console
 
 from search.config.run import RunConfig
+from search.data.contact_sheet import contact_sheet
 from search.data.dataset import Dataset
 from search.data.open import describe, open_dataset
 from search.networks.arch import Input
 from search.pareto import Objective
+from search.report.content.provenance import CONTACT_SHEET
 from search.report.loading import Loading
 from search.spaces.stages import StageChain, build
 from search.study.info import CONFIRMATION_IMAGES
+from search.study.study import Study
 
 
 def open_images(config: RunConfig, console: Console) -> Dataset:
@@ -55,6 +58,12 @@ def description(dataset: Dataset) -> dict[str, Any]:
         "images": {"train": len(dataset.train), "validation": len(dataset.validation)},
         **({} if confirmation is None else {CONFIRMATION_IMAGES: len(confirmation)}),
     }
+
+
+def keep_contact_sheet(study: Study, dataset: Dataset) -> None:
+    """Keep some images of each class in a study with a folder, whose page may outlive the data."""
+    if study.folder is not None and not study.records(CONTACT_SHEET):
+        study.record(CONTACT_SHEET, "train", contact_sheet(dataset))
 
 
 def majority_notice(

@@ -147,6 +147,7 @@ def _search(
             watch.tell(line)
         if dataset is not None:
             watch.tell(images.summary(dataset))
+            images.keep_contact_sheet(study, dataset)
         if dataset is not None and weights:
             watch.tell(weights_summary(dataset.classes, weights))
         if dataset is not None and parts.chain is None:

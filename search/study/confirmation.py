@@ -12,13 +12,14 @@ from search.pareto import Objective, front
 from search.study.trials import FrontEntry, Trial, front_entries, front_entry
 
 
-def fresh_seeds(seed: int, used: Iterable[int], count: int) -> list[int]:
+def fresh_seeds(seed: int, used: Iterable[int], count: int, purpose: str = "confirm") -> list[int]:
     """Return `count` consecutive seeds, derived from the search's `seed`, that are not `used`.
 
-    A larger count extends a smaller one, so a longer confirmation continues a shorter one.
+    A larger count extends a smaller one, so a longer confirmation continues a shorter one. Each
+    `purpose` has seeds of its own.
     """
     taken = set(used)
-    digest = hashlib.sha256(f"confirm {seed}".encode()).digest()
+    digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
     # A multiple of 1000, which is easy to read, and far from the small numbers that people choose.
     first = 1000 * (1 + int.from_bytes(digest[:4], "big") % 2_000_000)
     found: list[int] = []

@@ -10,7 +10,7 @@ LOCK = ".lock"
 # What a folder may hold that a first start, killed early, left behind.
 _OURS = {LOCK, NAME, f"{NAME}-journal", "config.yaml", "run.log"}
 # Sub-folders that a study writes into, and files that are written in place.
-_FOLDERS = ("archs", "weights", "checkpoints", "checkpoints/confirmation")
+_FOLDERS = ("archs", "weights", "checkpoints", "checkpoints/confirmation", "finals")
 _IN_PLACE = (LOCK, "run.log", NAME, f"{NAME}-journal", f"{NAME}-wal", f"{NAME}-shm")
 
 

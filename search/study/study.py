@@ -15,6 +15,8 @@ from search.study.confirmation import confirmed, due, fresh_seeds
 from search.study.curves import KIND as CURVE
 from search.study.curves import curve_from_json, key_number
 from search.study.database import NAME, Database
+from search.study.finals import KIND as FINAL
+from search.study.finals import checked_finals
 from search.study.folder import locked
 from search.study.info import StudyInfo, checked_settings
 from search.study.landmarks import KIND as LANDMARK
@@ -278,6 +280,11 @@ class Study:
     @property
     def _path(self) -> Path:
         return self.folder / NAME if self.folder else Path(NAME)
+
+    def finals(self) -> list[dict[str, Any]]:
+        """Return every final in the order of their reading; see `search.study.finals`."""
+        with reading(self._path, _FIX):
+            return checked_finals(self.records(FINAL).values(), FINAL)
 
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:
         """Replace a file of the folder, whole or not at all; nothing for a study in memory."""

@@ -28,6 +28,7 @@ from search.study.checks import (
     string,
 )
 from search.study.computed import unlike_most
+from search.study.finals import Final, checked_finals, latest, on_own_data
 from search.study.landmarks import Landmark
 from search.study.latency import Latency, checked, latencies
 from search.study.latency import columns as latency_columns
@@ -57,16 +58,27 @@ FRONT_COLUMNS = (*COLUMNS, "search_accuracy", "balanced_accuracy")
 _BALANCED_COLUMNS = ("balanced_accuracy_std", "search_balanced_accuracy")
 # What the trial was computed on.
 _PLATFORM = ("platform", "device_kind", "precision", "cores", "jax", "jaxlib")
+# What a front with finals on its own data has beside those, by the key of a final's record.
+_TEST_COLUMNS = {
+    "test_accuracy": "accuracy",
+    "test_accuracy_std": "accuracy_std",
+    "test_balanced_accuracy": "balanced_accuracy",
+    "test_ece": "ece",
+    "test_seeds": "seeds",
+    "test_epochs": "epochs",
+    "test_reading": "reading",
+}
 _TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy", *_PLATFORM)
 
 
 def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
     """Write the tables and every architecture's JSON into the study's folder; return the front."""
-    content, found = front_of(study, trials)
+    content, found = study_content(study, trials)
     if study.folder is None:
         return found
     study.write("trials.csv", trials_csv(trials))
-    study.write("front.csv", front_csv(found, study.info.objective, content.get("latency", ())))
+    finals, latency = study.finals(), content.get("latency", ())
+    study.write("front.csv", front_csv(found, study.info.objective, finals, latency))
     again = study.confirmations()
     if again:
         study.write("confirmations.csv", trials_csv(again))
@@ -90,18 +102,25 @@ def front_columns(objective: Objective) -> tuple[str, ...]:
 def front_csv(
     found: Iterable[FrontEntry],
     objective: Objective = "accuracy",
+    finals: Sequence[Final] = (),
     measured: Iterable[Mapping[str, Any]] = (),
 ) -> str:
-    """Return the front as CSV, cheapest first; a column for each latency `measured`."""
-    columns, latency = front_columns(objective), latency_columns(measured)
-    rows = (
-        [
-            *(_cell(getattr(row, key)) for key in columns),
-            *(_cell(medians.get(row.arch_id)) for medians in latency.values()),
-        ]
-        for row in found
+    """Return the front as CSV, cheapest first; `finals` are what `Study.finals` returned.
+
+    Where a member has finals on its own data, the last of them has columns behind the others; each
+    latency `measured` has one behind those.
+    """
+    rows, columns = [*found], front_columns(objective)
+    own, latency = on_own_data(finals), latency_columns(measured)
+    last = [latest(own, row.arch_id) for row in rows]
+    tests = _TEST_COLUMNS if any(last) else {}
+    cells = (
+        [_cell(getattr(row, key)) for key in columns]
+        + [_cell((final or {}).get(key)) for key in tests.values()]
+        + [_cell(medians.get(row.arch_id)) for medians in latency.values()]
+        for row, final in zip(rows, last, strict=True)
     )
-    return _csv((*columns, *latency), rows)
+    return _csv((*columns, *tests, *latency), cells)
 
 
 def trials_csv(trials: Iterable[Trial]) -> str:
@@ -126,21 +145,24 @@ def front_content(
     confirmed: bool = False,
     landmarks: Sequence[Landmark] = (),
     measured: Iterable[Trial] = (),
+    finals: Sequence[Final] = (),
     latency: Sequence[Latency] = (),
 ) -> dict[str, Any]:
     """Return the content of `front.json`: the study's info, its front and the hypervolume.
 
     `found` and `confirmed` are what `Study.front` returned; `trials` is their number. Of the known
-    networks in `landmarks` those that succeeded have a key of that name, where there are some, and
-    so have the measurements in `latency`.
-    `unseen`, likewise: how many images that the search never saw the accuracies were measured on;
-    `mixed`: in what `measured`, trials and confirmations, were computed differently, and the
-    architectures whose were computed unlike most.
+    networks in `landmarks` those that succeeded have a key of that name, where there are some; so
+    have `latency` and `finals`, those on other data apart from the study's own. `unseen`, likewise:
+    how many images that the search never saw the accuracies were measured on; `mixed`: in what
+    `measured`, trials and confirmations, were computed differently, and the architectures whose
+    were computed unlike most.
     """
     differences, unlike = unlike_most(measured)
     mixed = {"differences": differences, "arch_ids": sorted(unlike)}
     points = [(row.multiplies, row.ranked_by(info.objective)) for row in found]
     area = hypervolume(points, low=info.cheapest, high=info.high, chance=info.chance)
+    own = on_own_data(finals)
+    elsewhere = [dict(final) for final in finals if not final["data"]["own"]]
     succeeded = [one.as_json() for one in landmarks if one.status == "ok"]
     return {
         "format": FRONT_FORMAT,
@@ -154,6 +176,8 @@ def front_content(
         "members": [_object(row, info.objective) for row in found],
         **({"landmarks": succeeded} if succeeded else {}),
         **({"latency": [one.as_json() for one in latency]} if latency else {}),
+        **({"finals": own} if own else {}),
+        **({"finals_on_other_data": elsewhere} if elsewhere else {}),
     }
 
 
@@ -167,11 +191,11 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
     if path.exists() and not (folder / "study.db").exists():
         return _from_tables(path)
     with Study.read(folder) as study:
-        return front_of(study, study.trials())
+        return study_content(study, study.trials())
 
 
-def front_of(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[FrontEntry]]:
-    """Return the content of `front.json` and the front of a study whose trials are `trials`."""
+def study_content(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[FrontEntry]]:
+    """Return the content of `front.json` and the front of a study that has these `trials`."""
     found, confirmed = study.front(trials)
     content = front_content(
         study.name,
@@ -181,6 +205,7 @@ def front_of(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], lis
         confirmed,
         study.landmarks(),
         [*trials, *study.confirmations()],
+        study.finals(),
         latencies(study),
     )
     return content, found
@@ -202,6 +227,8 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
                 string(text, f"mixed.{key}")
         number(member(content, "hypervolume", "the file"), "hypervolume", 0, 1)
         StudyInfo.from_json(member(content, "facts", "the file"))
+        for key in ("finals", "finals_on_other_data"):
+            checked_finals(sequence(content.get(key, []), key), key)
         for at, one in enumerate(sequence(content.get("landmarks", []), "landmarks")):
             Landmark.from_json(one, f"landmarks[{at}]")
         members = sequence(member(content, "members", "the file"), "members")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from search.compare import populations
-from search.compare.populations import Matched, Population, matched, weights
+from search.compare.populations import Matched, Population, matched
+from search.report.matching import weights
 
 RNG = np.random.default_rng(0)
 

@@ -187,16 +187,25 @@ def test_equal_images_in_one_folder_leave_an_honest_split(make_images) -> None:
         assert not (parts[0] | parts[1]) & parts[2]
 
 
-def test_test_images_among_the_training_images_are_told(make_images) -> None:
-    make_images("train", count=6)
-    root = make_images("test", count=6, seed=1)
+def test_test_images_among_the_training_images_are_refused(make_images) -> None:
+    make_images("train", count=60, size=(3, 3))
+    root = make_images("test", count=60, size=(3, 3), seed=1)
     shutil.copy(root / "train" / "cat" / "000.png", root / "test" / "cat" / "000.png")
     said: list[str] = []
-    assert len(open_test(folder_config(root), say=said.append)) == 12
-    assert said == [
-        "1 of 12 test images of images are among its training images; its test accuracy says too"
-        " much"
-    ]
+    assert len(open_test(folder_config(root), say=said.append)) == 120
+    assert "1 of 120 test images of images are among its training images" in said
+    shutil.copy(root / "train" / "cat" / "001.png", root / "test" / "cat" / "001.png")
+    with pytest.raises(UserError, match=r"2 of 120 test images of images .* says too much"):
+        open_test(folder_config(root))
+
+
+def test_test_images_among_the_validation_images_are_refused(make_images) -> None:
+    make_images("train", count=6)
+    make_images("val", count=6, seed=1)
+    root = make_images("test", count=6, seed=2)
+    shutil.copy(root / "val" / "cat" / "000.png", root / "test" / "cat" / "000.png")
+    with pytest.raises(UserError, match="1 of 12 test images of images are among its validation"):
+        open_test(folder_config(root))
 
 
 def test_the_majority_share_is_the_validation_parts() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.data.dataset import ImageView, Split
+from search.data.dataset import ImageView, JoinedImages, Split
 from search.data.split import fingerprint, histogram
 from search.engine.batches import Resident, Streamed, feed_of
 
@@ -65,3 +65,39 @@ def test_indexing_is_that_of_the_selected_images(splits: tuple[Split, Split]) ->
     np.testing.assert_array_equal(np.asarray(one, np.float32), np.asarray(other, np.float32))
     with pytest.raises(ValueError, match="without a copy"):
         np.array(one, copy=False)
+
+
+def test_joined_parts_are_read_as_one_array(splits: tuple[Split, Split]) -> None:
+    view, memory = (split.images for split in splits)
+    other = np.random.default_rng(2).integers(0, 256, (7, 6, 5, 3)).astype(np.uint8)
+    joined = JoinedImages([view, other, view])
+    whole = np.concatenate([memory, other, memory])
+    assert (joined.shape, len(joined), joined.nbytes) == (whole.shape, 67, whole.nbytes)
+    generator = np.random.default_rng(3)
+    keys = [
+        *(0, 29, 30, 36, 37, 66, -1),
+        *(slice(None), slice(25, 40), slice(None, None, -3), slice(5, 5)),
+        *(generator.permutation(67), generator.integers(0, 67, 90), np.arange(67) % 3 == 0),
+    ]
+    for key in keys:
+        np.testing.assert_array_equal(joined[key], whole[key])
+    np.testing.assert_array_equal(np.stack(list(joined)), whole)
+    np.testing.assert_array_equal(np.asarray(joined), whole)
+    assert fingerprint(joined, np.arange(67, dtype=np.int32)) == fingerprint(
+        whole, np.arange(67, dtype=np.int32)
+    )
+    with pytest.raises(IndexError):
+        joined[67]
+
+
+def test_final_trainings_read_every_part(splits: tuple[Split, Split]) -> None:
+    from search.data.dataset import Dataset
+    from search.data.everything import everything
+
+    view, memory = splits
+    found = everything(Dataset("x", view, memory, ("a", "b", "c"), (0.5,) * 3, (0.2,) * 3))
+    images = np.concatenate([memory.images, memory.images])
+    np.testing.assert_array_equal(found.train.images, images)
+    np.testing.assert_array_equal(found.train.labels, np.tile(memory.labels, 2))
+    assert found.train.fingerprint == fingerprint(images, found.train.labels)
+    assert found.validation is memory

@@ -18,7 +18,8 @@ from small import ARCHS, dataset, evaluator, job_of
 from search.config.run import RunConfig
 from search.config.train import TrainConfig
 from search.engine.checkpoints import CheckpointKey, Checkpoints
-from search.engine.evaluator import TrainingEvaluator, reason, signature
+from search.engine.evaluator import TrainingEvaluator, reason
+from search.engine.signature import signature
 from search.engine.trainer import Trainer
 from search.engine.turns import Turns
 from search.errors import UserError
@@ -242,7 +243,7 @@ def test_how_often_checkpoints_are_written_is_no_ones_identity() -> None:
 def test_another_number_of_cores_is_another_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     device = jax.local_devices()[0]
     before = signature(dataset(), TrainConfig(), device)
-    monkeypatch.setattr("search.engine.evaluator.cores", lambda: 4096)
+    monkeypatch.setattr("search.engine.signature.cores", lambda: 4096)
     assert signature(dataset(), TrainConfig(), device) != before
 
 

@@ -21,8 +21,8 @@ from search.config.train import TrainConfig
 from search.cores import cores
 from search.data.dataset import Augment
 from search.engine.augment import training_batch
-from search.engine.evaluator import signature
 from search.engine.recipe import recipe_of
+from search.engine.signature import signature
 
 DEVICE = jax.devices("cpu")[0]
 CHOSEN = [3.0, 1.0, 0.5]

@@ -11,7 +11,7 @@ import search
 from search.jobs import Job, Result
 from search.report.notebook import Front
 from search.study.study import Study, StudyInfo
-from search.study.tables import FRONT_COLUMNS, front_of
+from search.study.tables import FRONT_COLUMNS, study_content
 from search.study.trials import Trial
 
 INFO = StudyInfo(100, 10_000, 0, 5_000, 40, True, 0.1, 8, {})
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     with Study.open(tmp_path / "seen", {"seed": 0}, INFO) as study:
         study.add(trial(0, 0.5))
         study.add(trial(1, 0.75))
-        content, _ = front_of(study, study.trials())
+        content, _ = study_content(study, study.trials())
         study.write("front.json", json.dumps(content))
     return tmp_path / "seen"
 

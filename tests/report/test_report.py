@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from rich.console import Console
 from search.jobs import Job, Result, failed
 from search.networks.arch import Arch, Block, Head, Input, Stem, to_json
 from search.networks.decisions import short_form
+from search.report.content.front import front_page
 from search.report.notes import classes_unequal, selection_note
 from search.report.page import page
 from search.report.picture import draw, plot, short_mix
 from search.report.progress import ProgressEstimate, Watch, describe, spell
 from search.report.table import explanation, front_rows, show
-from search.study.study import StudyInfo
+from search.study.study import Study, StudyInfo
 from search.study.tables import front_content
 from search.study.trials import Trial, front_entries
 
@@ -62,9 +64,12 @@ def test_any_study_can_be_drawn(count: int) -> None:
     picture = draw(content, plot(TRIALS[:count], found, 8))
     assert picture.startswith(b"\x89PNG")
     assert picture == draw(content, plot(TRIALS[:count], found, 8))
-    html = page(content, found, picture)
-    assert html.count("<tr>") == len(found) + 1
-    assert "<script" not in html
+    with Study.open(None, {}, FACTS) as study:
+        for one in TRIALS[:count]:
+            study.add(one)
+        shown = front_page(study)
+        assert [member.trial for member in shown.front] == [row.trial for row in found]
+        page(shown)
 
 
 def test_the_table_shows_each_member() -> None:
@@ -78,6 +83,19 @@ def test_the_table_shows_each_member() -> None:
     assert set(short_form(FRONT[0].value).split()) <= set(printed.split())
     assert "on average too high" in " ".join(printed.split())
     json.dumps(CONTENT)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_table_fits_the_terminal(width: int, colour: bool) -> None:
+    text = io.StringIO()
+    show(Console(file=text, width=width, force_terminal=colour), CONTENT, FRONT)
+    printed = text.getvalue()
+    assert ("\x1b[" in printed) == colour
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", printed)
+    assert max(map(len, plain.splitlines())) <= width
+    for row in FRONT:
+        assert row.arch_id in plain
 
 
 def test_balanced_accuracy_has_a_column_where_classes_are_unequal() -> None:

@@ -32,7 +32,7 @@ def batch(recipe: Recipe, image: MapShape, length: int) -> ProgramSpec:
         return training_batch(images[index], labels[index], key, recipe)
 
     number = Spec((), np.uint32)
-    arguments = (*_images(recipe, image, length), number, number)
+    arguments = (*_images(recipe, image, labels_like(recipe, length)), number, number)
     return ProgramSpec(("batch", recipe, image, length), make, arguments)
 
 
@@ -42,7 +42,8 @@ def plain(recipe: Recipe, image: MapShape, length: int) -> ProgramSpec:
     def make(images: Array, labels: Array, index: Array) -> tuple[Array, Array]:
         return normalised(images[index], recipe), labels[index]
 
-    return ProgramSpec(("plain", recipe, image, length), make, _images(recipe, image, length))
+    arguments = _images(recipe, image, Spec((length,), np.int32))
+    return ProgramSpec(("plain", recipe, image, length), make, arguments)
 
 
 def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
@@ -122,11 +123,12 @@ def loss(recipe: Recipe, size: MapShape) -> ProgramSpec:
 
     def run(p: Parameters, opt_state: Any, rate: Array, x: Array, targets: Array) -> Any:
         differentiated = jax.value_and_grad(loss_and_accuracy, (0, 1), has_aux=True)
-        scores, (gradients, to_x) = differentiated(p, x, targets)
+        scores, (gradients, to_x) = differentiated(p, x, targets, recipe.distillation)
         return jnp.stack(scores), to_x, *update(recipe, gradients, opt_state, p, rate)
 
     p, x = _classifier(recipe, size)
-    targets = _floats(recipe.batch, recipe.classes)
+    pair = () if recipe.distillation is None else (2,)
+    targets = _floats(recipe.batch, *pair, recipe.classes)
     arguments = (p, opt_state_shapes(recipe, p), _floats(), x, targets)
     return ProgramSpec(("loss", recipe, size), run, arguments)
 
@@ -154,12 +156,15 @@ def totals_like(recipe: Recipe) -> Totals:
     return Totals(_floats(), _floats(recipe.classes), _floats(recipe.classes))
 
 
-def _images(recipe: Recipe, image: MapShape, length: int) -> tuple[Spec, Spec, Spec]:
-    return (
-        Spec((length, *image), np.uint8),
-        Spec((length,), np.int32),
-        Spec((recipe.batch,), np.int32),
-    )
+def labels_like(recipe: Recipe, length: int) -> Spec:
+    """Return the shape of `length` training labels, soft ones included; see `batches.Batch`."""
+    if recipe.distillation is None:
+        return Spec((length,), np.int32)
+    return _floats(length, 2, recipe.classes)
+
+
+def _images(recipe: Recipe, image: MapShape, labels: Spec) -> tuple[Spec, Spec, Spec]:
+    return Spec((labels.shape[0], *image), np.uint8), labels, Spec((recipe.batch,), np.int32)
 
 
 def _maps(recipe: Recipe, shape: Shape) -> tuple[Spec, Spec | None, Spec]:

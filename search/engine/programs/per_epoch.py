@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from search.engine.batches import Feed, Resident, Steps, padded
 from search.engine.forward import Totals, evaluation_step, no_totals, train_step
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
-from search.engine.programs.layer import MapShape, Spec
+from search.engine.programs.layer import MapShape, Spec, labels_like
 from search.engine.recipe import Recipe
 from search.engine.state import State, resized, shaped
 from search.networks.layers import Layer
@@ -53,7 +53,7 @@ class PerEpochProgram:
         number = Spec((), np.uint32)
         training = (
             states,
-            *self._part(0),
+            *self._part(labels_like(self.recipe, self._images[0])),
             Spec((seeds, steps, batch), np.int32),
             Spec((seeds,), np.uint32),
             number,
@@ -63,7 +63,7 @@ class PerEpochProgram:
         batches = len(padded(self._images[1], batch)[0])
         scoring = (
             states,
-            *self._part(1),
+            *self._part(Spec((self._images[1],), np.int32)),
             Spec((batches, batch), np.int32),
             Spec((batches, batch), np.float32),
         )
@@ -73,9 +73,8 @@ class PerEpochProgram:
             ProgramSpec(("looped score", *key), self._evaluate, scoring, shared=False),
         ]
 
-    def _part(self, which: int) -> tuple[Spec, Spec]:
-        length = self._images[which]
-        return Spec((length, *self._image), np.uint8), Spec((length,), np.int32)
+    def _part(self, labels: Spec) -> tuple[Spec, Spec]:
+        return Spec((labels.shape[0], *self._image), np.uint8), labels
 
     def ready(self, programs: ProgramCache) -> float:
         """Wait until the programs are compiled; returns the seconds waited."""

@@ -7,7 +7,7 @@ from search.engine.batches import Batch
 from search.engine.forward import Totals, evaluation_step, train_step
 from search.engine.programs.base import Stepwise
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
-from search.engine.programs.layer import MapShape, Spec, totals_like
+from search.engine.programs.layer import MapShape, Spec, labels_like, totals_like
 from search.engine.recipe import Recipe
 from search.engine.state import State, shaped
 from search.networks.layers import Layer
@@ -30,18 +30,20 @@ class PerStepProgram(Stepwise):
         recipe, (training, evaluation) = self.recipe, self._lengths
         number, rate = Spec((), np.uint32), Spec((), np.float32)
         key = (recipe, self._image, self.layers)
-        arguments = (self.like, *self._batch(training), number, number, rate)
+        labels = labels_like(recipe, training)
+        arguments = (self.like, *self._batch(labels), number, number, rate)
         mask = Spec((recipe.batch,), np.float32)
-        scoring = (self.like, *self._batch(evaluation), mask, totals_like(recipe))
+        known = Spec((evaluation,), np.int32)
+        scoring = (self.like, *self._batch(known), mask, totals_like(recipe))
         return [
             ProgramSpec(("whole step", training, *key), self._run, arguments, shared=False),
             ProgramSpec(("whole score", evaluation, *key), self._evaluate, scoring, shared=False),
         ]
 
-    def _batch(self, length: int) -> tuple[Spec, Spec, Spec]:
+    def _batch(self, labels: Spec) -> tuple[Spec, Spec, Spec]:
         return (
-            Spec((length, *self._image), np.uint8),
-            Spec((length,), np.int32),
+            Spec((labels.shape[0], *self._image), np.uint8),
+            labels,
             Spec((self.recipe.batch,), np.int32),
         )
 

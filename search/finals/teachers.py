@@ -1,0 +1,110 @@
+"""Teachers: a member of the front, a network of the zoo, or a saved model, and its soft labels."""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from search.data.dataset import Dataset
+from search.errors import UserError, shown
+from search.export import unit
+from search.export.weights import Packed, unpack
+from search.finals.networks import Choice, Network, member
+from search.jobs import Candidate
+from search.networks import zoo
+from search.networks.arch import Input
+from search.study.study import Study
+
+_ZOO = "zoo:"
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """Who teaches: a `packed` model, or a `network` of the zoo that is to be trained first.
+
+    `name`: as the user gave it, the id of a member in full.
+    """
+
+    name: str
+    packed: Packed | None = None
+    network: Network | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells teachers apart: of a model its weights, of the zoo's the architecture."""
+        if self.packed is None:
+            assert self.network is not None
+            return self.network.candidate.id
+        digest = hashlib.sha256(self.packed.arch.id.encode())
+        for key in sorted(self.packed.arrays):
+            digest.update(np.ascontiguousarray(self.packed.arrays[key]).data)
+        return digest.hexdigest()
+
+
+def weights_of(study: Study, arch_id: str) -> Packed:
+    """Return a member's weights: those of its final or, without one, those of the search.
+
+    Raises `UserError` where the study keeps none.
+    """
+    assert study.folder is not None
+    final = study.folder / "finals" / arch_id
+    if unit.holds(final):
+        return unit.read(final)
+    path = study.folder / "weights" / f"{arch_id}.safetensors"
+    if not path.exists():
+        raise UserError(
+            f"{study.folder} keeps no weights of {arch_id}; run its command again, which leaves"
+            " those of its front"
+        )
+    return unpack(path)
+
+
+def teacher_of(text: str, study: Study, dataset: Dataset) -> Teacher:
+    """Return the teacher that `text` names: an id, `zoo:NAME`, or the folder of a saved model.
+
+    Raises `UserError` where there is none, and for one of other images or classes.
+    """
+    shape, classes = Input(*dataset.shape), len(dataset.classes)
+    if text.startswith(_ZOO):
+        name = text.removeprefix(_ZOO)
+        arch = zoo.network(name, input=shape, classes=classes)
+        return Teacher(text, network=Network(Candidate.of(arch), name))
+    if _is_folder(text):
+        packed = unit.read(Path(text))
+    else:
+        found, _ = study.front(study.trials())
+        if not any(text and row.arch_id.startswith(text) for row in found) and "/" in text:
+            raise UserError(f"--teacher {shown(text)} is not the folder of a saved model")
+        text = member(found, study.name, Choice(id=text)).arch_id
+        packed = weights_of(study, text)
+    _refuse_other(text, packed, shape, dataset)
+    return Teacher(text, packed)
+
+
+def _refuse_other(text: str, packed: Packed, shape: Input, dataset: Dataset) -> None:
+    taught = tuple(packed.data["classes"])
+    if packed.arch.input != shape:
+        raise UserError(
+            f"--teacher {shown(text)} reads images of {_size(packed.arch.input)}, and these are"
+            f" {_size(shape)}; a teacher"
+            " must read the same images"
+        )
+    if taught != tuple(dataset.classes):
+        raise UserError(
+            f"--teacher {shown(text)} knows the {len(taught)} classes"
+            f" {shown(', '.join(taught), 60)}, and these images have {len(dataset.classes)}:"
+            f" {shown(', '.join(dataset.classes), 60)}; a teacher must know the same classes"
+        )
+
+
+def _size(shape: Input) -> str:
+    return f"{shape.height}x{shape.width}x{shape.channels}"
+
+
+def _is_folder(text: str) -> bool:
+    # A name may be longer than any path.
+    with suppress(OSError, ValueError):
+        return bool(text) and Path(text).is_dir()
+    return False

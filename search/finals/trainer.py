@@ -1,0 +1,164 @@
+"""The engine's own evaluator, set up for final trainings: images, teacher, first weights."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from search.config.run import ExecutorConfig
+from search.config.train import TrainConfig
+from search.executors.build import build as build_executor
+from search.export import unit
+from search.export.weights import Measured, Packed
+from search.files import sweep
+from search.finals.images import FinalImages
+from search.finals.networks import Network
+from search.finals.plan import Plan, digest
+from search.finals.teachers import Teacher, weights_of
+from search.finals.training import train
+from search.jobs import Job
+from search.runner.images import description
+from search.runner.signals import interrupts_held
+from search.study.study import Study
+from search.units import format_multiplies
+
+
+class FinalTrainer:
+    """Trains networks on all images but the test part; `begin` comes first."""
+
+    def __init__(
+        self,
+        study: Study,
+        plan: Plan,
+        images: FinalImages,
+        recipe: TrainConfig,
+        tell: Callable[[str], None],
+    ) -> None:
+        assert study.folder is not None
+        self._study, self._plan, self._images = study, plan, images
+        self._recipe, self._tell, self._root = recipe, tell, study.folder
+        self.computed: dict[str, str] = {}
+
+    def begin(
+        self,
+        networks: Sequence[Network],
+        teacher: Teacher | None,
+        epochs: int,
+        seeds: Sequence[int],
+        shared: str,
+    ) -> None:
+        """Start JAX, train the teacher if it has to be, and take over weights.
+
+        `shared` tells apart what all trainings of a call have in common.
+        """
+        from search.executors.devices import computed_on, describe
+        from search.executors.malloc import keep_memory_for
+
+        for place in (self._root / "finals").glob("*/"):
+            sweep(place)
+        dataset = self._images.dataset
+        keep_memory_for(self._recipe.batch, *dataset.shape[:2])
+        with interrupts_held():
+            import jax
+
+            from search.engine.evaluator import TrainingEvaluator
+
+            self._tell(f"device: {describe()}")
+        if jax.local_device_count() > 1:
+            self._tell(f"one of {jax.local_device_count()} devices is used")
+        soft = None if teacher is None else self._soft_labels(teacher, epochs, seeds[0])
+        self._folder = self._root / "checkpoints" / f"final-{shared}"
+        self._evaluator = TrainingEvaluator(
+            dataset, self._recipe, self._folder, soft=soft, initial=self._initial(networks)
+        )
+        self.computed = computed_on(self._evaluator.precision)
+
+    def train(self, networks: Sequence[Network], epochs: int, seeds: Sequence[int]) -> None:
+        """Train every network with every seed; what is trained already is not trained again."""
+        from search.engine.checkpoints import CheckpointKey
+
+        jobs = [job for one in networks for job in _jobs(one, epochs, seeds)]
+
+        def there(job: Job) -> bool:
+            key = CheckpointKey(job.candidate.id, job.seed, job.epochs)
+            return (self._folder / key.filename).exists()
+
+        done = sum(map(there, jobs))
+        if done:
+            self._tell(f"going on: {done} of {len(jobs)} trainings are there already")
+        jobs.sort(key=there, reverse=True)
+        train(build_executor(ExecutorConfig(), self._evaluator), jobs, done, self._tell)
+
+    def weights(self, network: Network, epochs: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the weights of each seed."""
+        return [self._evaluator.weights(job) for job in _jobs(network, epochs, seeds)]
+
+    def drop(self, networks: Sequence[Network]) -> None:
+        """Delete the checkpoints of networks that have been read."""
+        for one in networks:
+            for path in self._folder.glob(f"{one.candidate.id}-*.npz"):
+                path.unlink(missing_ok=True)
+        if self._folder.is_dir() and not any(self._folder.iterdir()):
+            self._folder.rmdir()
+
+    def _initial(self, networks: Sequence[Network]) -> dict[str, dict[str, Any]]:
+        """Return the weights that networks begin with, and say which of theirs are new."""
+        if self._plan.begin == "scratch":
+            return {}
+        from search.engine.transfer import transferred
+
+        found = {}
+        for one in networks:
+            taken, anew = transferred(one.arch, weights_of(self._study, one.origin).arrays)
+            found[one.candidate.id] = taken
+            self._tell(
+                f"{one.candidate.id}: {len(taken)} arrays taken over from {one.origin},"
+                f" {len(anew)} begun anew: {', '.join(anew)}"
+            )
+        return found
+
+    def _soft_labels(self, teacher: Teacher, epochs: int, seed: int) -> Any:
+        from search.engine.distillation import Distillation, SoftLabels
+        from search.engine.predict import logits
+
+        packed = teacher.packed or self._trained(teacher, epochs, seed)
+        images = self._images.dataset.train.images
+        (known,) = logits(
+            packed.arch, [packed.arrays], images, packed.data["mean"], packed.data["std"]
+        )
+        return SoftLabels.of(known, Distillation(self._plan.temperature, self._plan.teacher_weight))
+
+    def _trained(self, teacher: Teacher, epochs: int, seed: int) -> Packed:
+        """Return a teacher of the zoo: trained like the finals, kept for later ones."""
+        from search.engine.evaluator import TrainingEvaluator
+
+        assert teacher.network is not None
+        dataset, candidate = self._images.dataset, teacher.network.candidate
+        told = [candidate.id, epochs, seed, dataset.train.fingerprint, vars(self._recipe)]
+        place = self._root / "finals" / f"teacher-{digest(told)}"
+        if unit.holds(place):
+            return unit.read(place)
+        cost = format_multiplies(candidate.multiplies)
+        self._tell(f"the teacher {teacher.name} ({cost} multiplies) is trained first")
+        folder = self._root / "checkpoints" / f"teacher-{digest(told)}"
+        evaluator = TrainingEvaluator(dataset, self._recipe, folder)
+        job = candidate.job(epochs, seed)
+        train(build_executor(ExecutorConfig(), evaluator), [job], 0, self._tell)
+        # Known by now: its result is its checkpoint's.
+        accuracy = evaluator(job).accuracy
+        measured = Measured(part="training", epochs=epochs, seed=seed)
+        packed = Packed(
+            place,
+            teacher.network.arch,
+            evaluator.weights(job),
+            description(dataset),
+            accuracy,
+            candidate.multiplies,
+            measured,
+        )
+        saved = unit.save(place, packed)
+        evaluator.keep(())
+        folder.rmdir()
+        return saved
+
+
+def _jobs(network: Network, epochs: int, seeds: Sequence[int]) -> list[Job]:
+    return [network.candidate.job(epochs, seed) for seed in seeds]

@@ -1,0 +1,182 @@
+"use strict";
+// The card of one trial: the network to scale, its cost by layer, its curve, lines to go on with.
+
+const OPS = ["conv", "separable", "inverted", "blueprint", "basic", "stem", "head", "classifier"];
+const opIndex = (name) => { const at = OPS.indexOf(name); return at < 0 ? 7 : Math.min(at, 7); };
+
+const memberOf = new Map(content.front.map((member) => [member.trial, member]));
+const networkOf = (at) => content.networks.rows[content.trials.network[at]];
+const partsOf = (network) => network.parts.map((index) => content.networks.parts[index]);
+
+// Width of a box = channels, height = resolution, colour = block.
+function drawing(network) {
+  const parts = partsOf(network).filter((part) => part.name !== "classifier");
+  const [height, , channels] = content.networks.image;
+  const boxes = [{ name: "image", detail: "", channels, height, width: content.networks.image[1] }, ...parts];
+  const total = boxes.reduce((sum, box) => sum + box.channels, 0);
+  const [room, tall, gap] = [560, 110, boxes.length > 24 ? 2 : 5];
+  const perChannel = (room - gap * (boxes.length - 1)) / total;
+  let x = 0;
+  const shapes = boxes.map((box) => {
+    const w = Math.max(1.5, box.channels * perChannel), hgt = Math.max(2, (box.height / height) * tall);
+    const words = `${box.name}${box.detail ? `, ${box.detail}` : ""}: ${box.channels} channels, ${box.height}×${box.width}`;
+    const shape = svg("g", {},
+      svg("title", {}, words),
+      svg("rect", { x, y: (tall - hgt) / 2, width: w, height: hgt, class: box.name === "image" ? "ink" : `fill${opIndex(box.name)}` }));
+    if (w > 24) shape.append(svg("text", { x: x + w / 2, y: tall + 18 }, `${box.channels}`));
+    x += w + gap;
+    return shape;
+  });
+  const kinds = [...new Set(parts.map((part) => part.name))];
+  return h("figure", {},
+    svg("svg", { class: "drawing", viewBox: `0 0 ${Math.max(room, x)} ${tall + 24}`, role: "img",
+      "aria-label": `${parts.length} parts: ${parts.map((part) => `${part.name} ${part.channels}`).join(", ")}` }, ...shapes),
+    h("figcaption", {}, h("span", { class: "choices" }, ...kinds.map((name) => h("span", { class: "choices" },
+      swatchOf(name), name))), "Width = channels (below), height = resolution, colour = kind of block."));
+}
+
+function swatchOf(name) {
+  return svg("svg", { class: `swatch fill${opIndex(name)}`, viewBox: "0 0 10 10", "aria-hidden": "true" },
+    svg("rect", { width: 10, height: 10 }));
+}
+
+function layersOf(network) {
+  return partsOf(network).flatMap((part, index) => part.layers.map((layer) => ({
+    ...layer, part: part.name,
+    name: [part.detail ? index : "", part.name, layer.role === part.name ? "" : `· ${layer.role}`].filter((word) => word !== "").join(" "),
+  })));
+}
+
+const COSTS = [["multiplies", "multiplies"], ["params", "params"], ["memory", "memory, elements"]];
+
+function layerCosts(network) {
+  const layers = layersOf(network);
+  let chosen = 0;
+  const one = chart(
+    `Cost of ${layers.length} layers; the table below says the same`,
+    () => {
+      const [key, name] = COSTS[chosen];
+      return {
+        grid: { left: 4, right: 54, top: 6, bottom: 4, containLabel: true },
+        xAxis: { type: "value", show: false },
+        yAxis: {
+          type: "category", inverse: true, data: layers.map((layer) => layer.name),
+          axisLabel: { color: colour("ink"), fontSize: 11, interval: 0, width: 150, overflow: "truncate" },
+          axisTick: { show: false }, axisLine: { show: false },
+        },
+        tooltip: tooltip((p) => tip(layers[p.dataIndex].name, [
+          [`${layers[p.dataIndex].kernel}×${layers[p.dataIndex].kernel}`, layers[p.dataIndex].kind],
+          ...COSTS.map(([field, words]) => [words, whole(layers[p.dataIndex][field])])])),
+        series: [{
+          type: "bar", name, barCategoryGap: "25%",
+          data: layers.map((layer) => ({
+            value: layer[key], itemStyle: { color: hue(opIndex(layer.part)) },
+          })),
+          label: { show: true, position: "right", color: colour("ink"), fontSize: 11, formatter: (p) => multiplies(p.value) },
+        }],
+      };
+    });
+  one.host.style.height = `${Math.min(640, 20 * layers.length + 16)}px`;
+  const buttons = COSTS.map(([, name], index) => h("button", {
+    type: "button", "aria-pressed": String(index === 0),
+    onclick: () => {
+      chosen = index;
+      buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(at === index)));
+      one.draw();
+    },
+  }, name));
+  const rows = layers.map((layer) => [layer.name, `${layer.kernel}×${layer.kernel}`, String(layer.stride),
+    `${layer.inputs} → ${layer.outputs}`, whole(layer.multiplies), whole(layer.params), whole(layer.memory)]);
+  return [
+    h("h3", {}, "Cost by layer"), h("div", { class: "row" }, ...buttons), one.host,
+    h("details", {}, h("summary", {}, "As a table"), plainTable("Exact cost of each layer for one image", [
+      ["layer", "kernel", "stride", "channels", "multiplies", "params", "memory"], ...rows])),
+  ];
+}
+
+const CURVES = [
+  ["Accuracy", [["train_accuracy", "training", 0], ["validation_accuracy", "validation", 1]]],
+  ["Loss", [["train_loss", "training", 0], ["validation_loss", "validation", 1]]],
+];
+
+function learningCurve(trial) {
+  const found = content.curves[trial];
+  if (!found) return [];
+  const charts = CURVES.map(([name, lines]) => [name, lines.filter(([key]) => found[key])]).filter(([, lines]) => lines.length);
+  return [h("h3", {}, "Learning curve"), ...charts.map(([name, lines]) => chart(
+    `${name} over ${found.epochs.length} epochs`,
+    () => ({
+      title: heading(name), grid: { left: 4, right: 14, top: 34, bottom: 26, containLabel: true },
+      legend: legend(lines.map(([, words]) => words)),
+      xAxis: axis("epoch", { minInterval: 1, scale: true }),
+      yAxis: vertical(),
+      tooltip: { ...tooltip((many) => tip(`epoch ${many[0].value[0]}`, many.map((p) => [p.seriesName, share(p.value[1])]))), trigger: "axis" },
+      series: lines.map(([key, words, index]) => ({
+        ...stepLine(words, found.epochs.map((epoch, at) => [epoch, found[key][at]]), index, {
+          step: false, showSymbol: found.epochs.length < 30, symbolSize: 6 }),
+      })),
+    })).host)];
+}
+
+function confusion(final) {
+  const matrix = final ? final.confusion : [];
+  if (!final) return [];
+  const spread = final.accuracy_std === null ? "" : ` ± ${share(final.accuracy_std)}`;
+  const facts = pairs([["test accuracy", share(final.accuracy) + spread], ["balanced", share(final.balanced_accuracy)],
+    ["epochs", String(final.epochs)], ["seeds", String(final.seeds)], ["reading", String(final.reading)]], "facts");
+  if (!matrix.length) return [h("h3", {}, "Test split"), facts];
+  const names = matrix.map((_, at) => content.classes[at] ?? String(at));
+  const cells = matrix.map((row, at) => {
+    const total = row.reduce((sum, value) => sum + value, 0) || 1;
+    return h("tr", {}, h("th", { scope: "row", class: "text" }, names[at]), ...row.map((value) => {
+      const cell = h("td", {}, value ? String(value) : "");
+      cell.style.backgroundColor = `rgba(${colour("heat")}, ${(0.45 * value) / total})`;
+      return cell;
+    }));
+  });
+  const label = "Confusion on the test split: rows are true classes, columns predictions";
+  return [h("h3", {}, "Test split"), facts, scrolling(label, h("table", { class: "confusion" }, h("caption", {}, label),
+    h("thead", {}, h("tr", {}, h("td"), ...names.map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, ...cells)))];
+}
+
+function interval(member) {
+  return member.low === null ? "" : ` [${share(member.low)}, ${share(member.high)}]`;
+}
+
+// All that the card says of trial `at`, a place in the columns.
+function card(at) {
+  const { trials } = content;
+  const network = networkOf(at), number = trials.number[at], member = memberOf.get(number);
+  const facts = [
+    ["multiplies", whole(trials.multiplies[at])], ["params", orDash(trials.params[at], whole)],
+    ["peak memory", network.memory === null ? "–" : `${whole(network.memory)} elements`],
+    ["accuracy", member ? `${share(member.accuracy)}${interval(member)}` : orDash(trials.accuracy[at], share)],
+  ];
+  if (content.unequal) facts.push(["balanced accuracy", orDash(trials.balanced_accuracy[at], share)]);
+  if (member && content.confirmed) facts.push(["accuracy in search", share(member.search_accuracy)]);
+  const latency = content.latencies[network.id];
+  if (latency !== undefined) facts.push(["latency, one image", `${latency.toPrecision(3)} ms`]);
+  facts.push(["epochs", String(trials.epochs[at])], ["seed", String(trials.seed[at])],
+    ["trial", String(number)], ["seconds", trials.seconds[at].toFixed(1)], ["status", trials.status[at]]);
+  const error = trials.error[number];
+  const final = content.finals[network.id];
+  const python = `model = search.load(${content.lines.python}, id="${network.id}")`;
+  const lines = member ? [
+    h("h3", {}, "Go on with it"),
+    copyLine("load", python),
+    copyLine("retrain", `convbudget retrain ${content.lines.shell} --id ${network.id}`),
+    copyLine("export", `convbudget export ${content.lines.shell} --id ${network.id} --to onnx`),
+  ] : [h("p", { class: "muted" }, "Weights are kept of members of the front; ",
+    h("code", {}, `archs/${network.id}.json`), " describes this network.")];
+  return [
+    h("h2", { id: "card-title", tabindex: -1 }, member ? "On the front: " : "Trial: ", h("code", {}, network.id)),
+    h("p", {}, h("code", {}, network.short)),
+    pairs(facts, "facts"),
+    error ? h("p", {}, error) : null,
+    ...(network.parts.length ? [drawing(network), ...layerCosts(network)] : []),
+    ...learningCurve(String(number)),
+    ...confusion(final),
+    ...lines,
+  ];
+}

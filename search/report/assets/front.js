@@ -1,0 +1,375 @@
+"use strict";
+// `front.html`: a chart of all trials with its filters, the card beside it, and what was run below.
+
+const { trials } = content;
+const everything = trials.number.map((_, at) => at);
+const places = new Map(trials.number.map((number, at) => [number, at]));
+const full = (at) => trials.epochs[at] === content.epochs;
+const words = (name) => name.replace("_", " ");
+
+const AXES = [
+  { key: "multiplies", name: "multiplies for one image", value: (at) => trials.multiplies[at] },
+  { key: "params", name: "trainable parameters", value: (at) => trials.params[at] },
+  { key: "memory", name: "peak memory, elements for one image", value: (at) => networkOf(at).memory },
+  { key: "latency", name: "latency of one image, microseconds", value: (at) => { const ms = content.latencies[networkOf(at).id]; return ms === undefined ? null : 1000 * ms; } },
+].filter(({ value }) => everything.some((at) => value(at) !== null));
+const HEIGHTS = ["accuracy", ...(content.unequal || content.objective !== "accuracy" ? ["balanced_accuracy"] : [])];
+
+const distinct = (values) => [...new Set(values)].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+const families = content.families;
+const familyOf = (at) => families.indexOf(networkOf(at).family);
+const lengths = distinct(trials.epochs);
+const statuses = distinct(trials.status);
+const depths = everything.map((at) => networkOf(at).blocks);
+const [fewest, most] = depths.length ? [Math.min(...distinct(depths)), Math.max(...distinct(depths))] : [0, 0];
+
+const start = () => ({
+  x: AXES.length ? AXES[0] : null, y: content.objective, families: new Set(families), statuses: new Set(statuses),
+  epochs: lengths.length > 1 && lengths.includes(content.epochs) ? content.epochs : null,
+  fewest, most, range: null,
+});
+let state = start();
+let chosen = null;
+let brushing = false;
+
+const heightOf = (at) => trials[state.y][at];
+const membersHere = content.front.map((member) => ({ ...member, at: places.get(member.trial) })).filter((member) => member.at !== undefined);
+
+function passes(at) {
+  const network = networkOf(at);
+  return state.families.has(network.family) && state.statuses.has(trials.status[at])
+    && (state.epochs === null || trials.epochs[at] === state.epochs)
+    && network.blocks >= state.fewest && network.blocks <= state.most;
+}
+
+function inRange(at) {
+  if (!state.range) return true;
+  const x = state.x.value(at), y = heightOf(at);
+  if (x === null || y === null) return false;
+  const [[left, right], [low, high]] = state.range;
+  return log(x) >= left && log(x) <= right && y >= low && y <= high;
+}
+
+function hover(at) {
+  const network = networkOf(at), member = memberOf.get(trials.number[at]);
+  const rows = [["", network.short.length > 160 ? `${network.short.slice(0, 160)}…` : network.short],
+    [words(state.y), member && state.y === "accuracy" ? share(member.accuracy) + interval(member) : orDash(heightOf(at), share)],
+    ["multiplies", whole(trials.multiplies[at])], ["params", orDash(trials.params[at], whole)]];
+  if (network.memory !== null) rows.push(["peak memory", `${whole(network.memory)} elements`]);
+  if (!full(at)) rows.push(["after", `${trials.epochs[at]} of ${content.epochs} epochs`]);
+  if (trials.error[trials.number[at]]) rows.push([trials.status[at], trials.error[trials.number[at]].slice(0, 120)]);
+  return tip(`${network.id}${member ? ", on the front" : ""}`, rows);
+}
+
+function mainOption() {
+  const shown = everything.filter((at) => passes(at) && state.x.value(at) !== null);
+  const measured = shown.filter((at) => heightOf(at) !== null);
+  const members = membersHere.filter((member) => state.x.value(member.at) !== null);
+  const plainFront = state.x.key === "multiplies";
+  const level = (member) => (state.y === "accuracy" ? member.accuracy : member.balanced_accuracy);
+  const shownMembers = members.filter((member) => level(member) !== null);
+  const landmarks = plainFront ? content.landmarks : [];
+  const xs = [...shown.map((at) => state.x.value(at)), ...members.map((member) => state.x.value(member.at)), ...landmarks.map((one) => one.multiplies)];
+  if (plainFront) xs.push(content.high);
+  const [from, to] = range(xs.map(log), 0.04);
+  const ys = [...measured.map(heightOf), ...shownMembers.flatMap((m) => [level(m), ...(m.low === null || state.y !== "accuracy" ? [] : [m.low, m.high])]), ...landmarks.map((one) => one.accuracy)];
+  let [bottom, top] = ys.length ? range(ys, 0.06) : [0, 1];
+  [bottom, top] = [Math.max(bottom, -0.02), Math.min(top, 1.02)];
+  const unmeasured = shown.filter((at) => heightOf(at) === null);
+  const point = (at) => [log(state.x.value(at)), heightOf(at) ?? bottom, at];
+  const many = shown.length > 2000;
+  const series = families.map((name, index) => ({
+    type: "scatter", name, data: measured.filter((at) => familyOf(at) === index).map(point), symbol: shape(index),
+    symbolSize: (value) => (full(value[2]) ? (many ? 5 : 9) : many ? 4 : 6),
+    itemStyle: { color: hue(index), opacity: many ? 0.45 : 0.7 },
+  }));
+  if (unmeasured.length) series.push({
+    type: "scatter", name: "without a result", data: unmeasured.map(point), symbol: "path://M1 0l4 4 4-4 1 1-4 4 4 4-1 1-4-4-4 4-1-1 4-4-4-4z",
+    symbolSize: 8, itemStyle: { color: colour("muted") },
+  });
+  const path = shownMembers.map((member) => [log(state.x.value(member.at)), level(member), member.at]);
+  if (plainFront) {
+    series.push({
+      type: "line", name: "front", step: "end", silent: true, showSymbol: false, z: 3,
+      data: path.length ? [...path, [log(content.high), path[path.length - 1][1]]] : [],
+      lineStyle: { color: colour("ink"), width: 2 },
+      markLine: {
+        symbol: "none", silent: true, data: [{ xAxis: log(content.high) }],
+        lineStyle: { color: colour("muted"), type: "dashed", width: 1.5 },
+        label: { formatter: `budget ${multiplies(content.high)}`, color: colour("muted"), position: "end", rotate: 0, align: "right" },
+      },
+    });
+  }
+  series.push({
+    type: "scatter", name: "front members", data: path, z: 5, symbol: "circle", symbolSize: 14,
+    itemStyle: { color: "transparent", borderColor: colour("ink"), borderWidth: 2 },
+  });
+  const bars = state.y === "accuracy" ? members.filter((member) => member.low !== null) : [];
+  if (bars.length) series.push(errorBars(bars.map((m) => [log(state.x.value(m.at)), m.low, m.high]), colour("ink")));
+  if (landmarks.length && state.y === "accuracy") series.push({
+    type: "scatter", name: "known networks", z: 4, symbol: "diamond", symbolSize: 13,
+    data: landmarks.map((one) => ({ value: [log(one.multiplies), one.accuracy, null], landmark: one, name: one.name })),
+    itemStyle: { color: colour("paper"), borderColor: colour("ink"), borderWidth: 1.5 },
+    label: { show: true, position: "bottom", formatter: (p) => p.name, color: colour("ink"), fontSize: 11 },
+    labelLayout: { hideOverlap: true },
+  });
+  if (chosen !== null && state.x.value(chosen) !== null && passes(chosen)) series.push({
+    type: "scatter", data: [point(chosen)], z: 6, silent: true, symbol: "circle", symbolSize: 22,
+    itemStyle: { color: "transparent", borderColor: colour("accent"), borderWidth: 3 },
+  });
+  return {
+    grid: { left: 8, right: 24, top: 32, bottom: 30, containLabel: true },
+    xAxis: logAxis(state.x.name, 10 ** from, 10 ** to),
+    title: heading(`validation ${words(state.y)}`),
+    yAxis: vertical({ min: bottom, max: top, axisLabel: {
+      color: colour("muted"), formatter: (value) => (value > 1 || value < 0 ? "" : String(Number(value.toFixed(4)))), showMinLabel: false, showMaxLabel: false } }),
+    tooltip: { trigger: "item", ...tooltip((p) => {
+      if (p.data && p.data.landmark) return tip(p.data.landmark.name, [["accuracy", share(p.data.landmark.accuracy)], ["multiplies", whole(p.data.landmark.multiplies)]]);
+      return Array.isArray(p.value) && Number.isInteger(p.value[2]) ? hover(p.value[2]) : null;
+    }) },
+    brush: { z: 100, xAxisIndex: 0, yAxisIndex: 0, brushStyle: { color: "rgba(120, 140, 160, 0.2)", borderColor: colour("accent") }, outOfBrush: { colorAlpha: 1 }, throttleType: "debounce", throttleDelay: 50 },
+    series,
+  };
+}
+
+function counted() {
+  const found = everything.filter((at) => passes(at) && inRange(at));
+  return `${whole(found.length)} of ${whole(trials.number.length)} trials shown`;
+}
+
+const plot = chart("Front: accuracy of every trial over its cost; use the buttons below, or the table, to walk it", mainOption);
+const cardBox = h("aside", { class: "card", id: "card", "aria-labelledby": "card-title" });
+const status = h("span", { class: "muted", id: "shown" });
+
+const beside = matchMedia("(min-width: 60rem)");
+let wired = false;
+function drawMain() {
+  plot.draw();
+  status.textContent = counted();
+  if (!plot.instance || wired) return;
+  wired = true;
+  plot.instance.on("click", (p) => {
+    // Where the card is not beside the chart, it is brought into view.
+    if (Array.isArray(p.value) && Number.isInteger(p.value[2])) open(p.value[2], !beside.matches);
+  });
+  plot.instance.on("brushEnd", ({ areas }) => {
+    state.range = areas.length ? areas[0].coordRange : null;
+    refreshTable();
+  });
+}
+new ResizeObserver(() => { if (!wired) drawMain(); }).observe(plot.host);
+
+function open(at, focus = false) {
+  chosen = at;
+  cardBox.replaceChildren(...card(at).filter((child) => child !== null));
+  drawMain();
+  redrawIn(cardBox);
+  const member = memberOf.get(trials.number[at]);
+  announce(`${member ? "On the front" : "Trial"} ${networkOf(at).id}: accuracy ${orDash(member ? member.accuracy : trials.accuracy[at], share)}, ${whole(trials.multiplies[at])} multiplies`);
+  if (focus) {
+    document.getElementById("card-title").focus({ preventScroll: true });
+    cardBox.scrollIntoView({ block: "nearest" });
+  }
+}
+
+function redrawIn(box) {
+  for (let at = drawn.length - 1; at >= 0; at -= 1) {
+    if (!drawn[at].host.isConnected && drawn[at].instance) {
+      drawn[at].instance.dispose();
+      drawn.splice(at, 1);
+    } else if (box.contains(drawn[at].host)) drawn[at].draw();
+  }
+}
+
+function walk(step) {
+  if (!membersHere.length) return;
+  const now = membersHere.findIndex((member) => member.at === chosen);
+  const next = now < 0 ? (step > 0 ? 0 : membersHere.length - 1) : Math.min(Math.max(now + step, 0), membersHere.length - 1);
+  open(membersHere[next].at);
+}
+
+const table = sortedTable("Trials", [
+  { name: "network", text: true, key: (at) => networkOf(at).id, cell: (at) => h("button", {
+    type: "button", class: "link", "aria-label": `Open ${networkOf(at).id}`, onclick: () => open(at, true) }, networkOf(at).id) },
+  { name: "family", text: true, key: (at) => networkOf(at).family, cell: (at) => networkOf(at).family },
+  { name: "blocks", key: (at) => networkOf(at).blocks, cell: (at) => String(networkOf(at).blocks) },
+  { name: "multiplies", key: (at) => trials.multiplies[at], cell: (at) => whole(trials.multiplies[at]) },
+  { name: "params", key: (at) => trials.params[at], cell: (at) => orDash(trials.params[at], whole) },
+  { name: "memory", key: (at) => networkOf(at).memory, cell: (at) => orDash(networkOf(at).memory, whole) },
+  ...HEIGHTS.map((name) => ({ name: words(name), key: (at) => trials[name][at], cell: (at) => orDash(trials[name][at], share) })),
+  { name: "epochs", key: (at) => trials.epochs[at], cell: (at) => String(trials.epochs[at]) },
+  { name: "seconds", key: (at) => trials.seconds[at], cell: (at) => trials.seconds[at].toFixed(1) },
+  { name: "status", text: true, key: (at) => trials.status[at], cell: (at) => (memberOf.has(trials.number[at]) ? "front" : trials.status[at]) },
+], (at) => (memberOf.has(trials.number[at]) ? "front" : null));
+
+function refreshTable() {
+  status.textContent = counted();
+  table.update(everything.filter((at) => passes(at) && inRange(at)));
+}
+
+function refresh() { drawMain(); refreshTable(); }
+
+function choices(name, options, set, mark) {
+  return h("fieldset", {}, h("legend", {}, name), h("div", { class: "choices" }, ...options.map((option, index) => h("label", {},
+    h("input", { type: "checkbox", checked: true, "data-filter": option, onchange: (event) => {
+      if (event.target.checked) set().add(option); else set().delete(option);
+      refresh();
+    } }), mark ? mark(index) : null, option))));
+}
+
+function select(name, options, value, change) {
+  const element = h("select", { "aria-label": name, onchange: (event) => { change(options[event.target.selectedIndex][0]); refresh(); } },
+    ...options.map(([key, text]) => h("option", { selected: key === value }, text)));
+  return h("label", {}, h("span", {}, name), element);
+}
+
+function number(name, value, change) {
+  return h("label", {}, h("span", {}, name), h("input", { type: "number", value, min: fewest, max: most, onchange: (event) => {
+    change(event.target.value === "" ? value : Number(event.target.value));
+    refresh();
+  } }));
+}
+
+const controls = h("form", { class: "controls", "aria-label": "What is shown" });
+controls.addEventListener("submit", (event) => event.preventDefault());
+
+const brushButton = h("button", { type: "button", "aria-pressed": "false", onclick: () => {
+  brushing = !brushing;
+  if (!brushing) clearBrush();
+  arm();
+} }, "Select a range");
+
+function arm() {
+  brushButton.setAttribute("aria-pressed", String(brushing));
+  plot.instance.dispatchAction({ type: "takeGlobalCursor", key: "brush", brushOption: { brushType: brushing ? "rect" : false, brushMode: "single", z: 100 } });
+}
+
+function clearBrush() {
+  state.range = null;
+  plot.instance.dispatchAction({ type: "brush", areas: [] });
+  refreshTable();
+}
+
+function setControls() {
+  const items = [];
+  if (AXES.length > 1) items.push(select("across", AXES.map((one) => [one, one.name]), state.x, (one) => { state.x = one; brushing = false; clearBrush(); arm(); }));
+  if (HEIGHTS.length > 1) items.push(select("up", HEIGHTS.map((name) => [name, words(name)]), state.y, (name) => { state.y = name; }));
+  if (lengths.length > 1) items.push(select("epochs", [[null, "all"], ...lengths.map((length) => [length, length === content.epochs ? `${length}, the whole` : String(length)])], state.epochs, (length) => { state.epochs = length; }));
+  if (most > fewest) items.push(number("fewest blocks", fewest, (value) => { state.fewest = value; }), number("most blocks", most, (value) => { state.most = value; }));
+  if (families.length) items.push(choices("family", families, () => state.families, swatch));
+  if (statuses.length > 1) items.push(choices("status", statuses, () => state.statuses));
+  controls.replaceChildren(...items, brushButton, h("button", { type: "button", onclick: () => {
+    state = start();
+    brushing = false;
+    clearBrush();
+    arm();
+    setControls();
+    refresh();
+  } }, "Reset"));
+}
+
+function saved() {
+  const rows = table.sorted().map((at) => {
+    const network = networkOf(at);
+    return [network.id, trials.number[at], network.family, network.blocks, trials.multiplies[at], trials.params[at], network.memory,
+      trials.accuracy[at], trials.balanced_accuracy[at], trials.loss[at], trials.epochs[at], trials.seed[at], trials.seconds[at],
+      trials.status[at], memberOf.has(trials.number[at]) ? 1 : 0, network.short, trials.error[trials.number[at]]];
+  });
+  return csv([["arch_id", "trial", "family", "blocks", "multiplies", "params", "memory", "accuracy", "balanced_accuracy", "loss", "epochs",
+    "seed", "seconds", "status", "front", "decisions", "error"], ...rows]);
+}
+
+function overTime() {
+  const found = content.over_time;
+  if (!found.area.trials.length) return null;
+  const line = (steps) => [...steps.trials.map((trial, at) => [trial, steps.value[at]]), [found.count, steps.value[steps.value.length - 1]]];
+  const across = () => axis("trials", { min: 1, max: Math.max(found.count, 2), minInterval: 1, scale: true });
+  const hovers = { trigger: "axis", ...tooltip((many) => (many.length ? tip(`after ${Math.floor(many[0].axisValue)} trials`, many.map((p) => [p.seriesName, share(p.value[1])])) : null)) };
+  const last = found.area.value[found.area.value.length - 1];
+  const area = chart(`Area of the front over ${found.count} trials, ${share(last)} at the end`, () => ({
+    title: heading("area of the front"), xAxis: across(), yAxis: vertical(), tooltip: hovers, series: [stepLine("area", line(found.area), 0)],
+  }), "chart low");
+  const names = found.best.map((one) => `within ${multiplies(one.budget)}`);
+  const best = chart(`Best ${words(content.objective)}: ${found.best.map((one, at) => `${names[at]} ${share(one.steps.value[one.steps.value.length - 1])}`).join(", ")}`, () => ({
+    title: heading(`best ${words(content.objective)}`), legend: legend(names, { top: 24, left: 0, right: "auto" }),
+    grid: { left: 8, right: 22, top: 54, bottom: 30, containLabel: true }, xAxis: across(), yAxis: vertical(),
+    tooltip: hovers, series: found.best.map((one, at) => stepLine(names[at], line(one.steps), at, { lineStyle: { width: 2, color: hue(at), type: DASHES[at] } })),
+  }), "chart low");
+  return section("Search over time", h("div", { class: "two" },
+    h("figure", {}, area.host, h("figcaption", {}, "Hypervolume of the front so far, 1 where every cost had accuracy 1.")),
+    h("figure", {}, best.host, h("figcaption", {}, `Best validation ${words(content.objective)} so far within three budgets.`))));
+}
+
+function byFamily() {
+  const found = content.populations;
+  if (!found) return null;
+  const names = found.families.map((one) => `${one.family} (${one.models})`);
+  const one = chart(`Share of networks up to each ${words(content.objective)}, by family`, () => ({
+    grid: { left: 8, right: 22, top: 56, bottom: 30, containLabel: true },
+    title: heading("share of networks"), legend: legend(names, { top: 24, left: 0, right: "auto" }),
+    xAxis: axis(`validation ${words(content.objective)}`), yAxis: vertical({ min: 0, max: 1 }),
+    tooltip: tooltip((p) => tip(p.seriesName, [["", `${(100 * p.value[1]).toFixed(0)} % have at most ${share(p.value[0])}`]])),
+    series: found.families.map((family, at) => {
+      const index = families.indexOf(family.family);
+      return stepLine(names[at], distributionPoints(family.distribution), index,
+        { lineStyle: { width: 2, color: hue(index), type: DASHES[at % 4] }, showSymbol: true, symbolSize: 5 });
+    }),
+  }), "chart low");
+  return section("Families at matched multiplies", h("figure", {}, one.host, h("figcaption", {},
+    `Networks trained in full, from ${multiplies(found.low)} to ${multiplies(found.high)} multiplies, weighted so that all families have one distribution of cost (Radosavovic et al. 2019). Further right is better.`
+    + (content.sampled ? "" : " The strategy chose these networks by earlier results: they are not a random sample of their family."))));
+}
+
+function whatWasRun() {
+  const { provenance } = content;
+  const parts = [];
+  if (provenance.command) parts.push(copyLine("the command that repeats it", provenance.command));
+  if (provenance.data.length) parts.push(h("h3", {}, "Data"), pairs(provenance.data));
+  if (provenance.sheet.length) parts.push(h("h3", {}, "Some training images of each class"), h("div", { class: "sheet" }, ...provenance.sheet.map((one) => h("figure", {},
+    h("img", { src: one.source, alt: `${one.images} images of class ${one.name}` }),
+    h("figcaption", {}, one.name, one.count === null ? "" : ` (${whole(one.count)})`)))));
+  if (provenance.platform.length) parts.push(h("h3", {}, "Computed on"), pairs(provenance.platform));
+  if (provenance.config) parts.push(h("details", {}, h("summary", {}, "Resolved configuration"), h("pre", { tabindex: 0, "aria-label": "Resolved configuration" }, provenance.config)));
+  return parts.length ? section("What was run", ...parts) : null;
+}
+
+function headline() {
+  const best = content.front.length ? content.front[content.front.length - 1] : null;
+  const rows = [["trials", whole(trials.number.length)], ["on the front", String(content.front.length)]];
+  if (best) rows.push(["best accuracy", share(best.accuracy)], ["area of the front", share(content.hypervolume)]);
+  rows.push(["budget", `${content.low ? `${multiplies(content.low)} to ` : ""}${multiplies(content.high)}`]);
+  return h("header", {}, h("h1", {}, content.title), h("p", { class: "muted" }, content.summary), pairs(rows, "chips"));
+}
+
+const walker = h("div", { class: "row walk", tabindex: 0, role: "group", "aria-label": "Along the front: left and right arrow keys", onkeydown: (event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  walk(step);
+} },
+  h("button", { type: "button", onclick: () => walk(-1) }, "← cheaper"),
+  h("button", { type: "button", onclick: () => walk(1) }, "costlier →"), status);
+
+if (trials.number.length) {
+  setControls();
+  main.replaceChildren(...[
+    headline(), announcer,
+    h("div", { class: "board" },
+      h("div", {}, h("figure", {}, h("h2", {}, "The front"), controls, plot.host, walker,
+        h("figcaption", {}, "Each mark is a trial, each ring a member of the front, the line what the front reaches within a cost",
+          content.confirmed ? "; bars are 95 % intervals of the mean over fresh seeds" : "", ". Point at one for its figures, choose one for its card."),
+        h("ul", { class: "notes muted" }, ...content.notes.map((note) => h("li", {}, note)))),
+      ...[overTime(), byFamily()].filter((part) => part !== null)),
+      cardBox),
+    section("Trials", h("div", { class: "row" }, h("button", { type: "button", onclick: () => download(`${content.study}.csv`, "text/csv", saved()) }, "Download as CSV"),
+      h("span", { class: "muted" }, "as filtered and sorted here")), table.element),
+    whatWasRun(),
+  ].filter((part) => part !== null));
+  table.by(HEIGHTS.length ? 6 : 0, false);
+  refresh();
+  const first = membersHere.length ? membersHere[membersHere.length - 1].at : 0;
+  open(first);
+} else {
+  main.replaceChildren(...[headline(), h("p", {}, "No trial has ended yet."), whatWasRun()].filter((part) => part !== null));
+}
+redraw();

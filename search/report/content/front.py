@@ -1,0 +1,127 @@
+"""All that `front.html` shows of a study, computed once; the page only draws it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.errors import shown
+from search.pareto import Objective
+from search.report.content.families import Populations, populations
+from search.report.content.networks import Networks, families, networks
+from search.report.content.over_time import OverTime, over_time
+from search.report.content.provenance import Provenance, provenance
+from search.report.content.records import (
+    FinalRow,
+    Landmark,
+    curves,
+    finals,
+    landmarks,
+    latencies,
+)
+from search.report.content.trials import Member, TrialColumns, members, trial_columns
+from search.report.notes import classes_unequal
+from search.report.table import explanation, summary, title
+from search.study.study import Study
+from search.study.tables import study_content
+from search.study.trials import FrontEntry, Trial
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines to copy: the study as Python and as a shell write it."""
+
+    python: str
+    shell: str
+
+
+@dataclass(frozen=True)
+class FrontPage:
+    """The content of `front.html`.
+
+    `objective`: what the search maximised; `unequal`: whether balanced accuracy is worth showing;
+    `low`, `high`, `cheapest`: budget and cheapest architecture in multiplies; `epochs` of a full
+    training; `families` present, in the order of their colours; `sampled`: whether the strategy
+    drew at random; `curves` by number of the trial; `finals` and `latencies` (milliseconds) by id.
+    """
+
+    title: str
+    summary: str
+    notes: list[str]
+    study: str
+    lines: Lines
+    objective: Objective
+    confirmed: bool
+    unequal: bool
+    hypervolume: float
+    low: int
+    high: int
+    cheapest: int
+    chance: float
+    epochs: int
+    classes: list[str]
+    families: list[str]
+    networks: Networks
+    trials: TrialColumns
+    front: list[Member]
+    over_time: OverTime
+    populations: Populations | None
+    sampled: bool
+    curves: dict[str, dict[str, list[float | None]]]
+    landmarks: list[Landmark]
+    finals: dict[str, FinalRow]
+    latencies: dict[str, float]
+    provenance: Provenance
+
+
+def front_page(study: Study, trials: Sequence[Trial] | None = None) -> FrontPage:
+    """Return the content of the page of `study`, as it stands: it may still be written."""
+    trials = study.trials() if trials is None else trials
+    content, found = study_content(study, trials)
+    return _front_page(study, trials, found, content)
+
+
+def _front_page(
+    study: Study, trials: Sequence[Trial], found: Sequence[FrontEntry], content: Mapping[str, Any]
+) -> FrontPage:
+    info, confirmed = study.info, bool(content["confirmed"])
+    objective = info.objective
+    table, places = networks(trials)
+    family_of = {row.id: row.family for row in table.rows}
+    strategy = study.settings.get("strategy")
+    return FrontPage(
+        title=title(content),
+        summary=summary(content, found),
+        notes=explanation(content, found),
+        study=shown(study.name, 100),
+        lines=_lines(study),
+        objective=objective,
+        confirmed=confirmed,
+        unequal=classes_unequal(
+            info.data, [(row.accuracy, row.balanced_accuracy) for row in found]
+        ),
+        hypervolume=float(content["hypervolume"]),
+        low=info.low,
+        high=info.high,
+        cheapest=info.cheapest,
+        chance=info.chance,
+        epochs=info.epochs,
+        classes=[shown(name, 80) for name in info.data.get("classes", [])],
+        families=families(table.rows),
+        networks=table,
+        trials=trial_columns(trials, places),
+        front=members(found, places),
+        over_time=over_time(trials, info, objective),
+        populations=populations(trials, family_of, info.epochs, objective),
+        sampled=(strategy.get("name") if isinstance(strategy, Mapping) else strategy) == "random",
+        curves=curves(study, trials, found),
+        landmarks=landmarks(study),
+        finals=finals(study),
+        latencies=latencies(study),
+        provenance=provenance(study, trials),
+    )
+
+
+def _lines(study: Study) -> Lines:
+    place = study.name if study.folder is None else str(study.folder)
+    return Lines(repr(place), shlex.quote(place))

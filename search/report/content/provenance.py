@@ -1,0 +1,168 @@
+"""What a study ran: command, settings, data, platform."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.config.run import RunConfig
+from search.errors import shown
+from search.study.settings import flatten
+from search.study.study import Study
+from search.study.trials import Trial
+
+CONTACT_SHEET = "contact_sheet"
+"""Kind of the record that holds some images of the data."""
+_LONGEST = 300
+# A file that somebody put there is not read without end.
+_LARGEST = 100_000
+# Keys of what trials were computed on, in the words of the page.
+_COMPUTED = {
+    "platform": "platform",
+    "device_kind": "device",
+    "precision": "precision",
+    "cores": "cores",
+    "jax": "jax",
+    "jaxlib": "jaxlib",
+    "convbudget": "convbudget",
+}
+
+
+@dataclass(frozen=True)
+class ClassImages:
+    """Some images of one class side by side, as a PNG in a data URI."""
+
+    name: str
+    count: int | None
+    images: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What was run.
+
+    `command` repeats it, empty where parts of one's own took part; `config` is the resolved
+    configuration as YAML; `data` and `platform` are pairs of a name and a value; `sheet` some
+    images of each class, empty where the study was made without.
+    """
+
+    command: str
+    config: str
+    data: list[tuple[str, str]]
+    platform: list[tuple[str, str]]
+    sheet: list[ClassImages]
+
+
+def provenance(study: Study, trials: Sequence[Trial]) -> Provenance:
+    """Return what is known of how `study` was made."""
+    return Provenance(
+        command(study.settings, len(trials)),
+        _config(study),
+        _data(study),
+        _platform(trials),
+        _sheet(study),
+    )
+
+
+def command(settings: Mapping[str, Any], trials: int) -> str:
+    """Return the command that repeats a search; empty where parts of one's own took part.
+
+    It gives every setting that is not the schema's default, so that it also holds where a
+    configuration of one's own was chosen.
+    """
+    named = [settings.get(group) for group in ("data", "space", "strategy", "train")]
+    if not all(isinstance(group, Mapping) for group in named):
+        return ""
+    defaults = flatten(RunConfig().settings())
+    given = {
+        key: value
+        for key, value in flatten(settings).items()
+        if key in defaults and defaults[key] != value
+    }
+    words = [f"{key}={_word(value)}" for key, value in given.items()]
+    return " ".join(["convbudget run", *words, f"trials={trials}"])
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return f"'[{','.join(_word(one).strip(chr(39)) for one in value)}]'"
+    text = shown(str(value), _LONGEST)
+    plain = all(letter.isalnum() or letter in "._/-+" for letter in text)
+    return text if plain and text else "'" + text.replace("'", "'\\''") + "'"
+
+
+def _config(study: Study) -> str:
+    if study.folder is None:
+        return ""
+    try:
+        with (study.folder / "config.yaml").open("rb") as file:
+            return file.read(_LARGEST).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _data(study: Study) -> list[tuple[str, str]]:
+    data = study.info.data
+    if not data:
+        return []
+    shape = data.get("shape")
+    rows = [("name", shown(data["name"], _LONGEST))]
+    if isinstance(shape, list):
+        rows.append(("images", " × ".join(shown(size, 20) for size in shape)))
+    classes = data.get("classes", [])
+    counts = data.get("class_counts")
+    rows.append(("classes", f"{len(classes)}: {shown(', '.join(map(str, classes)), _LONGEST)}"))
+    if isinstance(counts, list) and counts:
+        rows.append(("training images", f"{sum(counts):,}"))
+        rows.append(("per class", f"{min(counts):,} to {max(counts):,}"))
+    settings = study.settings.get("data", {})
+    for key in ("train", "validation", "validation_fraction", "path"):
+        if settings.get(key) not in (None, ""):
+            rows.append((key.replace("_", " "), shown(str(settings[key]), _LONGEST)))
+    prints = study.settings.get("fingerprints", {})
+    if isinstance(prints, Mapping):
+        rows += [
+            (f"SHA-256 of {shown(part, 40)}", shown(text, 80)) for part, text in prints.items()
+        ]
+    return rows
+
+
+def _platform(trials: Sequence[Trial]) -> list[tuple[str, str]]:
+    """Say what the trials were computed on; where they differ, each value with its trials."""
+    rows = []
+    for key, name in _COMPUTED.items():
+        found = Counter(trial.computed[key] for trial in trials if trial.computed.get(key))
+        if len(found) == 1:
+            rows.append((name, shown(next(iter(found)), 80)))
+        elif found:
+            text = ", ".join(f"{value} ({count} trials)" for value, count in found.items())
+            rows.append((name, shown(text, _LONGEST)))
+    return rows
+
+
+def _sheet(study: Study) -> list[ClassImages]:
+    stored = study.records(CONTACT_SHEET).get("train")
+    rows = stored.get("classes") if isinstance(stored, Mapping) else None
+    found = []
+    for row in rows if isinstance(rows, list) else []:
+        source = row.get("png") if isinstance(row, Mapping) else None
+        # Only characters of base64: a page shows it as an image and as nothing else.
+        if isinstance(source, str) and source.isascii() and set(source) <= _BASE64:
+            images, count = row.get("images"), row.get("count")
+            found.append(
+                ClassImages(
+                    shown(str(row.get("name", "")), 80),
+                    count if isinstance(count, int) else None,
+                    images if isinstance(images, int) else 1,
+                    f"data:image/png;base64,{source}",
+                )
+            )
+    return found
+
+
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
