@@ -26,6 +26,7 @@ from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.programs.per_step import PerStepProgram
 from search.engine.recipe import recipe_of
 from search.engine.schedule import Schedule, order
+from search.engine.scores import Scores, scores
 from search.engine.state import State, fresh, shaped, with_weights
 from search.errors import UserError
 from search.jobs import Curve
@@ -54,15 +55,6 @@ Initial = Mapping[str, Mapping[str, NDArray[Any]]]
 """Weights to begin with: by the id of the architecture, by their names."""
 
 _END = 2**62
-
-
-@dataclass(frozen=True)
-class Scores:
-    """An exact evaluation: `accuracy` over images, `balanced` the mean over classes, `loss`."""
-
-    accuracy: float
-    balanced: float
-    loss: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,8 +249,8 @@ class _Run:
             self._trainer.programs.release(self)
 
     def _finish(self, states: list[State], step: int) -> list[Fitted | Diverged]:
-        trainer, epochs = self._trainer, self._epochs
-        decay_start, end = trainer.schedule.decay_start(epochs), trainer.schedule.total(epochs)
+        schedule, epochs = self._trainer.schedule, self._epochs
+        decay_start, end = schedule.decay_start(epochs), schedule.total(epochs)
         stable_phases = self._advance(states, step, decay_start)
         stable_rows = list(self._rows)
         finals = self._advance(stable_phases, decay_start, end)
@@ -272,19 +264,11 @@ class _Run:
                 found.append(broken)
                 continue
             rows, measured = self._rows[i], scores(totals)
-            if trainer._validate_epochs and len(rows):
+            if self._trainer._validate_epochs and len(rows):
                 rows = with_validation(rows, measured.loss, measured.accuracy)
-            fitted = Fitted(
-                finals[i],
-                stable_phases[i],
-                decay_start,
-                measured,
-                float(self._train_loss[i]),
-                self._compile_seconds,
-                rows,
-                stable_rows[i],
-            )
-            found.append(fitted)
+            loss, waited = float(self._train_loss[i]), self._compile_seconds
+            final, stable, kept = finals[i], stable_phases[i], stable_rows[i]
+            found.append(Fitted(final, stable, decay_start, measured, loss, waited, rows, kept))
         return found
 
     def _advance(self, states: list[State], start: int, end: int) -> list[State]:
@@ -326,17 +310,15 @@ class _Run:
             ]
             losses = measured[..., 0]
             for i in np.flatnonzero(~np.isfinite(losses).all(1)).tolist():
-                broken = Diverged(f"the loss is {losses[i, -1]} in epoch {epoch + 1}")
-                self._diverged.setdefault(i, broken)
+                told = f"the loss is {losses[i, -1]} in epoch {epoch + 1}"
+                self._diverged.setdefault(i, Diverged(told))
             self._train_loss = losses.mean(1)
             start = pause
             last = start == schedule.total(self._epochs)
             if trainer._validate_epochs and not self._diverged and not last and not start % per:
-                found = map(scores, form.totals(state, trainer._validation, trainer._held_out))
-                self._rows = [
-                    with_validation(rows, one.loss, one.accuracy)
-                    for rows, one in zip(self._rows, found, strict=True)
-                ]
+                for i, one in enumerate(form.totals(state, trainer._validation, trainer._held_out)):
+                    found = scores(one)
+                    self._rows[i] = with_validation(self._rows[i], found.loss, found.accuracy)
             if (
                 self._save is not None
                 and not self._diverged
@@ -359,14 +341,3 @@ class _Run:
         self._wait(form)
         state = form.to_device(states, trainer.device)
         return form.totals(state, trainer._validation, trainer._held_out)
-
-
-def scores(totals: Totals) -> Scores:
-    """Convert sums over images to means."""
-    loss, images, hits = (np.asarray(part, np.float64) for part in totals)
-    present = images > 0
-    return Scores(
-        accuracy=float(hits.sum() / images.sum()),
-        balanced=float((hits[present] / images[present]).mean()),
-        loss=float(loss / images.sum()),
-    )

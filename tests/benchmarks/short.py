@@ -24,8 +24,9 @@ from search.data.dataset import Dataset
 from search.engine.batches import feed_of
 from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.schedule import order
+from search.engine.scores import scores
 from search.engine.state import State, fresh
-from search.engine.trainer import Trainer, scores
+from search.engine.trainer import Trainer
 from search.networks.arch import Arch, Input
 from search.networks.layers import layers_of
 from search.spaces.budget_table import tabulate

@@ -11,8 +11,8 @@ import pytest
 from search.engine.checkpoints import Checkpoints
 from search.engine.curves import curve_of, no_rows, with_steps, with_validation
 from search.engine.evaluator import TrainingEvaluator
+from search.engine.scores import scores
 from search.engine.state import State, fresh
-from search.engine.trainer import scores
 from search.jobs import Curve, Job
 
 sys.path.insert(0, str(Path(__file__).parent))
