@@ -41,8 +41,7 @@ def main(argv: Sequence[str]) -> int:
     from search.report.terminal import table
 
     console.print(table(rows(found), whole=(0, 1)), highlight=False)
-    multiplies = {arch.id: multiplies_of(arch) for arch in archs}
-    notes = correlation_notes(multiplies, [one.as_json() for one in found])
+    notes = correlation_notes([one.as_json() for one in found])
     where = f"Kept in {study}, whose tables and page have columns of it now." if kept else ""
     for note in (*notes, spread_note(found), where):
         if note:

@@ -43,17 +43,16 @@ def spread_note(found: Sequence[Latency]) -> str:
     )
 
 
-def correlation_notes(
-    multiplies: Mapping[str, int], found: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def correlation_notes(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say for each runtime and batch how well multiplies rank the networks by latency.
 
-    `multiplies` by network; `found` as `Latency.as_json` gives them.
+    `found` as `Latency.as_json` gives them.
     """
+    multiplies = {one["arch_id"]: one["multiplies"] for one in found}
     notes = []
     for name, medians in columns(found).items():
         _, runtime, platform, batch, _ = name.split("_")
-        pairs = [(multiplies[key], value) for key, value in medians.items() if key in multiplies]
+        pairs = [(multiplies[key], value) for key, value in medians.items()]
         rho = spearman(pairs)
         if rho is None:
             continue

@@ -130,8 +130,7 @@ def explanation(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> list
         f" architecture, {format_multiplies(info['cheapest'])}, and the budget, and between"
         f" chance, {info['chance']:.3g}, and 1."
     )
-    multiplies = {row.arch_id: row.multiplies for row in found}
-    return lines + correlation_notes(multiplies, content.get("latency", ()))
+    return lines
 
 
 def title(content: Mapping[str, Any]) -> str:
@@ -164,7 +163,8 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[FrontEntr
     if others:
         console.print(OTHER_FINALS, highlight=False, markup=False)
         console.print(table(final_rows(others), left=FINAL_TEXT, whole=(0, 2, 3)), highlight=False)
-    for line in explanation(content, found):
+    notes = [*explanation(content, found), *correlation_notes(content.get("latency", ()))]
+    for line in notes:
         console.print(line, highlight=False, markup=False)
 
 

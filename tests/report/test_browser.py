@@ -179,7 +179,11 @@ def test_a_click_opens_the_card_and_pointing_shows_the_figures(
         assert "Learning curve" in card.inner_text()
         assert "Test split" in card.inner_text()
         assert card.locator(".confusion tbody tr").count() == 3
-        assert "0.250 ms" in card.inner_text()
+        median = 0.1 + opened.run(f"trials.multiplies[{member}]") * 64 / 1e5
+        assert "jax on cpu, batch 64" in card.inner_text()
+        assert (
+            f"{float(f'{median:.3g}'):g} ms ({float(f'{0.9 * median:.3g}'):g}" in card.inner_text()
+        )
 
 
 def test_filters_and_a_range_choose_what_is_shown(browser: Any, front_html: Path) -> None:
@@ -220,7 +224,11 @@ def test_filters_and_a_range_choose_what_is_shown(browser: Any, front_html: Path
 
 def test_other_axes_can_be_chosen(browser: Any, front_html: Path) -> None:
     with Opened(browser, front_html) as opened:
-        for text, name in (("parameters", "params"), ("memory", "memory"), ("latency", "latency")):
+        for text, name in (
+            ("parameters", "params"),
+            ("memory", "memory"),
+            ("batch 64", "latency1"),
+        ):
             labels = (
                 opened.page.get_by_role("combobox", name="across")
                 .locator("option")
@@ -232,6 +240,22 @@ def test_other_axes_can_be_chosen(browser: Any, front_html: Path) -> None:
             assert text in opened.run("plot.instance.getOption().xAxis[0].name")
         opened.page.get_by_role("combobox", name="up").select_option("balanced accuracy")
         assert opened.run("state.y") == "balanced_accuracy"
+
+
+def test_latency_is_drawn_over_multiplies(browser: Any, front_html: Path) -> None:
+    with Opened(browser, front_html) as opened, Study.read(front_html.parent) as study:
+        found, _ = study.front(study.trials())
+        section = opened.page.get_by_role("region", name="Latency beside multiplies")
+        section.scroll_into_view_if_needed()
+        assert section.inner_text().count("Spearman's rank correlation 1.00") == 2
+        assert "2 threads" in section.inner_text()
+        series = opened.run(
+            "drawn.map((one) => one.instance && one.instance.getOption().series)"
+            ".find((all) => all && all.some((one) => one.name === 'jax on cpu, batch 64'))"
+        )
+        points = [one["data"] for one in series if one["type"] == "scatter"]
+        assert [len(data) for data in points] == [len(found)] * 2
+        assert {one["id"] for one in points[1]} == {row.arch_id for row in found}
 
 
 def test_lines_are_copied_and_the_table_is_sorted_and_saved(browser: Any, front_html: Path) -> None:

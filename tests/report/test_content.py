@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import t
 
 from search.__main__ import main
+from search.errors import UserError
 from search.jobs import Candidate
 from search.networks.arch import from_json
 from search.networks.cost import cost_of
@@ -18,6 +19,7 @@ from search.report.content.over_time import over_time
 from search.report.content.trials import half_width
 from search.report.matching import distribution
 from search.report.page import as_json, page
+from search.study.latency import latencies
 from search.study.study import Study
 
 
@@ -54,6 +56,24 @@ def test_members_have_students_interval(folder: Path, content: FrontPage) -> Non
         assert member.low == pytest.approx(row.accuracy - half, abs=2e-6)
         assert member.high == pytest.approx(row.accuracy + half, abs=2e-6)
     assert half_width(float("nan"), 1) is None
+
+
+def test_latencies_are_those_that_were_measured(folder: Path, content: FrontPage) -> None:
+    with Study.read(folder) as study:
+        kept = latencies(study)
+    assert len(kept) > 2
+    assert [one.name for one in content.latencies] == [
+        "jax on cpu, batch 1",
+        "jax on cpu, batch 64",
+    ]
+    for series, batch in zip(content.latencies, (1, 64), strict=True):
+        assert series.milliseconds == {
+            one.arch_id: (one.median, one.lower, one.upper) for one in kept if one.batch == batch
+        }
+        assert "rank correlation 1.00" in series.note
+        assert series.where.endswith(", 2 threads")
+    # Said once: where it is drawn.
+    assert not any("Spearman" in note for note in content.notes)
 
 
 def test_the_search_over_time_is_the_front_of_what_was_there(folder: Path) -> None:
@@ -104,12 +124,18 @@ def test_records_that_came_otherwise_are_left_out(tmp_path: Path) -> None:
         study.record("curve", "0", {"epochs": [1, 2], "train_loss": [1.0]})
         study.record("curve", "1", {"epochs": ["<b>"], "train_loss": [1.0]})
         study.record("curve", "2", {"epochs": [1], "train_loss": [None]})
-        study.record("final", "x", {"arch_id": "0" * 12, "accuracy": "high"})
         study.record("contact_sheet", "train", {"classes": [{"name": "a", "png": 'x" onerror="'}]})
         found = front_page(study)
     assert list(found.curves) == ["2"]
     assert found.finals == {}
     assert found.provenance.sheet == []
+
+
+def test_a_damaged_final_is_one_line() -> None:
+    with Study.open(None, {}, page_studies.info()) as study:
+        study.record("final", "x", {"arch_id": "0" * 12, "accuracy": "high"})
+        with pytest.raises(UserError, match=r"study\.db is damaged \(final\[0\] lacks 'key'\)"):
+            front_page(study)
 
 
 @pytest.mark.parametrize("text", ["</script>", "<!--<script>", "\u2028\u2029", "]]>", "&lt;"])

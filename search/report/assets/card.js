@@ -155,9 +155,7 @@ function card(at) {
   ];
   if (content.unequal) facts.push(["balanced accuracy", orDash(trials.balanced_accuracy[at], share)]);
   if (member && content.confirmed) facts.push(["accuracy in search", share(member.search_accuracy)]);
-  const latency = content.latencies[network.id];
-  if (latency !== undefined) facts.push(["latency, one image", `${latency.toPrecision(3)} ms`]);
-  facts.push(["epochs", String(trials.epochs[at])], ["seed", String(trials.seed[at])],
+  facts.push(...latencyRows(network.id), ["epochs", String(trials.epochs[at])], ["seed", String(trials.seed[at])],
     ["trial", String(number)], ["seconds", trials.seconds[at].toFixed(1)], ["status", trials.status[at]]);
   const error = trials.error[number];
   const final = content.finals[network.id];

@@ -11,7 +11,7 @@ const AXES = [
   { key: "multiplies", name: "multiplies for one image", value: (at) => trials.multiplies[at] },
   { key: "params", name: "trainable parameters", value: (at) => trials.params[at] },
   { key: "memory", name: "peak memory, elements for one image", value: (at) => networkOf(at).memory },
-  { key: "latency", name: "latency of one image, microseconds", value: (at) => { const ms = content.latencies[networkOf(at).id]; return ms === undefined ? null : 1000 * ms; } },
+  ...latencyAxes(),
 ].filter(({ value }) => everything.some((at) => value(at) !== null));
 const HEIGHTS = ["accuracy", ...(content.unequal || content.objective !== "accuracy" ? ["balanced_accuracy"] : [])];
 
@@ -56,6 +56,7 @@ function hover(at) {
     [words(state.y), member && state.y === "accuracy" ? share(member.accuracy) + interval(member) : orDash(heightOf(at), share)],
     ["multiplies", whole(trials.multiplies[at])], ["params", orDash(trials.params[at], whole)]];
   if (network.memory !== null) rows.push(["peak memory", `${whole(network.memory)} elements`]);
+  rows.push(...latencyRows(network.id));
   if (!full(at)) rows.push(["after", `${trials.epochs[at]} of ${content.epochs} epochs`]);
   if (trials.error[trials.number[at]]) rows.push([trials.status[at], trials.error[trials.number[at]].slice(0, 120)]);
   return tip(`${network.id}${member ? ", on the front" : ""}`, rows);
@@ -119,7 +120,7 @@ function mainOption() {
   });
   return {
     grid: { left: 8, right: 24, top: 32, bottom: 30, containLabel: true },
-    xAxis: logAxis(state.x.name, 10 ** from, 10 ** to),
+    xAxis: logAxis(state.x.name, 10 ** from, 10 ** to, state.x.write),
     title: heading(`validation ${words(state.y)}`),
     yAxis: vertical({ min: bottom, max: top, axisLabel: {
       color: colour("muted"), formatter: (value) => (value > 1 || value < 0 ? "" : String(Number(value.toFixed(4)))), showMinLabel: false, showMaxLabel: false } }),
@@ -359,7 +360,7 @@ if (trials.number.length) {
         h("figcaption", {}, "Each mark is a trial, each ring a member of the front, the line what the front reaches within a cost",
           content.confirmed ? "; bars are 95 % intervals of the mean over fresh seeds" : "", ". Point at one for its figures, choose one for its card."),
         h("ul", { class: "notes muted" }, ...content.notes.map((note) => h("li", {}, note)))),
-      ...[overTime(), byFamily()].filter((part) => part !== null)),
+      ...[overTime(), byFamily(), latencyOverMultiplies()].filter((part) => part !== null)),
       cardBox),
     section("Trials", h("div", { class: "row" }, h("button", { type: "button", onclick: () => download(`${content.study}.csv`, "text/csv", saved()) }, "Download as CSV"),
       h("span", { class: "muted" }, "as filtered and sorted here")), table.element),

@@ -8,6 +8,7 @@ from typing import Any
 from search.errors import shown
 from search.pareto import Objective
 from search.report.content.families import Populations, populations
+from search.report.content.latency import LatencySeries, latency_series
 from search.report.content.networks import Networks, families, networks
 from search.report.content.over_time import OverTime, over_time
 from search.report.content.provenance import Provenance, provenance
@@ -17,7 +18,6 @@ from search.report.content.records import (
     curves,
     finals,
     landmarks,
-    latencies,
 )
 from search.report.content.trials import Member, TrialColumns, members, trial_columns
 from search.report.notes import classes_unequal
@@ -42,7 +42,8 @@ class FrontPage:
     `objective`: what the search maximised; `unequal`: whether balanced accuracy is worth showing;
     `low`, `high`, `cheapest`: budget and cheapest architecture in multiplies; `epochs` of a full
     training; `families` present, in the order of their colours; `sampled`: whether the strategy
-    drew at random; `curves` by number of the trial; `finals` and `latencies` (milliseconds) by id.
+    drew at random; `curves` by number of the trial; `finals` by id; `latencies` by what
+    ran the networks.
     """
 
     title: str
@@ -70,7 +71,7 @@ class FrontPage:
     curves: dict[str, dict[str, list[float | None]]]
     landmarks: list[Landmark]
     finals: dict[str, FinalRow]
-    latencies: dict[str, float]
+    latencies: list[LatencySeries]
     provenance: Provenance
 
 
@@ -117,7 +118,7 @@ def _front_page(
         curves=curves(study, trials, found),
         landmarks=landmarks(study),
         finals=finals(study),
-        latencies=latencies(study),
+        latencies=latency_series(content.get("latency", ())),
         provenance=provenance(study, trials),
     )
 

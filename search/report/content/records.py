@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from search.errors import shown
+from search.study.finals import Final, on_own_data
 from search.study.study import Study
 from search.study.trials import FrontEntry, Trial
 
@@ -75,45 +75,20 @@ def landmarks(study: Study) -> list[Landmark]:
 
 def finals(study: Study) -> dict[str, FinalRow]:
     """Return the last final of each network on the study's own data, by its id."""
-    found: dict[str, tuple[int, FinalRow]] = {}
-    for stored in study.records("final").values():
-        row = _final(stored)
-        if row is not None:
-            key, number = str(stored["arch_id"]), int(stored["number"])
-            if key not in found or found[key][0] < number:
-                found[key] = number, row
-    return {key: row for key, (_, row) in found.items()}
+    return {str(one["arch_id"]): _final(one) for one in on_own_data(study.finals())}
 
 
-def latencies(study: Study) -> dict[str, float]:
-    """Return the median latency in milliseconds of batch 1 by id of the network."""
-    found = {}
-    for stored in study.records("latency").values():
-        if isinstance(stored, Mapping) and stored.get("batch") == 1:
-            median = stored.get("median_ms")
-            if isinstance(stored.get("arch_id"), str) and isinstance(median, (int, float)):
-                found[str(stored["arch_id"])] = float(median)
-    return found
-
-
-def _final(stored: Any) -> FinalRow | None:
-    try:
-        if not stored["data"]["own"]:
-            return None
-        rows = [[int(count) for count in row] for row in stored["confusion"]]
-        spread = stored["accuracy_std"]
-        return FinalRow(
-            round(float(stored["accuracy"]), 6),
-            None if spread is None else round(float(spread), 6),
-            round(float(stored["balanced_accuracy"]), 6),
-            int(stored["epochs"]),
-            int(stored["seeds"]),
-            int(stored["reading"]),
-            rows if len(rows) <= _CLASSES else [],
-        )
-    except (KeyError, TypeError, ValueError, OverflowError):
-        # Of a later version, or damaged: `convbudget front` says so, the page leaves it out.
-        return None
+def _final(stored: Final) -> FinalRow:
+    spread, rows = stored["accuracy_std"], stored["confusion"]
+    return FinalRow(
+        round(stored["accuracy"], 6),
+        None if spread is None else round(spread, 6),
+        round(stored["balanced_accuracy"], 6),
+        stored["epochs"],
+        stored["seeds"],
+        stored["reading"],
+        rows if len(rows) <= _CLASSES else [],
+    )
 
 
 def _numbers(values: object) -> bool:
