@@ -131,7 +131,7 @@ def test_inverted_block(shown: Any) -> None:
         ("mobilenet_v1 --width -1", ("width is -1.0", "positive and finite")),
         ("mobilenet_v1 --width -inf", ("width is -inf", "positive and finite")),
         ("mobilenet_v1 --width wide", ("'wide'", "such as 0.75")),
-        ("resnet18 --width 0.5", ("width is 0.5", "leave it 1")),
+        ("resnet18 --width 0", ("width is 0.0", "positive and finite")),
         ("mobilenet_v1 --classes 0", ("'0'", "positive integer")),
         ("mobilenet_v1 --layer", ("--layer;", "--layers")),
         ("block", ("conv|separable|inverted", "required")),
