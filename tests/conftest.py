@@ -10,6 +10,8 @@ os.environ.setdefault(
     "CONVBUDGET_CACHE", os.path.join(tempfile.gettempdir(), f"convbudget-tests-{os.getuid()}")
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Implicit changes of dtype are refused, in every thread and process that compiles.
+os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
 
 # Machines are shared, and no test may depend on how fast one is.
 settings.register_profile("convbudget", deadline=None)

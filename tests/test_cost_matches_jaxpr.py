@@ -209,13 +209,14 @@ INPUTS = {"small": Input(8, 8, 1), "medium": Input(32, 32, 3), "mobile": Input(2
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("path", sorted(SPACES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_shipped_spaces(path: Path) -> None:
+def test_shipped_spaces(path: Path, count: int) -> None:
     settings: Any = OmegaConf.to_container(OmegaConf.load(path))
     config = SpaceConfig(**settings)
     chain = space.build(config, INPUTS.get(path.stem, Input(33, 30, 3)), classes=10)
     rng = random.Random(path.stem)
-    for _ in range(200):
+    for _ in range(count):
         decided: list[str] = []
         state = chain.start()
         while options := chain.options(len(decided), state):

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import search
 
 ROOT = Path(__file__).parents[1]
@@ -72,6 +74,7 @@ def test_importing_is_light() -> None:
         assert f"'{heavy}'" not in done.stdout
 
 
+@pytest.mark.slow
 def test_types_reach_a_users_program(tmp_path: Path) -> None:
     assert (ROOT / "search" / "py.typed").exists()
     program = tmp_path / "program.py"
