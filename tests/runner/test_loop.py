@@ -340,15 +340,21 @@ def test_ended_says_what_the_user_must_know() -> None:
         ended.check(0)
 
 
-@pytest.mark.parametrize(
-    "outcome",
-    ["0.5", None, 1j, np.ones(2), Result(math.inf), Result("high")],  # type: ignore[arg-type]
-)
+@pytest.mark.parametrize("outcome", [np.ones(2), Result(math.inf), Result("high")])  # type: ignore[arg-type]
 def test_what_is_no_number_is_no_success(outcome: object) -> None:
     result = evaluate(lambda job: outcome, Job(()))  # type: ignore[arg-type, return-value]
     assert result.status == "failed"
     assert result.error
     assert "\n" not in result.error
+
+
+@pytest.mark.parametrize("outcome", ["0.5", None, 1j])
+def test_an_evaluator_that_returns_another_type_stops_the_run(outcome: object) -> None:
+    """A fault of the evaluator, not of the candidate: nothing is recorded."""
+    with pytest.raises(UserError, match=r"the evaluator returned .*; it must return") as raised:
+        evaluate(lambda job: outcome, Job(()))  # type: ignore[arg-type, return-value]
+    assert repr(outcome) in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_plain_number_is_an_accuracy() -> None:
