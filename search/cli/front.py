@@ -12,6 +12,9 @@ from search.report.axes import form_of
 from search.study.study import Study, locate
 from search.study.tables import read_front
 
+# Options that go together; each other one is an action of its own.
+_TOGETHER = {"--picture": "draw", "--page": "draw", "--watch": "follow", "--serve": "follow"}
+
 
 def main(argv: Sequence[str]) -> int:
     """Print the front of each study named in `argv`; returns the exit code.
@@ -95,11 +98,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "--study-name", metavar="NAME", help="name of Optuna's study, by default that of the study"
     )
     arguments = parser.parse_args(argv)
+    _check_one_action(arguments)
     following = arguments.watch or arguments.serve is not None
-    chosen = [arguments.json, following, arguments.to is not None]
-    if sum(map(bool, chosen)) > 1:
-        raise UserError("--json, --watch or --serve, and --to exclude each other; give one of them")
-    if any(chosen[1:]) and len(arguments.path) > 1:
+    if (following or arguments.to is not None) and len(arguments.path) > 1:
         raise UserError(
             f"{len(arguments.path)} studies are given, and --watch, --serve and --to take one;"
             " name it"
@@ -109,6 +110,30 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     if arguments.study_name is not None and arguments.to is None:
         raise UserError("--study-name has no effect without --to optuna; leave it out")
     return arguments
+
+
+def _check_one_action(arguments: argparse.Namespace) -> None:
+    """Raise `UserError` that names what to leave out, where options ask for different things."""
+    given = {
+        "--picture": arguments.picture is not None,
+        "--page": arguments.page is not None,
+        "--json": arguments.json,
+        "--watch": arguments.watch,
+        "--serve": arguments.serve is not None,
+        "--to": arguments.to is not None,
+    }
+    names = [name for name, is_given in given.items() if is_given]
+    first = [name for name in names if _action(name) == _action(names[0])]
+    rest = [name for name in names if name not in first]
+    if rest:
+        raise UserError(
+            f"{' and '.join(names)} exclude each other; leave out {' and '.join(rest)}, or"
+            f" {' and '.join(first)}"
+        )
+
+
+def _action(option: str) -> str:
+    return _TOGETHER.get(option, option)
 
 
 def _port(text: str) -> int:

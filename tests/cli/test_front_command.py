@@ -139,6 +139,10 @@ def test_a_port_in_use_is_one_line(folder: Path) -> None:
     ("words", "line"),
     [
         (["--json", "--watch"], "exclude each other"),
+        (["--picture", "a.png", "--watch"], "exclude each other; leave out --watch, or --picture"),
+        (["--page", "a.html", "--to", "optuna", "x.db"], "leave out --to, or --page"),
+        (["--page", "a.html", "--serve"], "leave out --serve, or --page"),
+        (["--picture", "a.png", "--page", "a.html", "--json"], "or --picture and --page"),
         (["--serve", "70000"], "'70000' is not a port"),
         (["--serve", "x"], "'x' is not a port"),
         (["--to", "excel", "x"], "--to excel is unknown; known is optuna"),
