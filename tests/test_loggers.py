@@ -236,6 +236,9 @@ def test_a_logger_that_fails_is_told_once_and_the_others_go_on(tmp_path: Path) -
         ("logger=null", "logger=[]"),
         ("logger=", "logger=[]"),
         ("logger=[csv,tensorboard]", "logger=[csv,tensorboard]"),
+        # With -m too, each job has both; lists are swept over.
+        ("logger=csv,tensorboard", "logger=[csv,tensorboard]"),
+        ("logger=[csv],[tensorboard]", "logger=[csv],[tensorboard]"),
     ],
 )
 def test_one_several_or_none_are_chosen_as_with_groups(word: str, expected: str) -> None:

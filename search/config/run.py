@@ -136,7 +136,7 @@ class RunConfig:
     logger: list[str] = setting(
         [],
         "where the search is followed beside its study, null for nowhere; several as"
-        " [csv,tensorboard]",
+        " csv,tensorboard, which every job of a sweep has; [csv],[tensorboard] sweeps over them",
         choices=LOGGERS,
     )
     study: str = setting("", "name of the study's folder; empty for one made of what defines it")
