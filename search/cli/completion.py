@@ -14,7 +14,7 @@ from search.config.run import RunConfig
 from search.config.settings import walk
 from search.config.shipped import EXPERIMENT, GROUPS, choices
 from search.errors import UserError, shown
-from search.export.forms import FORMS
+from search.export.forms import FORMS, RUNTIMES
 
 SHELLS = ("bash", "zsh", "fish")
 _CONFIGURED = ("run", "space")
@@ -33,7 +33,7 @@ _OPTIONS = {
         *("--help", "--json", "--to", "--id", "--at", "--all", "--int8", "--raw", "--out"),
         "--traceback",
     ),
-    "latency": ("--help", "--json", "--batch", "--all", "--seconds", "--traceback"),
+    "latency": ("--help", "--json", "--batch", "--runtime", "--all", "--seconds", "--traceback"),
     "cost": ("--help", "--json", "--traceback"),
     "space": ("--help", "--json", "--config-dir", "--traceback"),
 }
@@ -41,6 +41,7 @@ _VALUES = {
     "--from": ("scratch", "weights"),
     "--to": tuple(FORMS),
     "front --to": ("optuna",),
+    "--runtime": ("jax", *RUNTIMES, "all"),
     "--cfg": ("job", "hydra", "all"),
     "-c": ("job", "hydra", "all"),
     "--shell-completion": tuple(f"install={shell}" for shell in SHELLS),

@@ -3,12 +3,15 @@
 import argparse
 import json
 from collections.abc import Sequence
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.cli.arguments import Parser, positive, reads
 from search.cli.cost import read_arch
 from search.errors import UserError, shown
+from search.export.forms import RUNTIMES, missing_runtime
 from search.networks.arch import FORMAT, Arch, from_json
 from search.networks.cost import multiplies_of
 from search.study.database import NAME
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _ARCH = "arch.json"
+_RUNTIMES = ("jax", *RUNTIMES)
+# Where the package has another name.
+_PACKAGES = {"litert": "ai-edge-litert"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,7 +38,8 @@ def main(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     console = Console(stderr=arguments.json)
-    found = _measured(archs, arguments.batch, arguments.seconds, console)
+    runtimes = _runtimes(arguments.runtime, console)
+    found = _measured(archs, runtimes, arguments.batch, arguments.seconds, console)
     kept = study is not None and _keep(study, found)
     if arguments.json:
         print(json.dumps([one.as_json() for one in found], indent=1))
@@ -40,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     from search.report.latency import correlation_notes, rows, spread_note
     from search.report.terminal import table
 
-    console.print(table(rows(found), whole=(0, 1)), highlight=False)
+    console.print(table(rows(found), left=(0, 2), whole=(0, 1, 2)), highlight=False)
     notes = correlation_notes([one.as_json() for one in found])
     where = f"Kept in {study}, whose tables and page have columns of it now." if kept else ""
     for note in (*notes, spread_note(found), where):
@@ -65,6 +72,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         default=[1, 64],
         metavar="N",
         help="images a call (1 64)",
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=(*_RUNTIMES, "all"),
+        metavar="NAME",
+        help=f"what runs them: {', '.join(_RUNTIMES)} or all; by default those that are installed",
     )
     parser.add_argument(
         "--all",
@@ -126,43 +139,79 @@ def _networks(text: str, *, everything: bool) -> tuple[Path | None, list[Arch]]:
     return folder, [from_json(value, key) for key, value in values.items()]
 
 
+def _runtimes(chosen: str | None, console: "Console") -> list[str]:
+    """Return what is to run the networks; raises `UserError` where it is not installed.
+
+    Where nothing is chosen, what is not installed is said and left out.
+    """
+    wanted = [*_RUNTIMES] if chosen in (None, "all") else [chosen]
+    lacking = {name: missing_runtime(name) for name in wanted if name in RUNTIMES}
+    for name, lacks in lacking.items():
+        if lacks and chosen is not None:
+            raise UserError(
+                f"--runtime {chosen} needs {lacks}, or measure what is installed without --runtime"
+            )
+        if lacks:
+            console.print(
+                f"not measured: {name} (needs {lacks})",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+    return [name for name in wanted if not lacking.get(name)]
+
+
 def _measured(
-    archs: Sequence[Arch], batches: Sequence[int], seconds: float, console: "Console"
+    archs: Sequence[Arch],
+    runtimes: Sequence[str],
+    batches: Sequence[int],
+    seconds: float,
+    console: "Console",
 ) -> list[Latency]:
     from rich.progress import track
 
     from search.cores import cores
     from search.engine.latency import jax_call, measure
     from search.executors.devices import computed_on, describe
+    from search.export.latency import PLATFORM, runtime_calls
 
     described = computed_on("float32")
+    on = {"jax": (described["platform"], described["device_kind"])}
     console.print(
-        f"device: {describe()}; float32, compiled by JAX {described['jax']}; {seconds:g} s each",
+        f"device: {describe()}; float32, run by {', '.join(map(_versioned, runtimes))};"
+        f" {seconds:g} s each",
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )
     found = []
-    pairs = [(arch, batch) for arch in archs for batch in dict.fromkeys(batches)]
-    for arch, batch in track(
+    pairs = [(arch, runtime) for arch in archs for runtime in runtimes]
+    for arch, runtime in track(
         pairs, "measuring", console=console, transient=True, disable=not console.is_terminal
     ):
-        timing = measure(jax_call(arch, batch), seconds)
-        found.append(
-            Latency(
-                arch.id,
-                multiplies_of(arch),
-                "jax",
-                batch,
-                described["platform"],
-                described["device_kind"],
-                cores(),
-                timing.calls,
-                timing.median,
-                timing.lower,
-                timing.upper,
+        other = runtime != "jax"
+        calls = runtime_calls(runtime, arch, cores()) if other else partial(jax_call, arch)
+        for batch in dict.fromkeys(batches):
+            timing = measure(calls(batch), seconds)
+            found.append(
+                Latency(
+                    arch.id,
+                    multiplies_of(arch),
+                    runtime,
+                    batch,
+                    *on.get(runtime, (PLATFORM, PLATFORM)),
+                    cores(),
+                    timing.calls,
+                    timing.median,
+                    timing.lower,
+                    timing.upper,
+                )
             )
-        )
     return found
+
+
+def _versioned(runtime: str) -> str:
+    return f"{runtime} {version(_PACKAGES.get(runtime, runtime))}"
 
 
 def _keep(folder: Path, found: Sequence[Latency]) -> bool:

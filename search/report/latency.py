@@ -9,6 +9,7 @@ from search.report.terminal import Rows
 from search.study.latency import Latency, columns
 from search.units import format_multiplies
 
+TITLE = "Median latency (quartiles) in milliseconds a call, ×64 with 64 images:"
 # Quartiles further apart than this share of the median are worth a warning.
 LARGE_SPREAD = 0.2
 # A correlation of fewer networks says nothing.
@@ -16,20 +17,28 @@ _FEWEST = 3
 
 
 def rows(found: Sequence[Latency]) -> Rows:
-    """Return the head and a row for each network: medians in milliseconds with their quartiles."""
-    columns = list(dict.fromkeys((one.runtime, one.batch) for one in found))
+    """Return the head and a row for each network and runtime: medians in ms with quartiles."""
+    batches = list(dict.fromkeys(one.batch for one in found))
     by_place = {(one.arch_id, one.runtime, one.batch): one for one in found}
-    networks = {one.arch_id: one.multiplies for one in found}
-    head = ["arch", "multiplies", *(f"ms {runtime} ×{batch}" for runtime, batch in columns)]
-    table: Rows = [tuple(head)]
-    for arch_id, multiplies in networks.items():
-        cells = [by_place.get((arch_id, *column)) for column in columns]
-        table.append((arch_id, format_multiplies(multiplies), *map(_cell, cells)))
+    table: Rows = [("arch", "multiplies", "runtime", *(f"ms ×{batch}" for batch in batches))]
+    for arch_id, multiplies, runtime in dict.fromkeys(
+        (one.arch_id, one.multiplies, one.runtime) for one in found
+    ):
+        cells = [_cell(by_place.get((arch_id, runtime, batch))) for batch in batches]
+        table.append((arch_id, format_multiplies(multiplies), runtime, *cells))
     return table
 
 
 def _cell(one: Latency | None) -> str:
-    return "" if one is None else f"{one.median:.3g} ({one.lower:.3g} – {one.upper:.3g})"
+    if one is None:
+        return ""
+    median, lower, upper = map(milliseconds, (one.median, one.lower, one.upper))
+    return f"{median} ({lower}–{upper})"
+
+
+def milliseconds(value: float) -> str:
+    """Write three digits, and never finer than a tenth of a microsecond."""
+    return f"{value:.0f}" if value >= 100 else f"{round(value, 4):.3g}"
 
 
 def spread_note(found: Sequence[Latency]) -> str:

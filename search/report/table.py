@@ -16,17 +16,21 @@ from search.report.finals import (
     other_finals,
     test_accuracy,
 )
-from search.report.latency import correlation_notes
+from search.report.latency import TITLE as LATENCY_TITLE
+from search.report.latency import correlation_notes, milliseconds
+from search.report.latency import rows as latency_rows
 from search.report.notes import classes_unequal, objective_of, selection_note
 from search.report.terminal import Rows, table
 from search.study.finals import latest
-from search.study.latency import columns
+from search.study.latency import Latency, columns
 from search.study.trials import FrontEntry
 from search.units import format_multiplies
 
 # Characters of a network's decisions and, since anything is possible there, of a user's own value.
 _NETWORK = 500
 _VALUE = 80
+# More columns of latency than this have a table of their own.
+_LATENCIES = 2
 # Behind the id of a row that was computed unlike most trials of its study.
 _UNLIKE = "*"
 
@@ -38,9 +42,9 @@ def front_rows(
 
     Balanced accuracy has a column where it ranks or classes are of unequal size, what the search
     measured of the objective where the front is confirmed, median latency in milliseconds where it
-    was measured. `exact` writes all digits of the multiplies. A star marks architectures that were
-    computed on another device, or by other versions, than most of the study. The test accuracy has
-    a column where a member has a final.
+    was measured in few ways, and the test accuracy where a member has a final. `exact` writes all
+    digits of the multiplies. A star marks architectures that were computed on another device, or by
+    other versions, than most of the study.
     """
     confirmed = content.get("confirmed", False)
     objective = objective_of(content)
@@ -51,6 +55,8 @@ def front_rows(
     tested = any(latest(finals, row.arch_id) for row in found)
     head = ["arch", "multiplies", "params", "accuracy"]
     latency = columns(content.get("latency", ()))
+    if len(latency) > _LATENCIES:
+        latency = {}
     head += ["balanced"] * balanced + ["in search"] * confirmed + ["test"] * tested
     head += [*map(_latency_head, latency), "decisions"]
     rows: Rows = [tuple(head)]
@@ -66,7 +72,7 @@ def front_rows(
         cells += [f"{row.searched(objective):.4f}"] * confirmed
         cells += [test_accuracy(latest(finals, row.arch_id))] * tested
         for medians in latency.values():
-            cells.append(f"{medians[row.arch_id]:.3g}" if row.arch_id in medians else "")
+            cells.append(milliseconds(medians[row.arch_id]) if row.arch_id in medians else "")
         rows.append((*cells, _decisions(row)))
     return rows
 
@@ -156,6 +162,12 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[FrontEntr
     rows = front_rows(content, found)
     text = text_columns(rows)
     console.print(table(rows, left=text, whole=range(text[1])), highlight=False)
+    measurements = [Latency(**one) for one in content.get("latency", ())]
+    if len({one.column for one in measurements}) > _LATENCIES:
+        console.print(LATENCY_TITLE, highlight=False, markup=False)
+        own = [one for row in found for one in measurements if one.arch_id == row.arch_id]
+        cells = latency_rows(own)
+        console.print(table(cells, left=(0, 2), whole=(0, 1, 2)), highlight=False)
     if content.get("landmarks"):
         console.print(landmark_title(content), highlight=False, markup=False)
         console.print(table(landmark_rows(content)), highlight=False)

@@ -127,7 +127,7 @@ def test_tflite_has_one_operator_for_each_layer(index: int, int8: bool, tmp_path
     network = fold(random_packed(ARCHS[index], rng))
     calibration = random_pixels(network.arch, rng, 50) if int8 else None
     module.write(network, tmp_path, calibration)
-    interpreter = module.opened(tmp_path / module.FILE)
+    interpreter = module.opened((tmp_path / module.FILE).read_bytes())
     details = [each for each in interpreter._get_ops_details() if each["op_name"] != "DELEGATE"]
     kinds = Counter(each["op_name"] for each in details)
     # One for each layer with weights; none is unrolled into multiplies and slices.

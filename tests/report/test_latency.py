@@ -85,8 +85,12 @@ def test_measurements_that_vary_are_warned_of() -> None:
     assert spread_note([ONE]) == ""
     assert "1 of 2 measurements" in spread_note([ONE, replace(ONE, upper=3.0)])
     assert rows([ONE, replace(ONE, batch=64, median=8.0)]) == [
-        ("arch", "multiplies", "ms jax ×1", "ms jax ×64"),
-        ("0" * 12, "1k", "2 (1.9 – 2.1)", "8 (1.9 – 2.1)"),
+        ("arch", "multiplies", "runtime", "ms ×1", "ms ×64"),
+        ("0" * 12, "1k", "jax", "2 (1.9–2.1)", "8 (1.9–2.1)"),
+    ]
+    assert rows([ONE, replace(ONE, runtime="litert", batch=64)])[1:] == [
+        ("0" * 12, "1k", "jax", "2 (1.9–2.1)", ""),
+        ("0" * 12, "1k", "litert", "", "2 (1.9–2.1)"),
     ]
 
 
@@ -130,7 +134,7 @@ def test_the_command_measures_the_front_and_its_tables_tell(
 
     monkeypatch.setattr("search.engine.latency.measure", measured)
     monkeypatch.setattr("search.engine.latency.jax_call", lambda arch, batch: lambda: None)
-    assert main(["latency", str(folder)]) == 0
+    assert main(["latency", str(folder), "--runtime", "jax"]) == 0
     text = capsys.readouterr().out
     assert "device: cpu" in text
     assert "rank correlation 1.00: in 0 of 3 pairs" in text
@@ -147,7 +151,7 @@ def test_the_command_measures_the_front_and_its_tables_tell(
     # The tables alone, as a shipped front is, say the same; nothing is kept there.
     (folder / "study.db").unlink()
     assert read_front(folder) == (content, found)
-    assert main(["latency", str(folder), "--json", "--batch", "2"]) == 0
+    assert main(["latency", str(folder), "--runtime", "jax", "--json", "--batch", "2"]) == 0
     given = json.loads(capsys.readouterr().out)
     assert [(one["batch"], one["threads"] > 0) for one in given] == [(2, True)] * 3
     assert main(["latency", str(folder), "--all"]) == 2
@@ -158,13 +162,52 @@ def test_a_network_in_a_file_is_really_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "arch.json").write_text(to_json(network(2)))
-    words = ["--batch", "1", "--seconds", "0.01", "--json"]
+    words = ["--runtime", "jax", "--batch", "1", "--seconds", "0.01", "--json"]
     assert main(["latency", str(tmp_path), *words]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert found["arch_id"] == network(2).id
     assert found["multiplies"] == multiplies_of(network(2))
     assert 0 < found["lower"] <= found["median"] <= found["upper"]
     assert found["calls"] >= FEWEST
+
+
+def test_what_is_installed_is_measured_and_what_is_not_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def calls(runtime: str, arch: Arch, threads: int) -> object:
+        asked.append((runtime, arch.id))
+        return lambda batch: lambda: None
+
+    monkeypatch.setattr("search.export.latency.runtime_calls", calls)
+    monkeypatch.setattr("search.engine.latency.jax_call", lambda arch, batch: lambda: None)
+    monkeypatch.setattr(
+        "search.export.forms.find_spec", lambda name: None if name == "ai_edge_litert" else name
+    )
+    monkeypatch.setattr("search.engine.latency.FEWEST", 2)
+    words = ["latency", str(folder), "--seconds", "1e-9"]
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    assert 'not measured: litert (needs ai_edge_litert; pip install "convbudget[tflite]")' in text
+    assert "onnxruntime" in text
+    _, found = read_front(folder)
+    assert main(["front", str(folder)]) == 0
+    # More columns than a terminal has room for are a table of their own.
+    shown = capsys.readouterr().out
+    assert "ms jax" not in shown
+    assert "Median latency (quartiles) in milliseconds" in shown
+    assert asked == [("onnxruntime", row.arch_id) for row in found]
+    head = (folder / "front.csv").read_text().splitlines()[0]
+    assert head.endswith(
+        "latency_jax_cpu_1_ms,latency_jax_cpu_64_ms,"
+        "latency_onnxruntime_cpu_1_ms,latency_onnxruntime_cpu_64_ms"
+    )
+    for chosen in ("litert", "all"):
+        assert main([*words, "--runtime", chosen]) == 2
+        error = capsys.readouterr().err
+        assert f"--runtime {chosen} needs ai_edge_litert; pip install" in error
+        assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -174,7 +217,8 @@ def test_a_network_in_a_file_is_really_measured(
         (["{folder}", "--batch", "0"], "'0' is not a positive integer"),
         (["{folder}", "--seconds", "nan"], "'nan' is not from 0 to 3600"),
         (["{folder}/study.db"], "is not text in UTF-8"),
-        (["{folder}", "--runtime", "x"], "no option --runtime"),
+        (["{folder}", "--runtimes", "x"], "no option --runtimes"),
+        (["{folder}", "--runtime", "tflite"], "--runtime is 'tflite'; did you mean litert?"),
     ],
 )
 def test_bad_words_are_one_line(

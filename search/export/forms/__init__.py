@@ -49,6 +49,8 @@ FORMS: Mapping[str, Form] = {
         int8=True,
     ),
 }
+# What runs a form on devices, beside JAX, and can be timed here.
+RUNTIMES: Mapping[str, str] = {"onnxruntime": "onnx", "litert": "tflite"}
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,25 @@ class Choice:
         return "-".join([self.form, *["int8"] * self.int8, *["raw"] * self.raw])
 
 
+def missing_packages(form: str) -> list[str]:
+    """Return the packages of a form that this Python lacks."""
+    return [name for name in FORMS[form].packages if find_spec(name) is None]
+
+
+def missing_runtime(runtime: str) -> str:
+    """Return what a runtime lacks, and the command that installs it; empty where it is there."""
+    form = RUNTIMES[runtime]
+    missing = missing_packages(form)
+    return f"{' and '.join(missing)}; {FORMS[form].install}" if missing else ""
+
+
 def check_choice(choice: Choice) -> None:
     """Raise `UserError` for a form that can't be quantised, or whose packages are missing."""
     form = FORMS[choice.form]
     if choice.int8 and not form.int8:
         able = " and ".join(name for name, each in FORMS.items() if each.int8)
         raise UserError(f"--int8 is not for --to {choice.form}; {able} can be quantised")
-    missing = [name for name in form.packages if find_spec(name) is None]
+    missing = missing_packages(choice.form)
     if missing:
         raise UserError(
             f"--to {choice.form} needs {' and '.join(missing)}, which this Python lacks;"

@@ -35,6 +35,21 @@ def load(folder: Path) -> Callable[[Floats], Floats]:
     return lambda images: np.asarray(session.run([_OUTPUT], {_INPUT: _nchw(images)})[0])
 
 
+def caller(folder: Path, threads: int) -> Callable[[Floats], Callable[[], object]]:
+    """Return the written file as a function from images [n, h, w, c] to a call that runs them."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # The bytes, so that the folder may go.
+    model = (folder / FILE).read_bytes()
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def call(images: Floats) -> Callable[[], object]:
+        given = {_INPUT: _nchw(images)}
+        return lambda: session.run([_OUTPUT], given)
+
+    return call
+
+
 def model_of(network: Folded) -> onnx.ModelProto:
     """Return the ONNX model of a network."""
     graph = _Graph()

@@ -54,7 +54,7 @@ def _convert(network: Folded, calibration: Floats | None) -> bytes:
 
 def load(folder: Path) -> Callable[[Floats], Floats]:
     """Return the written file as a function from images [n, h, w, c] to logits [n, classes]."""
-    interpreter = opened(folder / FILE)
+    interpreter = opened((folder / FILE).read_bytes())
     (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     def forward_one(image: Floats) -> Floats:
@@ -65,14 +65,29 @@ def load(folder: Path) -> Callable[[Floats], Floats]:
     return lambda images: np.stack([forward_one(image) for image in images])
 
 
-def opened(path: Path) -> Any:
-    """Return LiteRT's interpreter of a file, ready to run."""
+def opened(content: bytes, batch: int = 1, threads: int | None = None) -> Any:
+    """Return LiteRT's interpreter of a file's content, ready to run so many images at once."""
     with _silent_stderr():
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(str(path))
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        (taken,) = interpreter.get_input_details()
+        interpreter.resize_tensor_input(taken["index"], [batch, *taken["shape"][1:]])
         interpreter.allocate_tensors()
         return interpreter
+
+
+def caller(folder: Path, threads: int) -> Callable[[Floats], Callable[[], object]]:
+    """Return the written file as a function from images [n, h, w, c] to a call that runs them."""
+    content = (folder / FILE).read_bytes()
+
+    def call(images: Floats) -> Callable[[], object]:
+        interpreter = opened(content, len(images), threads)
+        (taken,) = interpreter.get_input_details()
+        interpreter.set_tensor(taken["index"], images)
+        return lambda: interpreter.invoke()
+
+    return call
 
 
 def forward(network: Folded, images: Any, tf: Any) -> Any:
