@@ -36,6 +36,13 @@ def info(high: int = 60_000, **changes: Any) -> StudyInfo:
     return replace(StudyInfo(1000, 200_000, 0, high, 4000, True, 1 / 3, 8, data), **changes)
 
 
+def balanced_elsewhere() -> StudyInfo:
+    """Return a study of balanced accuracy, confirmed on images that the search did not use."""
+    plain = info()
+    data = {**plain.data, "confirmation_images": 1234}
+    return replace(plain, objective="balanced_accuracy", data=data)
+
+
 def arch(rng: random.Random) -> Arch:
     ops = _OPS[rng.randrange(len(_OPS))]
     blocks = [
@@ -84,7 +91,8 @@ def fill(study: Study, count: int) -> None:
         study.add(trial)
     for number, trial in enumerate(study.begin_confirmation(3)):
         accuracy = 0.15 * math.log10(trial.multiplies) + 0.01 * rng.random()
-        result = Result(accuracy, 0.3, 1.0)
+        details = {"balanced_accuracy": accuracy - 0.02 * rng.random()}
+        result = Result(accuracy, 0.3, 1.0, details=details)
         study.add_confirmation(replace(trial, number=number, result=result))
     found, confirmed = study.front(study.trials())
     assert confirmed
@@ -165,9 +173,10 @@ def final(arch_id: str) -> dict[str, Any]:
     }
 
 
-def study_folder(place: Path, count: int = 60) -> Path:
+def study_folder(place: Path, count: int = 60, about: StudyInfo | None = None) -> Path:
     """Make a study with everything in the folder `place`."""
-    with Study.open(place, {"strategy": {"name": HOSTILE}, "seed": 0}, info()) as study:
+    about = about or info()
+    with Study.open(place, {"strategy": {"name": HOSTILE}, "seed": 0}, about) as study:
         fill(study, count)
         study.write("config.yaml", f"# {HOSTILE}\nbudget: 60k\n")
     return place

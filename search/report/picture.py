@@ -90,7 +90,16 @@ def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
         axes.scatter(xs, ys, s=36, color=_DARK, label=_front_label(content), zorder=3)
     if any(drawn.spread):
         xs, ys = zip(*drawn.front, strict=True)
-        axes.errorbar(xs, ys, drawn.spread, fmt="none", ecolor=_DARK, capsize=3, linewidth=1.2)
+        axes.errorbar(
+            xs,
+            ys,
+            drawn.spread,
+            fmt="none",
+            ecolor=_DARK,
+            capsize=3,
+            linewidth=1.2,
+            label="± standard deviation over seeds",
+        )
     for (x, y), label in _labels_without_overlap(drawn):
         axes.annotate(
             label,

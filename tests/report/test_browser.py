@@ -242,6 +242,24 @@ def test_other_axes_can_be_chosen(browser: Any, front_html: Path) -> None:
         assert opened.run("state.y") == "balanced_accuracy"
 
 
+def test_the_page_says_what_was_measured_where(browser: Any, tmp_path: Path) -> None:
+    about = page_studies.balanced_elsewhere()
+    folder = page_studies.study_folder(tmp_path / "study", 30, about)
+    with Study.read(folder) as study:
+        (folder / "front.html").write_text(study_page(study))
+    with Opened(browser, folder / "front.html") as opened:
+        assert opened.run("plot.instance.getOption().title[0].text") == "balanced accuracy"
+        caption = opened.page.locator("figcaption").first.inner_text()
+        assert "95 % intervals of the mean balanced accuracy" in caption
+        assert "rings on 1,234 images that the search did not use" in caption
+        assert "balanced accuracy in search" in opened.page.locator("#card").inner_text()
+        # Landmarks stand at the height of what is drawn.
+        height = "plot.instance.getOption().series.find((one) => one.name === 'known networks')"
+        assert opened.run(f"{height}.data[0].value[1]") == 0.8
+        opened.page.get_by_role("combobox", name="up").select_option("accuracy")
+        assert opened.run(f"{height}.data[0].value[1]") == 0.85
+
+
 def test_latency_is_drawn_over_multiplies(browser: Any, front_html: Path) -> None:
     with Opened(browser, front_html) as opened, Study.read(front_html.parent) as study:
         found, _ = study.front(study.trials())

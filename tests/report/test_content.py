@@ -76,6 +76,26 @@ def test_latencies_are_those_that_were_measured(folder: Path, content: FrontPage
     assert not any("Spearman" in note for note in content.notes)
 
 
+def test_figures_are_of_the_objective(tmp_path: Path) -> None:
+    about = page_studies.balanced_elsewhere()
+    folder = page_studies.study_folder(tmp_path / "study", 30, about)
+    with Study.read(folder) as study:
+        found, _ = study.front(study.trials())
+        content = front_page(study)
+    assert (content.objective, content.unseen) == ("balanced_accuracy", 1234)
+    for member, row in zip(content.front, found, strict=True):
+        half = t.ppf(0.975, 2) * row.balanced_accuracy_std / np.sqrt(3)
+        assert member.low == pytest.approx(row.balanced_accuracy - half, abs=2e-6)
+        assert member.high == pytest.approx(row.balanced_accuracy + half, abs=2e-6)
+        assert member.search_balanced_accuracy == pytest.approx(
+            row.search_balanced_accuracy, abs=1e-6
+        )
+    assert [one.balanced_accuracy for one in content.landmarks] == [0.8, 0.8]
+    svg = tmp_path / "front.svg"
+    assert main(["front", str(folder), "--picture", str(svg)]) == 0
+    assert "± standard deviation over seeds" in svg.read_text()
+
+
 def test_the_search_over_time_is_the_front_of_what_was_there(folder: Path) -> None:
     with Study.read(folder) as study:
         trials, info = study.trials(), study.info

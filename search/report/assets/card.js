@@ -140,9 +140,14 @@ function confusion(final) {
     h("tbody", {}, ...cells)))];
 }
 
-function interval(member) {
-  return member.low === null ? "" : ` [${share(member.low)}, ${share(member.high)}]`;
+// What the front says of a member: means over fresh seeds where it is confirmed, with Student's 95 %
+// interval of what the search maximised.
+function figureOf(member, name) {
+  const known = member.low !== null && name === content.objective;
+  return orDash(member[name], share) + (known ? ` [${share(member.low)}, ${share(member.high)}]` : "");
 }
+
+const others = content.unseen ? ` on ${whole(content.unseen)} images that the search did not use` : "";
 
 // All that the card says of trial `at`, a place in the columns.
 function card(at) {
@@ -151,10 +156,11 @@ function card(at) {
   const facts = [
     ["multiplies", whole(trials.multiplies[at])], ["params", orDash(trials.params[at], whole)],
     ["peak memory", network.memory === null ? "–" : `${whole(network.memory)} elements`],
-    ["accuracy", member ? `${share(member.accuracy)}${interval(member)}` : orDash(trials.accuracy[at], share)],
+    ...HEIGHTS.flatMap((name) => (member
+      ? [[`${words(name)}${others}`, figureOf(member, name)],
+        ...(content.confirmed ? [[`${words(name)} in search`, orDash(member[`search_${name}`], share)]] : [])]
+      : [[words(name), orDash(trials[name][at], share)]])),
   ];
-  if (content.unequal) facts.push(["balanced accuracy", orDash(trials.balanced_accuracy[at], share)]);
-  if (member && content.confirmed) facts.push(["accuracy in search", share(member.search_accuracy)]);
   facts.push(...latencyRows(network.id), ["epochs", String(trials.epochs[at])], ["seed", String(trials.seed[at])],
     ["trial", String(number)], ["seconds", trials.seconds[at].toFixed(1)], ["status", trials.status[at]]);
   const error = trials.error[number];

@@ -53,7 +53,7 @@ function inRange(at) {
 function hover(at) {
   const network = networkOf(at), member = memberOf.get(trials.number[at]);
   const rows = [["", network.short.length > 160 ? `${network.short.slice(0, 160)}…` : network.short],
-    [words(state.y), member && state.y === "accuracy" ? share(member.accuracy) + interval(member) : orDash(heightOf(at), share)],
+    member ? [words(state.y) + others, figureOf(member, state.y)] : [words(state.y), orDash(heightOf(at), share)],
     ["multiplies", whole(trials.multiplies[at])], ["params", orDash(trials.params[at], whole)]];
   if (network.memory !== null) rows.push(["peak memory", `${whole(network.memory)} elements`]);
   rows.push(...latencyRows(network.id));
@@ -67,13 +67,14 @@ function mainOption() {
   const measured = shown.filter((at) => heightOf(at) !== null);
   const members = membersHere.filter((member) => state.x.value(member.at) !== null);
   const plainFront = state.x.key === "multiplies";
-  const level = (member) => (state.y === "accuracy" ? member.accuracy : member.balanced_accuracy);
+  const level = (member) => member[state.y];
+  const spread = state.y === content.objective;
   const shownMembers = members.filter((member) => level(member) !== null);
-  const landmarks = plainFront ? content.landmarks : [];
+  const landmarks = plainFront ? content.landmarks.filter((one) => one[state.y] !== null) : [];
   const xs = [...shown.map((at) => state.x.value(at)), ...members.map((member) => state.x.value(member.at)), ...landmarks.map((one) => one.multiplies)];
   if (plainFront) xs.push(content.high);
   const [from, to] = range(xs.map(log), 0.04);
-  const ys = [...measured.map(heightOf), ...shownMembers.flatMap((m) => [level(m), ...(m.low === null || state.y !== "accuracy" ? [] : [m.low, m.high])]), ...landmarks.map((one) => one.accuracy)];
+  const ys = [...measured.map(heightOf), ...shownMembers.flatMap((m) => [level(m), ...(m.low === null || !spread ? [] : [m.low, m.high])]), ...landmarks.map((one) => one[state.y])];
   let [bottom, top] = ys.length ? range(ys, 0.06) : [0, 1];
   [bottom, top] = [Math.max(bottom, -0.02), Math.min(top, 1.02)];
   const unmeasured = shown.filter((at) => heightOf(at) === null);
@@ -105,11 +106,11 @@ function mainOption() {
     type: "scatter", name: "front members", data: path, z: 5, symbol: "circle", symbolSize: 14,
     itemStyle: { color: "transparent", borderColor: colour("ink"), borderWidth: 2 },
   });
-  const bars = state.y === "accuracy" ? members.filter((member) => member.low !== null) : [];
+  const bars = spread ? members.filter((member) => member.low !== null) : [];
   if (bars.length) series.push(errorBars(bars.map((m) => [log(state.x.value(m.at)), m.low, m.high]), colour("ink")));
-  if (landmarks.length && state.y === "accuracy") series.push({
+  if (landmarks.length) series.push({
     type: "scatter", name: "known networks", z: 4, symbol: "diamond", symbolSize: 13,
-    data: landmarks.map((one) => ({ value: [log(one.multiplies), one.accuracy, null], landmark: one, name: one.name })),
+    data: landmarks.map((one) => ({ value: [log(one.multiplies), one[state.y], null], landmark: one, name: one.name })),
     itemStyle: { color: colour("paper"), borderColor: colour("ink"), borderWidth: 1.5 },
     label: { show: true, position: "bottom", formatter: (p) => p.name, color: colour("ink"), fontSize: 11 },
     labelLayout: { hideOverlap: true },
@@ -121,11 +122,11 @@ function mainOption() {
   return {
     grid: { left: 8, right: 24, top: 32, bottom: 30, containLabel: true },
     xAxis: logAxis(state.x.name, 10 ** from, 10 ** to, state.x.write),
-    title: heading(`validation ${words(state.y)}`),
+    title: heading(content.unseen ? words(state.y) : `validation ${words(state.y)}`),
     yAxis: vertical({ min: bottom, max: top, axisLabel: {
       color: colour("muted"), formatter: (value) => (value > 1 || value < 0 ? "" : String(Number(value.toFixed(4)))), showMinLabel: false, showMaxLabel: false } }),
     tooltip: { trigger: "item", ...tooltip((p) => {
-      if (p.data && p.data.landmark) return tip(p.data.landmark.name, [["accuracy", share(p.data.landmark.accuracy)], ["multiplies", whole(p.data.landmark.multiplies)]]);
+      if (p.data && p.data.landmark) return tip(p.data.landmark.name, [[`validation ${words(state.y)}`, share(p.data.landmark[state.y])], ["multiplies", whole(p.data.landmark.multiplies)]]);
       return Array.isArray(p.value) && Number.isInteger(p.value[2]) ? hover(p.value[2]) : null;
     }) },
     brush: { z: 100, xAxisIndex: 0, yAxisIndex: 0, brushStyle: { color: "rgba(120, 140, 160, 0.2)", borderColor: colour("accent") }, outOfBrush: { colorAlpha: 1 }, throttleType: "debounce", throttleDelay: 50 },
@@ -138,7 +139,7 @@ function counted() {
   return `${whole(found.length)} of ${whole(trials.number.length)} trials shown`;
 }
 
-const plot = chart("Front: accuracy of every trial over its cost; use the buttons below, or the table, to walk it", mainOption);
+const plot = chart(`Front: ${words(content.objective)} of every trial over its cost; use the buttons below, or the table, to walk it`, mainOption);
 const cardBox = h("aside", { class: "card", id: "card", "aria-labelledby": "card-title" });
 const status = h("span", { class: "muted", id: "shown" });
 
@@ -166,7 +167,8 @@ function open(at, focus = false) {
   drawMain();
   redrawIn(cardBox);
   const member = memberOf.get(trials.number[at]);
-  announce(`${member ? "On the front" : "Trial"} ${networkOf(at).id}: accuracy ${orDash(member ? member.accuracy : trials.accuracy[at], share)}, ${whole(trials.multiplies[at])} multiplies`);
+  const found = member ? member[content.objective] : trials[content.objective][at];
+  announce(`${member ? "On the front" : "Trial"} ${networkOf(at).id}: ${words(content.objective)} ${orDash(found, share)}, ${whole(trials.multiplies[at])} multiplies`);
   if (focus) {
     document.getElementById("card-title").focus({ preventScroll: true });
     cardBox.scrollIntoView({ block: "nearest" });
@@ -337,7 +339,7 @@ function whatWasRun() {
 function headline() {
   const best = content.front.length ? content.front[content.front.length - 1] : null;
   const rows = [["trials", whole(trials.number.length)], ["on the front", String(content.front.length)]];
-  if (best) rows.push(["best accuracy", share(best.accuracy)], ["area of the front", share(content.hypervolume)]);
+  if (best) rows.push([`best ${words(content.objective)}`, share(best[content.objective])], ["area of the front", share(content.hypervolume)]);
   rows.push(["budget", `${content.low ? `${multiplies(content.low)} to ` : ""}${multiplies(content.high)}`]);
   return h("header", {}, h("h1", {}, content.title), h("p", { class: "muted" }, content.summary), pairs(rows, "chips"));
 }
@@ -358,7 +360,8 @@ if (trials.number.length) {
     h("div", { class: "board" },
       h("div", {}, h("figure", {}, h("h2", {}, "The front"), controls, plot.host, walker,
         h("figcaption", {}, "Each mark is a trial, each ring a member of the front, the line what the front reaches within a cost",
-          content.confirmed ? "; bars are 95 % intervals of the mean over fresh seeds" : "", ". Point at one for its figures, choose one for its card."),
+          content.confirmed ? `; bars are Student's 95 % intervals of the mean ${words(content.objective)} over fresh seeds` : "",
+          content.unseen ? `. Trials are scored on the validation images, rings${others}` : "", ". Point at one for its figures, choose one for its card."),
         h("ul", { class: "notes muted" }, ...content.notes.map((note) => h("li", {}, note)))),
       ...[overTime(), byFamily(), latencyOverMultiplies()].filter((part) => part !== null)),
       cardBox),
@@ -366,7 +369,7 @@ if (trials.number.length) {
       h("span", { class: "muted" }, "as filtered and sorted here")), table.element),
     whatWasRun(),
   ].filter((part) => part !== null));
-  table.by(HEIGHTS.length ? 6 : 0, false);
+  table.by(6 + HEIGHTS.indexOf(content.objective), false);
   refresh();
   const first = membersHere.length ? membersHere[membersHere.length - 1].at : 0;
   open(first);

@@ -39,11 +39,12 @@ class Lines:
 class FrontPage:
     """The content of `front.html`.
 
-    `objective`: what the search maximised; `unequal`: whether balanced accuracy is worth showing;
-    `low`, `high`, `cheapest`: budget and cheapest architecture in multiplies; `epochs` of a full
-    training; `families` present, in the order of their colours; `sampled`: whether the strategy
-    drew at random; `curves` by number of the trial; `finals` by id; `latencies` by what
-    ran the networks.
+    `objective`: what the search maximised; `unseen`: on how many images that the search did not
+    use the front was confirmed, 0 for the validation images; `unequal`: whether balanced accuracy
+    is worth showing; `low`, `high`, `cheapest`: budget and cheapest architecture in multiplies;
+    `epochs` of a full training; `families` present, in the order of their colours; `sampled`:
+    whether the strategy drew at random; `curves` by number of the trial; `finals` by id;
+    `latencies` by what ran the networks.
     """
 
     title: str
@@ -53,6 +54,7 @@ class FrontPage:
     lines: Lines
     objective: Objective
     confirmed: bool
+    unseen: int
     unequal: bool
     hypervolume: float
     low: int
@@ -98,6 +100,7 @@ def _front_page(
         lines=_lines(study),
         objective=objective,
         confirmed=confirmed,
+        unseen=int(content.get("unseen", 0)),
         unequal=classes_unequal(
             info.data, [(row.accuracy, row.balanced_accuracy) for row in found]
         ),
@@ -111,7 +114,7 @@ def _front_page(
         families=families(table.rows),
         networks=table,
         trials=trial_columns(trials, places),
-        front=members(found, places),
+        front=members(found, places, objective),
         over_time=over_time(trials, info, objective),
         populations=populations(trials, family_of, info.epochs, objective),
         sampled=(strategy.get("name") if isinstance(strategy, Mapping) else strategy) == "random",

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search.errors import shown
+from search.report.content.trials import finite
 from search.study.finals import Final, on_own_data
 from search.study.study import Study
 from search.study.trials import FrontEntry, Trial
@@ -22,11 +23,15 @@ _CLASSES = 40
 
 @dataclass(frozen=True)
 class Landmark:
-    """A known network, trained as the candidates were."""
+    """A known network, trained as the candidates were and scored on the validation part.
+
+    `balanced_accuracy` is None where it was not measured.
+    """
 
     name: str
     multiplies: int
     accuracy: float
+    balanced_accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,12 @@ def curves(
 def landmarks(study: Study) -> list[Landmark]:
     """Return the known networks that were trained beside the search, cheapest first."""
     found = [
-        Landmark(shown(one.name, 60), one.multiplies, round(one.accuracy, 6))
+        Landmark(
+            shown(one.name, 60),
+            one.multiplies,
+            round(one.accuracy, 6),
+            finite(one.balanced_accuracy),
+        )
         for one in study.landmarks()
         if one.status == "ok" and math.isfinite(one.accuracy)
     ]

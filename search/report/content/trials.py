@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.errors import shown
+from search.pareto import Objective
 from search.study.trials import FrontEntry, Trial
 
 # Characters of an error's text.
@@ -37,7 +38,8 @@ class TrialColumns:
 class Member:
     """One member of the front.
 
-    `low`, `high`: ends of Student's 95 % interval of the mean accuracy over `seeds`, None for one;
+    `low`, `high`: ends of Student's 95 % interval over `seeds` of the mean of what the search
+    maximised, None for one seed;
     `trial` is a number of a trial, `network` a place in the table of networks.
     """
 
@@ -50,6 +52,7 @@ class Member:
     high: float | None
     seeds: int
     search_accuracy: float
+    search_balanced_accuracy: float | None
 
 
 def trial_columns(trials: Sequence[Trial], places: Mapping[str, int]) -> TrialColumns:
@@ -77,11 +80,13 @@ def trial_columns(trials: Sequence[Trial], places: Mapping[str, int]) -> TrialCo
     )
 
 
-def members(found: Sequence[FrontEntry], places: Mapping[str, int]) -> list[Member]:
+def members(
+    found: Sequence[FrontEntry], places: Mapping[str, int], objective: Objective = "accuracy"
+) -> list[Member]:
     """Return the members of a front, cheapest first."""
     rows = []
     for row in found:
-        half = half_width(row.accuracy_std, row.seeds)
+        mean, half = row.ranked_by(objective), half_width(row.spread(objective), row.seeds)
         rows.append(
             Member(
                 row.trial,
@@ -89,10 +94,11 @@ def members(found: Sequence[FrontEntry], places: Mapping[str, int]) -> list[Memb
                 row.multiplies,
                 round(row.accuracy, 6),
                 finite(row.balanced_accuracy),
-                None if half is None else round(row.accuracy - half, 6),
-                None if half is None else round(row.accuracy + half, 6),
+                None if half is None else round(mean - half, 6),
+                None if half is None else round(mean + half, 6),
                 row.seeds,
                 round(row.search_accuracy, 6),
+                finite(row.search_balanced_accuracy),
             )
         )
     return rows
