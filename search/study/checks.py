@@ -144,4 +144,13 @@ def _no_constant(name: str) -> Any:
 
 
 # Made once: `json.loads` with an argument makes a decoder for every call.
-_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _decode(text: str) -> Any:
+    """Do what `JSONDecoder.decode` does, without its search for blanks around canonical JSON."""
+    try:
+        value, end = _DECODER.raw_decode(text)
+    except json.JSONDecodeError:
+        end = -1
+    return value if end == len(text) else _DECODER.decode(text)

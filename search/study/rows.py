@@ -99,7 +99,7 @@ def from_row(row: Row) -> Trial:
         },
     )
     found = Candidate(
-        tuple(option_of(one) for one in sequence(parsed(options, "options"), "options")),
+        options_of(sequence(parsed(options, "options"), "options")),
         identifier(arch_id, "arch_id"),
         integer(multiplies, "multiplies"),
         None if params is None else integer(params, "params"),
@@ -120,11 +120,13 @@ def from_row(row: Row) -> Trial:
     )
 
 
-def option_of(value: object) -> Option:
-    """Return `value` if it is one decision of an encoding."""
-    if type(value) is not str and type(value) is not int:
-        raise refusal(value, "options", "may hold text and integers only")
-    return value
+def options_of(values: list[Any]) -> tuple[Option, ...]:
+    """Return `values` if each is one decision of an encoding."""
+    # All types at once: a study of 10,000 trials has a quarter of a million decisions.
+    if not {*map(type, values)} <= {str, int}:
+        wrong = next(one for one in values if type(one) not in (str, int))
+        raise refusal(wrong, "options", "may hold text and integers only")
+    return tuple(values)
 
 
 def value_text(text: object) -> str:
@@ -140,7 +142,8 @@ def check_value(value: object) -> None:
     """Refuse what calls itself an architecture and has no blocks that could be counted."""
     if type(value) is dict and value.get("format") == ARCH:
         blocks = sequence(value.get("blocks"), "value.blocks")
-        if not all(type(block) is dict and type(block.get("op")) is str for block in blocks):
+        ops = [block.get("op") if type(block) is dict else None for block in blocks]
+        if not {*map(type, ops)} <= {str}:
             raise refusal(blocks, "value.blocks", "must be a list of blocks, each with its op")
 
 

@@ -32,7 +32,7 @@ from search.study.finals import Final, checked_finals, latest, on_own_data
 from search.study.landmarks import Landmark
 from search.study.latency import Latency, checked, latencies
 from search.study.latency import columns as latency_columns
-from search.study.rows import check_value, option_of
+from search.study.rows import check_value, options_of
 from search.study.study import Study, StudyInfo
 from search.study.trials import FrontEntry, Trial, front_entry
 
@@ -270,7 +270,7 @@ def _member(values: object, where: str) -> FrontEntry:
         balanced_accuracy=number_or_nan(*cell("balanced_accuracy")),
         balanced_accuracy_std=number_or_nan(*cell("balanced_accuracy_std")),
         search_balanced_accuracy=number_or_nan(*cell("search_balanced_accuracy")),
-        options=tuple(option_of(one) for one in sequence(*cell("options"))),
+        options=options_of(sequence(*cell("options"))),
         value=canonical_json(value),
     )
 
