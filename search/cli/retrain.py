@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     from search.finals.retrain import retrain
     from search.report.finals import FINAL_TEXT, final_lines, final_rows
     from search.report.terminal import table
-    from search.study.study import Study, locate
+    from search.study.study import locate
 
     folder = locate(arguments.study)
     _check_together(arguments)
@@ -45,18 +45,13 @@ def main(argv: Sequence[str]) -> int:
     # Figures alone on stdout where they are for a program.
     console = Console(stderr=arguments.json, width=None if sys.stdout.isatty() else 120)
     finals = retrain(folder, plan, data, console)
-    with Study.read(folder) as study:
-        # A later reading of the same network has taken the place of an earlier one's weights.
-        kept = {one["folder"]: one["key"] for one in study.finals()}.values()
     if arguments.json:
         print(json.dumps(finals, indent=1))
         return 0
     for final in finals:
-        lines = final_lines(final)
-        if final["key"] in kept:
-            place, seed = folder / final["folder"], final["seed_numbers"][0]
-            lines.append(f"  weights            {place} (seed {seed})")
-        for line in lines:
+        place, seed = folder / final["folder"], final["seed_numbers"][0]
+        weights = f"  weights            {place} (seed {seed})"
+        for line in (*final_lines(final), weights):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     if len(finals) > 1:
         console.print(table(final_rows(finals), left=FINAL_TEXT, whole=(0, 2, 3)), highlight=False)

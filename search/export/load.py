@@ -1,21 +1,20 @@
 """`search.load`: the model that a path or a name stands for."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from search.errors import UserError, nearest, shown
 from search.export import unit
 from search.export.model import Model, kind_of_weights
 from search.export.weights import Packed, measured_of, unpack
-from search.study.checks import is_identifier
+from search.study.finals import firsts
 from search.study.study import locate
 from search.study.tables import read_front
 from search.study.trials import FrontEntry
 from search.units import format_multiplies, parse_multiplies
 
-FINALS = "finals"
-"""Sub-folder of a study: the model that was retrained of each architecture, under its id."""
 Weights = Literal["final", "search"]
 _WEIGHTS = ("final", "search")
 
@@ -33,9 +32,10 @@ def load(
     `fashion_mnist`), or a folder of `Model.save`; with `@50k` the most accurate within 50 k
     multiplies. `id` picks an architecture by its id or the beginning of it; by default the most
     accurate of the front is returned. `weights` are `final`, of `convbudget retrain`, or `search`;
-    by default final where there are some. `convolutions="xla"` builds it of XLA's own operations,
-    for `jax.export`, jax2tf or whatever else traces `module`. Raises `UserError` where there is no
-    such model, or a file is damaged.
+    by default final where there are some. Of several finals it is the first, which no test figure
+    chose; the others are loaded by their folders. `convolutions="xla"` builds it of XLA's own
+    operations, for `jax.export`, jax2tf or whatever else traces `module`. Raises `UserError` where
+    there is no such model, or a file is damaged.
     """
     return Model(find(study, id, weights=weights), convolutions=convolutions)
 
@@ -56,7 +56,7 @@ def find(
     folder = locate(name)
     if unit.holds(folder):
         return _saved(folder, limit, id, weights)
-    _, found = read_front(folder)
+    content, found = read_front(folder)
     if not found:
         raise UserError(f"{name} has no front yet; run its command until a trial succeeds")
     if limit is not None:
@@ -67,11 +67,11 @@ def find(
                 f" {format_multiplies(found[0].multiplies)}"
             )
         found = inside
-    finals = _finals(folder) if weights != "search" else []
+    finals = _finals(folder, content) if weights != "search" else {}
     rows = {row.arch_id: row for row in found}
     chosen = found[-1].arch_id if id is None else _matching(id, [*rows, *finals], str(study))
     if chosen in finals:
-        packed = unit.read(folder / FINALS / chosen)
+        packed = unit.read(finals[chosen])
         if packed.arch.id != chosen:
             raise UserError(f"{packed.path} is of {packed.arch.id}; retrain {chosen} again")
         return packed
@@ -124,10 +124,11 @@ def _of_search(folder: Path, row: FrontEntry) -> Packed:
     return packed if known else replace(packed, measured=measured_of(row))
 
 
-def _finals(folder: Path) -> list[str]:
-    """Return the ids of the architectures that were retrained."""
-    places = sorted((folder / FINALS).glob("*"))
-    return [path.name for path in places if is_identifier(path.name) and unit.holds(path)]
+def _finals(folder: Path, content: Mapping[str, Any]) -> dict[str, Path]:
+    """Return where the first final of each network lies, of those that are kept, by its id."""
+    found = firsts(content.get("finals", ()))
+    places = {arch_id: folder / one["folder"] for arch_id, one in found.items()}
+    return {arch_id: place for arch_id, place in places.items() if unit.holds(place)}
 
 
 def _matching(wanted: str, known: list[str], where: str) -> str:

@@ -156,11 +156,11 @@ def _train_and_read(
     for key, network in waiting.items():
         weights = trainer.weights(network, prepared.epochs, prepared.seeds)
         found = _read(network, weights, test, prepared.images)
-        place = _place(network, prepared.images)
         record = {
             **_record(study, plan, prepared, network, test, found),
             "key": key,
-            "folder": f"finals/{place}",
+            # Of this final alone: weights that were read are never overwritten.
+            "folder": f"finals/{key}",
             "computed": trainer.computed,
         }
         _leave_unit(study.folder / record["folder"], weights[0], record, network, prepared)
@@ -214,13 +214,6 @@ def _record(
         },
         **figures,
     }
-
-
-def _place(network: Network, found: FinalImages) -> str:
-    """Return the folder under `finals/` of a network's weights, another for other data."""
-    if found.own:
-        return network.candidate.id
-    return f"{network.candidate.id}-{digest(found.dataset.train.fingerprint)}"
 
 
 def _leave_unit(

@@ -15,6 +15,7 @@ from search.finals.networks import Choice, Network, member
 from search.jobs import Candidate
 from search.networks import zoo
 from search.networks.arch import Input
+from search.study.finals import firsts, on_own_data
 from search.study.study import Study
 
 _ZOO = "zoo:"
@@ -44,14 +45,14 @@ class Teacher:
 
 
 def weights_of(study: Study, arch_id: str) -> Packed:
-    """Return a member's weights: those of its final or, without one, those of the search.
+    """Return a member's weights: those of its first final or, without one, those of the search.
 
     Raises `UserError` where the study keeps none.
     """
     assert study.folder is not None
-    final = study.folder / "finals" / arch_id
-    if unit.holds(final):
-        return unit.read(final)
+    final = firsts(on_own_data(study.finals())).get(arch_id)
+    if final and unit.holds(study.folder / final["folder"]):
+        return unit.read(study.folder / final["folder"])
     path = study.folder / "weights" / f"{arch_id}.safetensors"
     if not path.exists():
         raise UserError(

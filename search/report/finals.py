@@ -8,13 +8,14 @@ from typing import Any
 
 from search.errors import shown
 from search.report.terminal import Rows
-from search.study.finals import Final
+from search.study.finals import Final, firsts
 from search.units import format_multiplies
 
-FINAL_NOTE = (
+_NOTE = (
     "test: accuracy on the test part after `convbudget retrain`, on all other images and with seeds"
     " of its own; the search never reads that part."
 )
+_SEVERAL = " Of a network that was read more than once this is the first; front.json has all."
 OTHER_FINALS = "Finals of networks that are not on the front, and on other data:"
 # Columns of `final_rows` that are text.
 FINAL_TEXT = (0, 1, 6)
@@ -30,6 +31,21 @@ def test_accuracy(final: Final | None) -> str:
     if final["accuracy_std"] is not None:
         text += f" ± {final['accuracy_std']:.4f}"
     return text + mark(final["reading"])
+
+
+def test_in_short(final: Final | None) -> str:
+    """Write a final's accuracy with what it was trained by: `0.9787 ± 0.0021 (8 epochs)`."""
+    if final is None:
+        return ""
+    length = f"{final['epochs']} epoch" + ("s" if final["epochs"] > 1 else "")
+    teacher = final["teacher"]
+    taught = f", taught by {shown(teacher['name'], 20)}" if teacher else ""
+    return f"{test_accuracy(final)} ({length}{taught})"
+
+
+def final_note(finals: Collection[Final]) -> str:
+    """Say what the column of test figures means, for the finals of the front's members."""
+    return _NOTE + _SEVERAL * (len(firsts(finals)) < len(finals))
 
 
 def mark(reading: int) -> str:

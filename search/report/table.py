@@ -9,19 +9,19 @@ from search.errors import shown
 from search.networks.decisions import short_form
 from search.pareto import Objective
 from search.report.finals import (
-    FINAL_NOTE,
     FINAL_TEXT,
     OTHER_FINALS,
+    final_note,
     final_rows,
     other_finals,
-    test_accuracy,
+    test_in_short,
 )
 from search.report.latency import TITLE as LATENCY_TITLE
 from search.report.latency import correlation_notes, milliseconds
 from search.report.latency import rows as latency_rows
 from search.report.notes import classes_unequal, objective_of, selection_note
 from search.report.terminal import Rows, table
-from search.study.finals import latest
+from search.study.finals import firsts
 from search.study.latency import Latency, columns
 from search.study.trials import FrontEntry
 from search.units import format_multiplies
@@ -42,17 +42,17 @@ def front_rows(
 
     Balanced accuracy has a column where it ranks or classes are of unequal size, what the search
     measured of the objective where the front is confirmed, median latency in milliseconds where it
-    was measured in few ways, and the test accuracy where a member has a final. `exact` writes all
-    digits of the multiplies. A star marks architectures that were computed on another device, or by
-    other versions, than most of the study.
+    was measured in few ways, and the test accuracy of the first reading where a member has a final.
+    `exact` writes all digits of the multiplies. A star marks architectures that were computed on
+    another device, or by other versions, than most of the study.
     """
     confirmed = content.get("confirmed", False)
     objective = objective_of(content)
     balanced = objective == "balanced_accuracy" or classes_unequal(
         content["facts"]["data"], [(row.accuracy, row.balanced_accuracy) for row in found]
     )
-    finals = content.get("finals", ())
-    tested = any(latest(finals, row.arch_id) for row in found)
+    finals = firsts(content.get("finals", ()))
+    tested = any(row.arch_id in finals for row in found)
     head = ["arch", "multiplies", "params", "accuracy"]
     latency = columns(content.get("latency", ()))
     if len(latency) > _LATENCIES:
@@ -70,7 +70,7 @@ def front_rows(
         ]
         cells += [measured(row, "balanced_accuracy")] * balanced
         cells += [f"{row.searched(objective):.4f}"] * confirmed
-        cells += [test_accuracy(latest(finals, row.arch_id))] * tested
+        cells += [test_in_short(finals.get(row.arch_id))] * tested
         for medians in latency.values():
             cells.append(milliseconds(medians[row.arch_id]) if row.arch_id in medians else "")
         rows.append((*cells, _decisions(row)))
@@ -129,8 +129,9 @@ def explanation(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> list
             "Ranked by balanced accuracy: the mean over classes of the share of its images that is"
             " right; the hypervolume is measured by it too."
         )
-    if any(latest(content.get("finals", ()), row.arch_id) for row in found):
-        lines.append(FINAL_NOTE)
+    members = {row.arch_id for row in found}
+    if finals := [one for one in content.get("finals", ()) if one["arch_id"] in members]:
+        lines.append(final_note(finals))
     lines.append(
         f"Hypervolume {content['hypervolume']:.4f}: share of the area between the cheapest"
         f" architecture, {format_multiplies(info['cheapest'])}, and the budget, and between"

@@ -1,5 +1,6 @@
 """Finals: networks trained to the end and read once on the test part, as a study records them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from search.study.checks import (
 )
 
 KIND = "final"
+# Where a final's weights lie within the study's folder; nothing else is ever opened.
+_FOLDER = re.compile(r"finals/[0-9a-z-]+")
 Final = Mapping[str, Any]
 
 
@@ -33,9 +36,12 @@ def on_own_data(finals: Iterable[Final]) -> list[dict[str, Any]]:
     return [dict(final) for final in finals if final["data"]["own"]]
 
 
-def latest(finals: Iterable[Final], arch_id: str) -> Final | None:
-    """Return the last final of an architecture, None without one."""
-    return next((one for one in reversed([*finals]) if one["arch_id"] == arch_id), None)
+def firsts(finals: Iterable[Final]) -> dict[str, Final]:
+    """Return the first final of each architecture, by id: the one not chosen by a test figure."""
+    found: dict[str, Final] = {}
+    for one in finals:
+        found.setdefault(one["arch_id"], one)
+    return found
 
 
 def readings(finals: Iterable[Final], arch_id: str, test: str) -> int:
@@ -52,6 +58,8 @@ def _checked(value: object, where: str) -> dict[str, Any]:
     identifier(*cell("arch_id"))
     for key in ("key", "name", "from", "folder"):
         string(*cell(key))
+    if not _FOLDER.fullmatch(final["folder"]):
+        raise Damaged(f"{where}.folder must be a folder of finals/")
     for seed in sequence(*cell("seed_numbers")):
         integer(seed, f"{where}.seed_numbers")
     sequence(*cell("ece_bins"))

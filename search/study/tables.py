@@ -28,7 +28,7 @@ from search.study.checks import (
     string,
 )
 from search.study.computed import unlike_most
-from search.study.finals import Final, checked_finals, latest, on_own_data
+from search.study.finals import Final, checked_finals, firsts, on_own_data
 from search.study.landmarks import Landmark
 from search.study.latency import Latency, checked, latencies
 from search.study.latency import columns as latency_columns
@@ -107,18 +107,18 @@ def front_csv(
 ) -> str:
     """Return the front as CSV, cheapest first; `finals` are what `Study.finals` returned.
 
-    Where a member has finals on its own data, the last of them has columns behind the others; each
+    Where a member has finals on its own data, the first of them has columns behind the others; each
     latency `measured` has one behind those.
     """
     rows, columns = [*found], front_columns(objective)
-    own, latency = on_own_data(finals), latency_columns(measured)
-    last = [latest(own, row.arch_id) for row in rows]
-    tests = _TEST_COLUMNS if any(last) else {}
+    own, latency = firsts(on_own_data(finals)), latency_columns(measured)
+    first = [own.get(row.arch_id) for row in rows]
+    tests = _TEST_COLUMNS if any(first) else {}
     cells = (
         [_cell(getattr(row, key)) for key in columns]
         + [_cell((final or {}).get(key)) for key in tests.values()]
         + [_cell(medians.get(row.arch_id)) for medians in latency.values()]
-        for row, final in zip(rows, last, strict=True)
+        for row, final in zip(rows, first, strict=True)
     )
     return _csv((*columns, *tests, *latency), cells)
 

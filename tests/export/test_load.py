@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 from export.models import FINAL, packed
+from page_studies import final
 
 import search
 from search.errors import UserError
 from search.export import unit
 from search.export.load import find
-from search.export.weights import unpack
+from search.export.weights import Packed, unpack
+from search.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "tests" / "study" / "format1" / "digits"
@@ -28,8 +30,20 @@ def study(tmp_path: Path) -> Path:
     shutil.copytree(STUDY, folder)
     best = search.front(folder)[-1].arch_id
     trained = unpack(folder / "weights" / f"{best}.safetensors")
-    unit.save(folder / "finals" / best, replace(trained, measured=FINAL, accuracy=0.5))
+    retrained(folder, replace(trained, measured=FINAL, accuracy=0.5))
     return folder
+
+
+def retrained(folder: Path, model: Packed, arch_id: str = "", number: int = 0) -> Path:
+    """Leave a final in a study as `convbudget retrain` does; return the folder of its weights."""
+    record = {**final(arch_id or model.arch.id), "number": number, "reading": number + 1}
+    record["folder"] += f"-{number}"
+    with Study.read(folder) as read:
+        settings, info = read.settings, read.info
+    with Study.open(folder, settings, info) as made:
+        made.record("final", record["folder"], record)
+    unit.save(folder / record["folder"], model)
+    return folder / record["folder"]
 
 
 def test_final_weights_are_preferred(study: Path) -> None:
@@ -47,17 +61,29 @@ def test_final_weights_are_preferred(study: Path) -> None:
         find(study, weights="best")  # type: ignore[arg-type]
 
 
+def test_a_later_final_leaves_the_weights_of_the_first(study: Path) -> None:
+    first = find(study)
+    second = retrained(study, replace(first, measured=FINAL, accuracy=0.9), number=1)
+    assert find(study).accuracy == find(study, first.arch.id, weights="final").accuracy == 0.5
+    assert find(second).accuracy == 0.9
+    # What is gone is not replaced by a later reading.
+    shutil.rmtree(study / f"finals/{first.arch.id}-0")
+    assert find(study).measured.part == "validation"
+    with pytest.raises(UserError, match="no final weights"):
+        find(study, weights="final")
+
+
 def test_a_final_of_another_architecture_is_refused(study: Path) -> None:
     rows = search.front(study)
-    (study / "finals" / rows[-1].arch_id).rename(study / "finals" / rows[0].arch_id)
+    retrained(study, find(study), rows[0].arch_id)
     with pytest.raises(UserError, match=rf"is of {rows[-1].arch_id}; retrain {rows[0].arch_id}"):
         find(study, rows[0].arch_id)
 
 
 def test_a_final_off_the_front_is_found_by_its_id(study: Path) -> None:
     other = packed(measured=FINAL)
-    unit.save(study / "finals" / other.arch.id, other)
-    (study / "finals" / "not-an-id").mkdir()
+    retrained(study, other)
+    (study / "finals" / "no-final").mkdir()
     assert find(study, other.arch.id[:6]).arch == other.arch
     with pytest.raises(UserError, match=f"id={other.arch.id} is not on the front"):
         find(study, other.arch.id, weights="search")

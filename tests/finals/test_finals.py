@@ -14,12 +14,15 @@ from search.data.open import open_dataset, open_test
 from search.errors import UserError
 from search.executors.local import LocalExecutor
 from search.export import unit
+from search.export.load import find
 from search.finals import images as final_images
 from search.finals.trainer import FinalTrainer
+from search.report.finals import final_lines
 from search.study.study import Study, StudyInfo
 from search.study.tables import read_front
 
 sys.path.insert(0, str(Path(__file__).parent))
+import page_studies
 from final_study import make_study, networks, write_images
 
 BEST = networks()[1].id
@@ -58,7 +61,7 @@ def test_a_final_is_read_once_and_shown_where_it_belongs(
     # The unit holds the first seed's weights, and its predictions are those that were counted.
     from search.engine.predict import logits
 
-    packed = unit.read(study / "finals" / BEST)
+    packed = unit.read(study / final["folder"])
     mean, std = packed.data["mean"], packed.data["std"]
     (scores,) = logits(packed.arch, [packed.arrays], test.images, mean, std)
     assert (scores.argmax(1) == test.labels).mean() == final["accuracies"][0]
@@ -73,19 +76,30 @@ def test_a_final_is_read_once_and_shown_where_it_belongs(
 
     (second,) = retrain(capsys, str(study), "--seeds", "1", "--epochs", "1")
     assert second["reading"] == 2
+    assert second["folder"] != final["folder"]
+    assert unit.read(study / final["folder"]).measured == packed.measured
+    assert unit.read(study / second["folder"]).measured.seeds == 1
+    # The weights and figures that stand for the network are not chosen by the test part.
+    assert find(study).path == packed.path
     content, rows = read_front(study)
     assert [one["reading"] for one in content["finals"]] == [1, 2]
     assert "finals_on_other_data" not in content
     assert [row.accuracy for row in rows] == [0.6, 0.7]
     table = list(csv.DictReader((study / "front.csv").read_text().splitlines()))
-    assert [row["test_reading"] for row in table] == ["", "2"]
-    assert float(table[1]["test_accuracy"]) == pytest.approx(second["accuracy"])
+    assert [row["test_reading"] for row in table] == ["", "1"]
+    assert [row["test_seeds"] for row in table] == ["", "2"]
+    assert float(table[1]["test_accuracy"]) == pytest.approx(final["accuracy"], abs=1e-6)
     assert json.loads((study / "front.json").read_text())["finals"] == content["finals"]
     assert main(["front", str(study)]) == 0
     printed = capsys.readouterr().out
-    assert "(2nd reading)" in printed
+    accuracy, spread = final["accuracy"], final["accuracy_std"]
+    assert f"{accuracy:.4f} ± {spread:.4f} (1 epoch)" in printed
     assert "test: accuracy on the test part after" in printed
-    assert '"reading":2' in (study / "front.html").read_text()
+    assert "Of a network that was read more than once this is the first" in " ".join(
+        printed.split()
+    )
+    assert "(2nd reading)" in "".join(final_lines(second))
+    assert '"reading":1' in (study / "front.html").read_text()
 
 
 def test_a_stopped_call_goes_on_and_trains_nothing_again(
@@ -145,7 +159,8 @@ def test_other_data_has_a_new_head_and_stands_apart(
     table = list(csv.DictReader((study / "front.csv").read_text().splitlines()))
     assert "test_accuracy" not in table[0]
     assert (study / final["folder"] / "model.safetensors").exists()
-    assert not (study / "finals" / BEST).exists()
+    # No final of the study's own data.
+    assert find(study).measured.part == "validation"
 
 
 def test_a_teacher_of_the_front_teaches(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -295,4 +310,13 @@ def test_a_final_that_breaks_a_rule_is_refused(study: Path) -> None:
     with Study.open(study, settings, info) as made:
         made.record("final", "x", {"arch_id": "../../x"})
     with pytest.raises(UserError, match=r"study\.db is damaged \(final\[0\]\.arch_id"):
+        read_front(study)
+
+
+def test_a_final_never_leads_out_of_its_study(study: Path) -> None:
+    with Study.read(study) as read:
+        settings, info = read.settings, read.info
+    with Study.open(study, settings, info) as made:
+        made.record("final", "x", {**page_studies.final(BEST), "folder": "finals/../../x"})
+    with pytest.raises(UserError, match=r"final\[0\]\.folder must be a folder of finals/"):
         read_front(study)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from search.errors import shown
 from search.report.content.trials import finite
-from search.study.finals import Final, on_own_data
+from search.study.finals import Final, firsts, on_own_data
 from search.study.study import Study
 from search.study.trials import FrontEntry, Trial
 
@@ -84,8 +84,9 @@ def landmarks(study: Study) -> list[Landmark]:
 
 
 def finals(study: Study) -> dict[str, FinalRow]:
-    """Return the last final of each network on the study's own data, by its id."""
-    return {str(one["arch_id"]): _final(one) for one in on_own_data(study.finals())}
+    """Return the first final of each network on the study's own data, by its id."""
+    found = firsts(on_own_data(study.finals()))
+    return {arch_id: _final(one) for arch_id, one in found.items()}
 
 
 def _final(stored: Final) -> FinalRow:
