@@ -44,7 +44,9 @@ def main(argv: Sequence[str]) -> int:
     data = _data(folder, arguments.override)
     # Figures alone on stdout where they are for a program.
     console = Console(stderr=arguments.json, width=None if sys.stdout.isatty() else 120)
-    finals = retrain(folder, plan, data, console)
+    other = any(word.startswith("data=") for word in arguments.override)
+    moved = "" if other else " ".join(arguments.override)
+    finals = retrain(folder, plan, data, console, moved=moved)
     if arguments.json:
         print(json.dumps(finals, indent=1))
         return 0

@@ -56,11 +56,14 @@ def recipe_of(study: Study) -> TrainConfig:
     return _read(TrainConfig, study.settings["train"], study.name)
 
 
-def open_images(study: Study, config: DataConfig, given: bool, console: Console) -> FinalImages:
+def open_images(
+    study: Study, config: DataConfig, console: Console, *, other: bool, moved: str = ""
+) -> FinalImages:
     """Open all images but the test part, which has to exist.
 
-    `given`: whether the user named the data; else it must be what the search read. Raises
-    `UserError` where it is not, or cannot be had.
+    `other`: whether it may be other data than the search read; `moved`: in which words the user
+    said where that lies now. Raises `UserError` where the data is not what it must be, or cannot
+    be had.
     """
     with Loading(console) as loading:
         said = missing_test(config, say=loading.say)
@@ -71,7 +74,12 @@ def open_images(study: Study, config: DataConfig, given: bool, console: Console)
             config, seed=seed, progress=loading.progress, say=loading.say, **fraction
         )
     own = images.fingerprints(dataset) == study.settings.get("fingerprints")
-    if not own and not given:
+    if not own and moved:
+        raise UserError(
+            f"{shown(moved, 200)} is not the study's own data; write data=folder data.path=… for"
+            " other data"
+        )
+    if not own and not other:
         raise UserError(
             f"the data of {study.name} is no longer what the search read ({config.name}: other"
             " images or another order); put it back, or say where it lies with data.dir= or"

@@ -51,11 +51,12 @@ class _Prepared:
 
 
 def retrain(
-    folder: Path, plan: Plan, data: DataConfig | None, console: Console
+    folder: Path, plan: Plan, data: DataConfig | None, console: Console, *, moved: str = ""
 ) -> list[dict[str, Any]]:
     """Return the finals of the networks that `plan` names, trained and read where they are not yet.
 
-    `data`: None for the study's own. Raises `UserError` for bad values, before anything is
+    `data`: None for the study's own where it lay; `moved`: if `data` is the study's own too, the
+    words that say where it lies now. Raises `UserError` for bad values, before anything is
     trained; `Interrupted` when the user stops it: the same call then goes on.
     """
     if (folder / "front.json").exists() and not (folder / NAME).exists():
@@ -65,7 +66,7 @@ def retrain(
         )
     try:
         with interruptible() as received:
-            return _retrain(folder, plan, data, console)
+            return _retrain(folder, plan, data, console, moved)
     except KeyboardInterrupt:
         raise Interrupted(
             "stopped; finished trainings and checkpoints are kept, and the same command goes on",
@@ -74,10 +75,10 @@ def retrain(
 
 
 def _retrain(
-    folder: Path, plan: Plan, data: DataConfig | None, console: Console
+    folder: Path, plan: Plan, data: DataConfig | None, console: Console, moved: str
 ) -> list[dict[str, Any]]:
     with Study.read(folder) as study:
-        prepared = _prepare(study, plan, data, console)
+        prepared = _prepare(study, plan, data, console, moved)
         settings, info = study.settings, study.info
     shared = plan.settings(prepared.images, prepared.recipe, prepared.teacher)
     own = {**shared, "epochs": prepared.epochs, "seeds": plan.seeds}
@@ -98,13 +99,16 @@ def _retrain(
     return [found[key] for key in keys]
 
 
-def _prepare(study: Study, plan: Plan, data: DataConfig | None, console: Console) -> _Prepared:
+def _prepare(
+    study: Study, plan: Plan, data: DataConfig | None, console: Console, moved: str
+) -> _Prepared:
     """Check everything that can be checked before a training begins."""
     config, recipe = final_images.data_of(study), final_images.recipe_of(study)
     networks: list[Network] = []
     if plan.zoo is None:
         networks = members(study.front(study.trials())[0], study.name, plan.choice)
-    found = final_images.open_images(study, data or config, data is not None, console)
+    other = data is not None and not moved
+    found = final_images.open_images(study, data or config, console, other=other, moved=moved)
     shape, classes = Input(*found.dataset.shape), len(found.dataset.classes)
     notes = [] if found.own else [f"{found.dataset.name} is other data than the study's"]
     if plan.zoo is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from search.__main__ import main
 from search.data.open import open_dataset, open_test
@@ -245,6 +246,15 @@ def test_bad_studies_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     untested = write_images(tmp_path / "untested", parts=("train",))
     (untested / "test").mkdir()
     assert "test" in refused(str(study), "data=folder", f"data.path={untested}", "data.test=exam")
+    foreign = write_images(tmp_path / "foreign", ("cat", "dog", "emu"))
+    said = refused(str(study), f"data.path={foreign}")
+    assert "is not the study's own data; write data=folder data.path=… for other data" in said
+    assert "finals" not in read_front(study)[0]
+    moved = write_images(tmp_path / "moved")
+    with Study.read(study) as read:
+        there = final_images.data_of(read, {"path": str(moved)})
+        found = final_images.open_images(read, there, Console(), other=False, moved="data.path=")
+    assert found.own
     (images / "train" / "cat" / "00.png").unlink()
     assert "is no longer what the search read" in refused(str(study))
     images.rename(images.with_name("gone"))
