@@ -88,9 +88,28 @@ def of_zoo(text: str, budget: int, shape: Input, classes: int) -> Network:
     Raises `UserError` for an unknown name and where nothing fits.
     """
     name, at, limit = text.partition("@")
+    check_size(name, shape, classes)
     budget = parse_multiplies(limit, "--zoo") if at else budget
     width, arch = zoo.widest(name, budget, input=shape, classes=classes)
     return Network(Candidate.of(arch), f"{name} x{width:g}")
+
+
+def check_size(name: str, shape: Input, classes: int) -> None:
+    """Raise `UserError`, with those that fit, where images are too small for a zoo network."""
+    if name not in zoo.names():
+        return
+    fitting = [one for one in zoo.names() if _fits(one, shape, classes)]
+    if name not in fitting:
+        known = f"of the zoo these fit: {', '.join(fitting)}" if fitting else "none of the zoo fits"
+        raise UserError(f"{name} needs larger images than {shape.height}x{shape.width}; {known}")
+
+
+def _fits(name: str, shape: Input, classes: int) -> bool:
+    try:
+        zoo.network(name, input=shape, classes=classes)
+    except UserError:
+        return False
+    return True
 
 
 def adapted(network: Network, shape: Input, classes: int) -> Network:

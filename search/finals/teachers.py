@@ -11,7 +11,7 @@ from search.data.dataset import Dataset
 from search.errors import UserError, shown
 from search.export import unit
 from search.export.weights import Packed, unpack
-from search.finals.networks import Choice, Network, member
+from search.finals.networks import Choice, Network, check_size, member
 from search.jobs import Candidate
 from search.networks import zoo
 from search.networks.arch import Input
@@ -70,6 +70,7 @@ def teacher_of(text: str, study: Study, dataset: Dataset) -> Teacher:
     shape, classes = Input(*dataset.shape), len(dataset.classes)
     if text.startswith(_ZOO):
         name = text.removeprefix(_ZOO)
+        check_size(name, shape, classes)
         arch = zoo.network(name, input=shape, classes=classes)
         return Teacher(text, network=Network(Candidate.of(arch), name))
     if _is_folder(text):

@@ -193,6 +193,11 @@ def test_a_teacher_of_the_front_teaches(study: Path, capsys: pytest.CaptureFixtu
         (["--teacher", "x" * 5000], "is not on the front of study"),
         (["--zoo", "mobilenet_v9"], "'mobilenet_v9' is not a network of the zoo"),
         (["--zoo", "cifar_resnet20@1k"], "multiplies at width 0.01, above 1k"),
+        (
+            ["--zoo", "mobilenet_v2@60k"],
+            "needs larger images than 6x5; of the zoo these fit: c",
+        ),
+        (["--teacher", "zoo:resnet18"], "resnet18 needs larger images than 6x5; of the zoo these"),
         (["--zoo", "mobilenet_v1", "--from", "weights"], "--from weights has no effect with"),
         (["train.batch=3"], "train.batch=3 is not about the data"),
         (["data.pth=x"], "data.pth is not a key; did you mean path"),
