@@ -47,6 +47,12 @@ def data_of(study: Study, changes: Mapping[str, Any] | None = None) -> DataConfi
             f"{study.name} was made with an evaluator of one's own, or without images; retrain"
             " trains networks on the images of a study that did so"
         )
+    path = (changes or {}).get("path")
+    if path and settings["data"].get("name") != "folder":
+        raise UserError(
+            f"data.path={shown(path)} is for a folder of images, and {study.name} searched"
+            f" {shown(settings['data'].get('name'))}; write data=folder data.path=… for other data"
+        )
     places = _places(study.folder / "config.yaml") if study.folder else {}
     return _read(DataConfig, {**settings["data"], **places, **(changes or {})}, study.name)
 

@@ -31,6 +31,7 @@ from search.runner.signals import interruptible
 from search.study.confirmation import fresh_seeds
 from search.study.database import NAME
 from search.study.finals import KIND, readings
+from search.study.folder import running
 from search.study.study import Study
 from search.units import format_multiplies
 
@@ -64,6 +65,8 @@ def retrain(
             f"{folder} keeps tables alone, without {NAME}, where finals are recorded; run its"
             " command, and name the study that it leaves"
         )
+    if owner := running(folder):
+        raise UserError(f"{folder} is being written by {owner}; wait for it to end, then try again")
     try:
         with interruptible() as received:
             return _retrain(folder, plan, data, console, moved)

@@ -19,6 +19,7 @@ from search.study.finals import firsts, on_own_data
 from search.study.study import Study
 
 _ZOO = "zoo:"
+_FORMS = "a teacher is an ID of the front, zoo:NAME, or the FOLDER of a saved model"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +75,17 @@ def teacher_of(text: str, study: Study, dataset: Dataset) -> Teacher:
         arch = zoo.network(name, input=shape, classes=classes)
         return Teacher(text, network=Network(Candidate.of(arch), name))
     if _is_folder(text):
+        if not unit.holds(Path(text)):
+            raise UserError(f"--teacher {shown(text)} is not a saved model; {_FORMS}")
         packed = unit.read(Path(text))
     else:
         found, _ = study.front(study.trials())
         if not any(text and row.arch_id.startswith(text) for row in found) and "/" in text:
-            raise UserError(f"--teacher {shown(text)} is not the folder of a saved model")
-        text = member(found, study.name, Choice(id=text)).arch_id
+            raise UserError(f"--teacher {shown(text)} is not the folder of a saved model; {_FORMS}")
+        try:
+            text = member(found, study.name, Choice(id=text)).arch_id
+        except UserError as error:
+            raise UserError(f"--teacher: {error}; {_FORMS}") from None
         packed = weights_of(study, text)
     _refuse_other(text, packed, shape, dataset)
     return Teacher(text, packed)

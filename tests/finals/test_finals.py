@@ -190,6 +190,9 @@ def test_a_teacher_of_the_front_teaches(study: Path, capsys: pytest.CaptureFixtu
         (["--teacher", "zoo:resnet81"], "'resnet81' is not a network of the zoo"),
         (["--teacher", "no/such/folder"], "no/such/folder is not the folder of a saved model"),
         (["--teacher", "123456789abc"], "123456789abc is not on the front of study"),
+        (["--teacher", "nope"], "nope is not on the front of study; known are"),
+        (["--teacher", "nope"], "is an ID of the front, zoo:NAME, or the FOLDER of a saved model"),
+        (["--teacher", "outputs"], "--teacher outputs is not a saved model; a teacher is an ID of"),
         (["--teacher", "x" * 5000], "is not on the front of study"),
         (["--zoo", "mobilenet_v9"], "'mobilenet_v9' is not a network of the zoo"),
         (["--zoo", "cifar_resnet20@1k"], "multiplies at width 0.01, above 1k"),
@@ -264,6 +267,26 @@ def test_bad_studies_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "is no longer what the search read" in refused(str(study))
     images.rename(images.with_name("gone"))
     assert "images" in refused(str(study))
+
+
+def test_a_busy_study_is_waited_for(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Study.read(study) as read:
+        settings, info = read.settings, read.info
+    with Study.open(study, settings, info):
+        assert main(["retrain", str(study)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "wait for it to end, then try again" in said
+    assert "study=" not in said
+
+
+def test_a_folder_is_no_place_of_a_data_set_that_was_none(tmp_path: Path) -> None:
+    settings = {"data": {"name": "digits"}, "train": {}}
+    with (
+        Study.open(tmp_path / "digits", settings, page_studies.info()) as made,
+        pytest.raises(UserError, match="searched digits; write data=folder"),
+    ):
+        final_images.data_of(made, {"path": "nope"})
 
 
 def make_bare(folder: Path, settings: dict, info: StudyInfo) -> Path:
