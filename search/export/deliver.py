@@ -18,8 +18,8 @@ from search.errors import UserError, one_line, shown
 from search.export.folded import Floats, fold
 from search.export.forms import FORMS, Choice, Form
 from search.export.images import CheckImages
-from search.export.model import Model, kind_of_weights
-from search.export.weights import Packed
+from search.export.model import Model
+from search.export.weights import Packed, kind_of_weights
 
 FORMAT = "convbudget-export/1"
 DESCRIPTION = "export.json"

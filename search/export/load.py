@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from search.errors import UserError, nearest, shown
 from search.export import unit
-from search.export.model import Model, kind_of_weights
-from search.export.weights import Packed, measured_of, unpack
+from search.export.model import Model
+from search.export.weights import Packed, kind_of_weights, measured_of, unpack
 from search.study.finals import firsts
 from search.study.study import locate
 from search.study.tables import read_front

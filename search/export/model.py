@@ -17,7 +17,7 @@ from search.errors import UserError, shown
 from search.export import unit
 from search.export.card import figures
 from search.export.preprocess import Preprocess
-from search.export.weights import Packed
+from search.export.weights import Packed, kind_of_weights
 from search.networks.arch import Arch
 from search.networks.cost import Cost, cost_of
 from search.networks.decisions import short_form
@@ -171,11 +171,6 @@ class Model:
         ]
         whole = jax.tree.map(lambda *found: np.concatenate(found), *parts)
         return jax.tree.map(lambda array: array[0], whole) if single else whole
-
-
-def kind_of_weights(packed: Packed) -> str:
-    """Return `final` if the accuracy is on the test split, which retraining alone reads."""
-    return "final" if packed.measured.part == "test" else "search"
 
 
 def _fill(module: nnx.Module, packed: Packed) -> None:

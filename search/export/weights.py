@@ -153,6 +153,11 @@ def holds(path: Path, row: FrontEntry) -> bool:
     return all(metadata.get(key) == value for key, value in wanted.items())
 
 
+def kind_of_weights(packed: Packed) -> str:
+    """Return `final` if the accuracy is on the test split, which retraining alone reads."""
+    return "final" if packed.measured.part == "test" else "search"
+
+
 def _training(row: FrontEntry) -> str:
     """What tells the trainings of one architecture apart."""
     return f"{row.epochs} epochs, seed {row.seed}"

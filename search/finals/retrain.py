@@ -16,7 +16,7 @@ from search.config.train import TrainConfig
 from search.data.dataset import Split
 from search.errors import Interrupted, UserError
 from search.export import unit
-from search.export.weights import Measured, Packed
+from search.export.weights import Measured, Packed, kind_of_weights
 from search.finals import images as final_images
 from search.finals.images import FinalImages
 from search.finals.measure import read, summary
@@ -121,6 +121,9 @@ def _prepare(
     for one in networks:
         notes.append(_cost_note(one, study.info.high))
     teacher = None if plan.teacher is None else teacher_of(plan.teacher, study, found.dataset)
+    if teacher is not None and teacher.packed is not None:
+        kind, path = kind_of_weights(teacher.packed), teacher.packed.path
+        notes.append(f"teacher {teacher.name}: its {kind} weights, {path}")
     if plan.begin == "weights":
         for one in networks:
             weights_of(study, one.origin)

@@ -85,7 +85,8 @@ class FinalTrainer:
         if done:
             self._tell(f"going on: {done} of {len(jobs)} trainings are there already")
         jobs.sort(key=there, reverse=True)
-        train(build_executor(ExecutorConfig(), self._evaluator), jobs, done, self._tell)
+        executor = build_executor(ExecutorConfig(), self._evaluator)
+        train(executor, jobs, done, self._tell, soft=self._plan.teacher is not None)
 
     def weights(self, network: Network, epochs: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
         """Return the weights of each seed."""

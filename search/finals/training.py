@@ -11,13 +11,22 @@ from search.runner.batch import evaluate_all
 from search.study.trials import Trial
 
 
-def train(executor: Executor, jobs: Sequence[Job], done: int, tell: Callable[[str], None]) -> None:
+def train(
+    executor: Executor,
+    jobs: Sequence[Job],
+    done: int,
+    tell: Callable[[str], None],
+    *,
+    soft: bool = False,
+) -> None:
     """Train every job to its end; the first `done` have their checkpoints and cost nothing.
 
-    `tell` gets a line for each. Raises `UserError` for a training that fails, with its reason: of
-    a network that diverges with one of the seeds there is no final. `Interrupted` as in a search.
+    `tell` gets a line for each. `soft`: the loss is that of soft labels, on another scale by the
+    square of the temperature. Raises `UserError` for a training that fails, with its reason: of a
+    network that diverges with one of the seeds there is no final. `Interrupted` as in a search.
     """
     began = time.monotonic()
+    loss_name = "loss with soft labels" if soft else "training loss"
     works = [_work(job) for job in jobs]
 
     def watch(trial: Trial, count: int, total: int) -> None:
@@ -31,7 +40,7 @@ def train(executor: Executor, jobs: Sequence[Job], done: int, tell: Callable[[st
         left = sum(works[count:]) * (time.monotonic() - began) / worked if worked else 0.0
         rest = f", about {spell(left)} left" if left else ""
         tell(
-            f"trained {count}/{total}  {trial.arch_id}  seed {job.seed}  training loss"
+            f"trained {count}/{total}  {trial.arch_id}  seed {job.seed}  {loss_name}"
             f" {result.details.get('train_loss', result.loss):.4f}  {result.seconds:.1f}s{rest}"
         )
 

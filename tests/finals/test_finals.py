@@ -167,6 +167,11 @@ def test_other_data_has_a_new_head_and_stands_apart(
 def test_a_teacher_of_the_front_teaches(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--id", networks()[0].id[:6], "--seeds", "1", "--epochs", "1"]
     (plain,) = retrain(capsys, str(study), *words)
+    assert main(["retrain", str(study), *words, "--teacher", BEST[:8]]) == 0
+    said = capsys.readouterr().out
+    assert f"teacher {BEST}: its search weights" in said
+    assert "loss with soft labels" in said
+    assert "training loss" not in said
     (taught,) = retrain(capsys, str(study), *words, "--teacher", BEST[:8])
     assert (taught["teacher"]["name"], taught["teacher"]["temperature"]) == (BEST, 4.0)
     assert taught["reading"] == 2
