@@ -100,7 +100,7 @@ def describe(said: dict[str, Any], out: Path) -> str:
     if check["accuracy"] is not None:
         before = f"{check['accuracy_before']:.4f} before, " if said["int8"] else ""
         after = f"{check['accuracy']:.4f}" + (" in int8" if said["int8"] else "")
-        seen = ", on images of its training" if said["weights"] == "final" else ""
+        seen = ", on images of its training" if check["trained_on_these_images"] else ""
         lines.append(f"  validation accuracy {before}{after}{seen}")
     if said["calibration_images"]:
         lines[-1] += f", calibrated on {said['calibration_images']} training images"

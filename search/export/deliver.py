@@ -35,6 +35,7 @@ class Check:
     `part` is `validation` or `random`, with the reason in `random_because`. `same_predictions` is
     the number of images with the same class; `largest_difference` and `largest_logit` are absolute.
     `accuracy` is the exported network's, `accuracy_before` ours; None on random images.
+    `trained_on_these_images`: then they are no estimate for others; of final weights on validation.
     """
 
     part: str
@@ -45,6 +46,7 @@ class Check:
     accuracy: float | None
     accuracy_before: float | None
     random_because: str
+    trained_on_these_images: bool
 
 
 def deliver(packed: Packed, choice: Choice, images: CheckImages, out: Path) -> dict[str, Any]:
@@ -79,7 +81,8 @@ def _written(packed: Packed, choice: Choice, images: CheckImages, made: Path) ->
         form = import_module(f"search.export.forms.{choice.form}")
         form.write(fold(packed, raw=choice.raw), made, calibration)
         theirs = form.load(made)
-        check = _compared(ours, lambda part: theirs(_inputs(packed, choice, part)), images)
+        trained = images.labels is not None and kind_of_weights(packed) == "final"
+        check = _compared(ours, lambda part: theirs(_inputs(packed, choice, part)), images, trained)
     # Whatever a library raises: the user asked for a file and gets none.
     except Exception as error:
         raise UserError(
@@ -97,7 +100,10 @@ def _written(packed: Packed, choice: Choice, images: CheckImages, made: Path) ->
 
 
 def _compared(
-    ours: Callable[[Any], Floats], theirs: Callable[[Any], Floats], images: CheckImages
+    ours: Callable[[Any], Floats],
+    theirs: Callable[[Any], Floats],
+    images: CheckImages,
+    trained: bool,
 ) -> Check:
     """Run both on all images, some hundred at a time."""
     total = len(images.images)
@@ -116,6 +122,7 @@ def _compared(
         accuracy=None if labels is None else _accuracy(found, labels),
         accuracy_before=None if labels is None else _accuracy(wanted, labels),
         random_because=images.reason,
+        trained_on_these_images=trained,
     )
 
 

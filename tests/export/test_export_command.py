@@ -4,14 +4,20 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from export.models import FINAL
+from page_studies import final
 
 from search.__main__ import main
+from search.export import unit
 from search.export.forms import FORMS, Choice, check_choice
 from search.export.forms import onnx as onnx_form
+from search.export.weights import unpack
 from search.study.study import locate
 from search.study.tables import read_front
 
@@ -62,6 +68,28 @@ def test_the_best_is_left_in_the_study_and_described(
     assert said["check"]["same_predictions"] == 287
     # The study goes on being one.
     assert main(["front", str(study), "--json"]) == 0
+
+
+def test_final_weights_say_that_they_were_trained_on_the_validation_images(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exported() -> dict[str, Any]:
+        assert main(["export", str(study), "--to", "onnx"]) == 0
+        check: dict[str, Any] = json.loads(
+            (study / "export" / f"{BEST}-onnx" / "export.json").read_text()
+        )["check"]
+        return check
+
+    assert exported()["trained_on_these_images"] is False
+    assert "on images of its training" not in capsys.readouterr().out
+    content = json.loads((study / "front.json").read_text())
+    content["finals"] = [final(BEST)]
+    (study / "front.json").write_text(json.dumps(content))
+    model = replace(unpack(study / "weights" / f"{BEST}.safetensors"), measured=FINAL)
+    unit.save(study / "finals" / BEST, model)
+    check = exported()
+    assert (check["part"], check["trained_on_these_images"]) == ("validation", True)
+    assert "1.0000, on images of its training" in capsys.readouterr().out
 
 
 def test_all_in_json_then_one_again_over_the_earlier(
