@@ -39,7 +39,9 @@ def parser() -> Parser:
         help="leave out the normalisation: the file takes (pixel / 255 - mean) / std",
     )
     made.add_argument(
-        "--out", type=Path, help="where the folders go; default: export in the study's"
+        "--out",
+        type=Path,
+        help="where the folders go; default: export in the study's, export/NAME of a shipped front",
     )
     made.add_argument("--json", action="store_true", help="print what export.json says of each")
     return made
@@ -62,7 +64,7 @@ def _exported(arguments: argparse.Namespace, choice: Choice) -> list[dict[str, A
     from search.export.deliver import deliver
     from search.export.images import check_images
     from search.export.load import find
-    from search.study.study import locate
+    from search.study.places import is_shipped, locate
     from search.study.tables import read_front
 
     folder = locate(arguments.study)
@@ -74,7 +76,8 @@ def _exported(arguments: argparse.Namespace, choice: Choice) -> list[dict[str, A
     images = check_images(folder, models[0].arch.input)
     if images.reason and not choice.int8:
         print(f"checked on random images, because {images.reason}", file=sys.stderr)
-    out = folder / "export" if arguments.out is None else arguments.out.expanduser()
+    own = Path("export", folder.name) if is_shipped(folder) else folder / "export"
+    out = own if arguments.out is None else arguments.out.expanduser()
     written = []
     for packed in models:
         said = deliver(packed, choice, images, out)

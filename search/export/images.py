@@ -11,6 +11,7 @@ from search.config.data import DataConfig
 from search.data.dataset import Dataset, Images
 from search.data.open import open_dataset
 from search.errors import UserError, one_line, shown
+from search.export import unit
 from search.networks.arch import Input
 from search.report.loading import Loading
 from search.study.study import Study
@@ -36,8 +37,12 @@ class CheckImages:
 def check_images(folder: Path, shape: Input) -> CheckImages:
     """Return the validation images of a study, or random ones of `shape` where they are gone.
 
+    A saved model has random ones.
+
     The calibration images are chosen by a fixed seed from the training part.
     """
+    if unit.holds(folder):
+        return random_images(shape, "a saved model knows no study's data")
     size = (shape.height, shape.width, shape.channels)
     try:
         dataset = _study_data(folder)

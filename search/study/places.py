@@ -43,6 +43,11 @@ def locate(text: str | Path) -> Path:
     )
 
 
+def is_shipped(folder: Path) -> bool:
+    """Return whether a study is one that comes with the package, and so is not the user's."""
+    return folder.resolve().parent in {place.resolve() for place in _shipped()}
+
+
 def _shipped() -> tuple[Path, ...]:
     """Return where the fronts lie that come with the package: of a wheel, of a source tree."""
     package = Path(__file__).parents[1]

@@ -70,6 +70,25 @@ def test_the_best_is_left_in_the_study_and_described(
     assert main(["front", str(study), "--json"]) == 0
 
 
+def test_a_shipped_front_is_exported_into_the_working_folder(tmp_path: Path) -> None:
+    before = files(locate(NAME))
+    assert main(["export", NAME, "--to", "onnx"]) == 0
+    made = f"export/{NAME}/{BEST}-onnx"
+    assert files(tmp_path) == [f"{made}/export.json", f"{made}/model.onnx"]
+    assert files(locate(NAME)) == before
+
+
+def test_a_saved_model_is_checked_on_random_images(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / "saved"
+    unit.save(saved, unpack(study / "weights" / f"{BEST}.safetensors"))
+    assert main(["export", str(saved), "--to", "onnx"]) == 0
+    said = capsys.readouterr().err
+    assert said == "checked on random images, because a saved model knows no study's data\n"
+    assert (saved / "export" / f"{BEST}-onnx" / "model.onnx").exists()
+
+
 def test_final_weights_say_that_they_were_trained_on_the_validation_images(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
