@@ -13,7 +13,7 @@ from search.errors import shown
 from search.report.live import LiveStudy, View
 from search.report.notes import objective_of
 from search.report.serve import serving
-from search.report.table import front_rows, show, summary, text_columns, title
+from search.report.table import front_rows, show, summary, text_columns, title, unbroken
 from search.report.terminal import table
 
 # Seconds between two looks at the study's file.
@@ -83,6 +83,6 @@ def _drawn(view: View) -> Group:
     text = text_columns(rows)
     return Group(
         Text(f"{title(view.content)}: {summary(view.content, view.found)}"),
-        table(rows, left=text, whole=range(text[1])),
+        table(rows, left=text, whole=unbroken(rows)),
         Text(state(view)),
     )

@@ -103,6 +103,11 @@ def text_columns(rows: Rows) -> tuple[int, int]:
     return 0, len(rows[0]) - 1
 
 
+def unbroken(rows: Rows) -> list[int]:
+    """Return the columns of `front_rows` that a narrow terminal leaves on one line."""
+    return [index for index, head in enumerate(rows[0]) if head not in ("test", "decisions")]
+
+
 def explanation(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> list[str]:
     """Say what the columns and the hypervolume mean, a paragraph each."""
     info = content["facts"]
@@ -162,7 +167,7 @@ def show(console: Console, content: Mapping[str, Any], found: Sequence[FrontEntr
     console.print(heading, highlight=False, markup=False, soft_wrap=True)
     rows = front_rows(content, found)
     text = text_columns(rows)
-    console.print(table(rows, left=text, whole=range(text[1])), highlight=False)
+    console.print(table(rows, left=text, whole=unbroken(rows)), highlight=False)
     measurements = [Latency(**one) for one in content.get("latency", ())]
     if len({one.column for one in measurements}) > _LATENCIES:
         console.print(LATENCY_TITLE, highlight=False, markup=False)

@@ -91,11 +91,16 @@ def test_a_final_is_read_once_and_shown_where_it_belongs(
     assert [row["test_seeds"] for row in table] == ["", "2"]
     assert float(table[1]["test_accuracy"]) == pytest.approx(final["accuracy"], abs=1e-6)
     assert json.loads((study / "front.json").read_text())["finals"] == content["finals"]
+    monkeypatch.setenv("COLUMNS", "120")
     assert main(["front", str(study)]) == 0
     printed = capsys.readouterr().out
     accuracy, spread = final["accuracy"], final["accuracy_std"]
     assert f"{accuracy:.4f} ± {spread:.4f} (1 epoch)" in printed
     assert "test: accuracy on the test part after" in printed
+    # A narrow terminal breaks the test figure, so that the decisions have room.
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["front", str(study)]) == 0
+    assert "decisions" in capsys.readouterr().out
     assert "Of a network that was read more than once this is the first" in " ".join(
         printed.split()
     )
