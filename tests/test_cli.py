@@ -112,10 +112,20 @@ def test_a_budget_below_the_cheapest_names_its_cost_and_the_architecture(
 def test_a_job_of_a_sweep_that_fails_does_not_stop_the_others(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["run", "-m", "budget=5k,6k", "trials=1", "epochs=1"]) == 1
+    for name in ("one", "two"):
+        Path("outputs", name).mkdir(parents=True)
+        Path("outputs", name, "notes.txt").touch()
+    assert main(["run", "-m", "study=one,two", "trials=1", "epochs=1"]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
-    assert ["5000" in lines[0], "6000" in lines[1]] == [True, True]
+    assert ["outputs/one is" in lines[0], "outputs/two is" in lines[1]] == [True, True]
+
+
+def test_no_job_of_a_sweep_starts_where_a_budget_has_no_network(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = refused(["run", "-m", "budget=20k,1k", "seed=0,1", "trials=1", "epochs=1"], capsys)
+    assert "1000 is below the cheapest architecture" in line
     assert list(Path.cwd().iterdir()) == []
 
 

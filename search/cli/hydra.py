@@ -259,9 +259,13 @@ def _run(prepared: Prepared) -> None:
 def _check_jobs(hydra: Hydra, name: str, words: Sequence[str]) -> None:
     """Compose and check every job of a sweep, before any of them starts.
 
-    Raises `UserError` also where two jobs with different settings would share a study.
+    Raises `UserError` also where two jobs with different settings would share a study, and for a
+    budget without networks where the data tells its shape without being decoded.
     """
+    from search.runner.budget import early_table
+
     studies: dict[Path, dict[str, Any]] = {}
+    tabulated: list[tuple[Any, ...]] = []
     for job in job_overrides(hydra, name, words):
         prepared = _prepared(hydra.compose_config(name, job, RunMode.RUN))
         settings = prepared.config.settings()
@@ -271,6 +275,12 @@ def _check_jobs(hydra: Hydra, name: str, words: Sequence[str]) -> None:
                 f"study={shown(prepared.name)} would be several studies with different settings;"
                 " leave study= out, and each job names its own"
             )
+        config = prepared.config
+        # Jobs that differ in their seed, say, share one table.
+        key = (config.data, config.space, config.interval)
+        if key not in tabulated:
+            early_table(config)
+            tabulated.append(key)
 
 
 def _launch(hydra: Hydra, name: str, words: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ import yaml
 from search.config import shipped
 from search.config.run import RunConfig
 from search.config.space import SpaceConfig
+from search.data.open import describe
 from search.errors import UserError
 from search.networks.arch import Input
 from search.spaces.budget_table import BudgetTable, tabulate
@@ -13,6 +14,21 @@ from search.units import format_multiplies
 
 # With fewer networks there is hardly anything to search.
 _FEW = 32
+
+EarlyTable = tuple[Input, int, BudgetTable]
+"""Image shape, number of classes, and the table of the space for them."""
+
+
+def early_table(config: RunConfig) -> EarlyTable | None:
+    """Return the table of the configured space from what the data says without decoding.
+
+    Raises `UserError` for a budget without networks; None where the data does not say enough.
+    """
+    described = describe(config.data)
+    if described is None:
+        return None
+    shape = Input(described.height, described.width, described.channels)
+    return shape, described.classes, tabulated(config, shape, described.classes)
 
 
 def tabulated(config: RunConfig, shape: Input, classes: int) -> BudgetTable:

@@ -15,7 +15,6 @@ from rich.console import Console
 from search.config.run import RunConfig
 from search.data.class_weights import class_weights, weights_summary
 from search.data.dataset import Dataset
-from search.data.open import describe
 from search.errors import Interrupted, UserError, shown
 from search.executors.build import build as build_executor
 from search.executors.protocol import Executor
@@ -29,7 +28,7 @@ from search.report.progress import Watch
 from search.report.study import introduction, leave, reporting, show_end
 from search.report.table import front_rows, summary, text_columns
 from search.runner import images
-from search.runner.budget import notices, tabulated
+from search.runner.budget import EarlyTable, early_table, notices, tabulated
 from search.runner.confirm import CHECKPOINTS, confirm, confirmer_of
 from search.runner.landmarks import chosen, jobs_of, train_landmarks
 from search.runner.loop import Ended, Rules, Runner
@@ -123,7 +122,7 @@ def _search(
             f"confirm.fraction={config.confirm.fraction:g} sets images aside, of which an evaluator"
             " of one's own knows nothing; leave it out, and score fresh seeds on other data there"
         )
-    early = _early_table(config) if parts.chain is None else None
+    early = early_table(config) if parts.chain is None else None
     dataset = images.open_images(config, console) if parts.need_images else None
     weights: tuple[float, ...] = ()
     if dataset is not None and parts.evaluator is None:
@@ -188,23 +187,8 @@ def _search(
     return Outcome(trials, found, content["hypervolume"], ended.reason, folder, content)
 
 
-_Known = tuple[Input, int, BudgetTable]
-
-
-def _early_table(config: RunConfig) -> _Known | None:
-    """Return shape, classes and table of the space, from what the data says without decoding.
-
-    Raises `UserError` for a budget without networks; None where the data does not say enough.
-    """
-    described = describe(config.data)
-    if described is None:
-        return None
-    shape = Input(described.height, described.width, described.channels)
-    return shape, described.classes, tabulated(config, shape, described.classes)
-
-
 def _table(
-    config: RunConfig, parts: Parts, dataset: Dataset | None, early: _Known | None
+    config: RunConfig, parts: Parts, dataset: Dataset | None, early: EarlyTable | None
 ) -> BudgetTable:
     if parts.chain is None:
         assert dataset is not None, "Parts.need_images"
