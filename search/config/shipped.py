@@ -1,6 +1,7 @@
 """The shipped configuration files under `configs/`: which there are, and what they say."""
 
 from pathlib import Path
+from typing import Any
 
 GROUPS = ("data", "space", "strategy", "train", "executor")
 # Presets over all of them; none is chosen by default.
@@ -18,6 +19,15 @@ def choices(group: str, *own: Path) -> list[str]:
     """Return the names of a group's files, those in the folders `own` included."""
     found = {path.stem for root in (folder(), *own) for path in (root / group).glob("*.yaml")}
     return sorted(found)
+
+
+def values(group: str, name: str) -> dict[str, Any]:
+    """Return what a shipped file sets; under `defaults`, what it chooses of other groups."""
+    # Here, because help does without it.
+    import yaml
+
+    text = (folder() / group / f"{name}.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text) or {}
 
 
 def introduction(group: str, name: str, *own: Path) -> str:

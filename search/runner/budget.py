@@ -1,7 +1,5 @@
 """Whether a space has networks within the budget, and which shipped space has, if it has few."""
 
-import yaml
-
 from search.config import shipped
 from search.config.run import RunConfig
 from search.config.space import SpaceConfig
@@ -72,9 +70,8 @@ def _better(config: RunConfig, shape: Input, classes: int, within: int) -> str:
     for name in shipped.choices("space"):
         if name == config.space.name:
             continue
-        written = yaml.safe_load((shipped.folder() / "space" / f"{name}.yaml").read_text())
         try:
-            chain = build(SpaceConfig(**(written or {})), shape, classes)
+            chain = build(SpaceConfig(**shipped.values("space", name)), shape, classes)
             counts[name] = tabulate(chain, high).count(low, high)
         except UserError:
             # It has no network so cheap, or no sense for images of this size.

@@ -3,11 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from search.config.run import RunConfig
 from search.errors import shown
-from search.study.settings import flatten
+from search.report.content.command import command
 from search.study.study import Study
 from search.study.trials import Trial
 
@@ -56,44 +54,14 @@ class Provenance:
 
 def provenance(study: Study, trials: Sequence[Trial]) -> Provenance:
     """Return what is known of how `study` was made."""
+    config = _config(study)
     return Provenance(
-        command(study.settings, len(trials)),
-        _config(study),
+        command(study.settings, config, len(trials)),
+        config,
         _data(study),
         _platform(trials),
         _sheet(study),
     )
-
-
-def command(settings: Mapping[str, Any], trials: int) -> str:
-    """Return the command that repeats a search; empty where parts of one's own took part.
-
-    It gives every setting that is not the schema's default, so that it also holds where a
-    configuration of one's own was chosen.
-    """
-    named = [settings.get(group) for group in ("data", "space", "strategy", "train")]
-    if not all(isinstance(group, Mapping) for group in named):
-        return ""
-    defaults = flatten(RunConfig().settings())
-    given = {
-        key: value
-        for key, value in flatten(settings).items()
-        if key in defaults and defaults[key] != value
-    }
-    words = [f"{key}={_word(value)}" for key, value in given.items()]
-    return " ".join(["convbudget run", *words, f"trials={trials}"])
-
-
-def _word(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return f"'[{','.join(_word(one).strip(chr(39)) for one in value)}]'"
-    text = shown(str(value), _LONGEST)
-    plain = all(letter.isalnum() or letter in "._/-+" for letter in text)
-    return text if plain and text else "'" + text.replace("'", "'\\''") + "'"
 
 
 def _config(study: Study) -> str:
