@@ -17,6 +17,9 @@ from search.spaces.stages import StageChain, build
 from search.study.info import CONFIRMATION_IMAGES
 from search.study.study import Study
 
+# With fewer validation images, one of them is worth more than 1 % of accuracy.
+_FEW_IMAGES = 100
+
 
 def open_images(config: RunConfig, console: Console) -> Dataset:
     """Open the data that `config` names; raises `UserError` for what cannot be had."""
@@ -64,6 +67,18 @@ def keep_contact_sheet(study: Study, dataset: Dataset) -> None:
     """Keep some images of each class in a study with a folder, whose page may outlive the data."""
     if study.folder is not None and not study.records(CONTACT_SHEET):
         study.record(CONTACT_SHEET, "train", contact_sheet(dataset))
+
+
+def few_images_notice(dataset: Dataset) -> str:
+    """Say what one validation image is worth where that is more than 1 %; empty elsewhere."""
+    count = len(dataset.validation)
+    if count >= _FEW_IMAGES:
+        return ""
+    images = "1 image" if count == 1 else f"{count} images"
+    return (
+        f"the validation part has only {images}: one is worth {1 / count:.1%} of accuracy; add"
+        " images, raise data.validation_fraction, or confirm the front (confirm.seeds=3)"
+    )
 
 
 def majority_notice(

@@ -146,6 +146,8 @@ def _search(
             watch.tell(line)
         if dataset is not None:
             watch.tell(images.summary(dataset))
+            if few := images.few_images_notice(dataset):
+                watch.tell(few)
             images.keep_contact_sheet(study, dataset)
         if dataset is not None and weights:
             watch.tell(weights_summary(dataset.classes, weights))

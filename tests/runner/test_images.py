@@ -1,10 +1,12 @@
 """What a search says of its data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from search.data.dataset import Dataset, Split
-from search.runner.images import description, majority_notice
+from search.runner.images import description, few_images_notice, majority_notice
 
 
 def part(labels: list[int]) -> Split:
@@ -26,6 +28,13 @@ def test_a_front_no_better_than_the_majority_is_said(accuracies: list[float], sa
 
 def test_class_counts_are_those_of_the_training_part() -> None:
     assert description(DATA)["class_counts"] == [3, 1]
+
+
+def test_a_small_validation_part_is_said_with_what_one_image_is_worth() -> None:
+    said = few_images_notice(DATA)
+    assert "the validation part has only 5 images: one is worth 20.0% of accuracy" in said
+    assert "only 99 images" in few_images_notice(replace(DATA, validation=part([0, 1, 0] * 33)))
+    assert few_images_notice(replace(DATA, validation=part([0, 1] * 50))) == ""
 
 
 @pytest.mark.parametrize(
