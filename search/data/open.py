@@ -23,7 +23,15 @@ from search.data.examples import Progress, Say, Source
 from search.data.image import Geometry
 from search.data.overlap import refuse_seen_test, refuse_shared_images, refuse_unconfirming
 from search.data.sources import Parts, SourceContext, locate
-from search.data.split import Fingerprint, chunks, histogram, mean_and_std, partition
+from search.data.split import (
+    Fingerprint,
+    Part,
+    chunks,
+    histogram,
+    mean_and_std,
+    partition,
+    refuse_few_images,
+)
 from search.data.tfds import locate as prepared
 from search.data.tfds.prepare import described
 from search.errors import UserError
@@ -54,6 +62,8 @@ def open_dataset(
     context = _context(config, progress, say)
     parts = locate(config, context)
     base = _decoded(parts.train, config, context)
+    if cut := _fractions(config, parts, confirm_fraction):
+        refuse_few_images(np.bincount(base.labels).tolist(), cut, base.classes)
     rest, _ = _without_test(config, parts, base)
     if parts.validation is None:
         left, held = partition(
@@ -194,6 +204,18 @@ def _decoded(
             " it needs at least 2 of every class"
         )
     return arrays
+
+
+def _fractions(config: DataConfig, parts: Parts, confirm: float) -> dict[Part, float]:
+    """Return the shares of the parts that are cut from the training images, in that order."""
+    cut: dict[Part, float] = {}
+    if parts.cuts_test:
+        cut["test"] = config.test_fraction
+    if parts.validation is None:
+        cut["validation"] = config.validation_fraction
+    if confirm:
+        cut["confirmation"] = confirm
+    return cut
 
 
 def _without_test(

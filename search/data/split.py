@@ -7,7 +7,7 @@ renaming or reordering files leaves the validation part as it was.
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,8 @@ from search.errors import UserError
 
 # Bytes read at a time from arrays that may not fit into memory.
 _CHUNK = 2**26
+# Images of a class from which any sensible fraction takes some.
+_ENOUGH = 100
 Part = Literal["validation", "test", "confirmation"]
 # For each part: the setting that says its share, and what does without cutting it.
 _SETTINGS: dict[Part, tuple[str, str]] = {
@@ -76,6 +78,52 @@ def partition(
             wanted = min(max(_rounded(fraction / share * size), 1), size - 1)
             selected[own[: _between_groups(keys[own], wanted)]] = True
     return np.flatnonzero(~selected), np.flatnonzero(selected)
+
+
+def refuse_few_images(
+    sizes: Sequence[int], fractions: Mapping[Part, float], classes: Sequence[str]
+) -> None:
+    """Refuse classes with too few images for all parts that are cut from them, one by one.
+
+    `sizes`: images of each class; `fractions` of the parts in the order of cutting. A fraction that
+    leaves a class of 100 images without some part is itself the mistake: `partition` refuses it.
+    Raises `UserError` that says how many images are needed, for all parts at once.
+    """
+    fewest = next((size for size in range(1, _ENOUGH + 1) if _suffices(size, fractions)), None)
+    if fewest is None:
+        return
+    smallest = min((size, index) for index, size in enumerate(sizes) if size)
+    said = " and ".join(
+        f"a {part} part ({_SETTINGS[part][0]}={fraction:g})" for part, fraction in fractions.items()
+    )
+    if max(sizes) < fewest:
+        raise UserError(
+            f"the largest class has {_images(max(sizes))}; to take {said} from them needs at least"
+            f" {fewest} of each class, add images"
+        )
+    if 1 < len(fractions) >= smallest[0]:
+        raise UserError(
+            f"class {classes[smallest[1]]!r} has {_images(smallest[0])}; to take {said} from them"
+            f" needs {len(fractions) + 1} of every class, add images"
+        )
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
+
+
+def _suffices(size: int, fractions: Mapping[Part, float]) -> bool:
+    """Whether a class of `size` images leaves some in each part, as `partition` cuts them."""
+    whole = left = size
+    for part, fraction in fractions.items():
+        share = left / whole if part == "confirmation" else 1.0
+        wanted = _rounded(fraction / share * left)
+        if not 0 < wanted < left:
+            return False
+        left -= wanted
+        if part == "test":
+            whole = left
+    return True
 
 
 def _rounded(number: float) -> int:

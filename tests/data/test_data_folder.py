@@ -209,6 +209,32 @@ def test_layouts_that_lack_something(make_images) -> None:
         open_dataset(config(root, validation="dev2"), seed=0)
 
 
+@pytest.mark.parametrize(
+    ("part", "given", "fewest"), [("", {}, 6), ("train", {}, 5), ("train", {"test": ""}, 6)]
+)
+def test_the_fewest_images_of_a_class_are_said_at_once(
+    make_images, part: str, given: dict[str, str], fewest: int
+) -> None:
+    root = make_images(part, count=2)
+    with pytest.raises(UserError, match=f"has 2 images; .* at least {fewest} of each class"):
+        open_dataset(config(root, validation_fraction=0.1, **given), seed=0)
+    for count in range(3, fewest):
+        make_images(part, count=count)
+        with pytest.raises(UserError, match=f"at least {fewest} of each class"):
+            open_dataset(config(root, validation_fraction=0.1, **given), seed=0)
+    make_images(part, count=fewest)
+    assert len(open_dataset(config(root, validation_fraction=0.1, **given), seed=0).validation)
+
+
+def test_a_rare_class_needs_an_image_for_each_part(make_images) -> None:
+    root = make_images(count=30)
+    make_images(classes=("rare",), count=2, seed=1)
+    with pytest.raises(UserError, match=r"'rare' has 2 images; .* needs 3 of every class"):
+        open_dataset(config(root), seed=0)
+    make_images(classes=("rare",), count=3, seed=1)
+    assert len(open_dataset(config(root), seed=0).validation)
+
+
 def test_one_class_is_none(make_images) -> None:
     with pytest.raises(UserError, match="has one class, 'cat'"):
         open_dataset(config(make_images(classes=("cat",))), seed=0)
