@@ -22,7 +22,7 @@ def selection_note(*, confirmed: bool, unseen: int = 0) -> str:
     if not confirmed:
         return (
             "Accuracies are the search's own: the highest of many noisy measurements, on average"
-            f" too high. The same command with confirm.seeds={_SEEDS} trains the front again with"
+            f" too high. `convbudget run` with confirm.seeds={_SEEDS} trains the front again with"
             " fresh seeds."
         )
     if unseen:

@@ -142,6 +142,7 @@ def test_classes_are_unequal_by_their_sizes_where_known() -> None:
 
 def test_what_is_left_of_the_selection_bias_is_said() -> None:
     assert "too high" in selection_note(confirmed=False)
+    assert "`convbudget run` with confirm.seeds=3 trains" in selection_note(confirmed=False)
     assert "a part of the selection bias is left" in selection_note(confirmed=True)
     assert "144 images that the search never saw" in selection_note(confirmed=True, unseen=144)
     confirmed = {**CONTENT, "confirmed": True}
