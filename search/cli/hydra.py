@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from search.cli.hydra_errors import explained, keys, launched, no_key
 from search.cli.hydra_sweep import job_overrides
-from search.cli.words import check_hydra_words, with_data_sets
+from search.cli.words import check_flags, check_hydra_words, with_data_sets
 from search.config import shipped
 from search.config.run import RunConfig
 from search.config.strategy import StrategyConfig
@@ -157,6 +157,7 @@ def _checked(
     own: DictConfig, hydra: DictConfig, parts: Mapping[str, str] | None = None
 ) -> Prepared:
     _check_keys(own, hydra)
+    check_flags(hydra.overrides.task)
     config = OmegaConf.to_object(OmegaConf.merge(_schema(), own))
     assert isinstance(config, RunConfig)
     chosen, plain = _choices(hydra)
