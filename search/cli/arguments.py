@@ -70,6 +70,13 @@ def folder(text: str) -> str:
     return text
 
 
+def new_file(text: str) -> Path:
+    """Return the path of a file to write; raises `UserError` unless its folder exists."""
+    path = Path(text)
+    folder(str(path.parent))
+    return path
+
+
 def positive(text: str) -> int:
     """Read one positive integer; raises `UserError`."""
     number = _digits(text)
@@ -94,8 +101,7 @@ def _digits(text: str) -> int | None:
 
 
 def page_path(text: str) -> Path:
-    """Return the path of a page; raises `UserError` unless it ends in .html."""
-    path = Path(text)
-    if path.suffix not in (".html", ".htm"):
+    """Return the path of a page; raises `UserError` unless it is an .html file in a folder."""
+    if Path(text).suffix not in (".html", ".htm"):
         raise UserError(f"{text!r} is not a page; write a file's name that ends in .html")
-    return path
+    return new_file(text)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.cli.arguments import Parser, page_path, reads
+from search.cli.arguments import Parser, new_file, page_path, reads
 from search.errors import UserError
 from search.files import write
 from search.report.axes import form_of
@@ -90,12 +90,12 @@ def _parser() -> Parser:
 
 
 def _levels(text: str) -> list[int]:
-    return [parse_multiplies(part, "at") for part in text.split(",")]
+    return [parse_multiplies(part, "--at") for part in text.split(",")]
 
 
 def _picture(text: str) -> Path:
     form_of(Path(text))
-    return Path(text)
+    return new_file(text)
 
 
 def _seed(text: str) -> int:

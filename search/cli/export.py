@@ -9,6 +9,7 @@ from typing import Any
 
 from search.cli.arguments import Parser
 from search.export.forms import FORMS, Choice, check_choice
+from search.units import parse_multiplies
 
 
 def parser() -> Parser:
@@ -68,6 +69,8 @@ def _exported(arguments: argparse.Namespace, choice: Choice) -> list[dict[str, A
     from search.study.tables import read_front
 
     folder = locate(arguments.study)
+    if arguments.at is not None:
+        parse_multiplies(arguments.at, "--at")
     at = "" if arguments.at is None else f"@{arguments.at}"
     ids = [arguments.id]
     if arguments.all:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.cli.arguments import Parser, page_path, reads
+from search.cli.arguments import Parser, new_file, page_path, reads
 from search.errors import UserError, shown
 from search.files import write
 from search.report.axes import form_of
@@ -174,4 +174,4 @@ def _drawn(paths: Sequence[str], picture: Path | None, page: Path | None) -> int
 
 def _picture(text: str) -> Path:
     form_of(Path(text))
-    return Path(text)
+    return new_file(text)

@@ -52,7 +52,7 @@ def find(
             f"weights={shown(weights)} is unknown; write final, search, or leave it out"
         )
     name, budget = _split(str(study))
-    limit = parse_multiplies(budget) if budget else None
+    limit = parse_multiplies(budget, f"{study}: budget") if budget else None
     folder = locate(name)
     if unit.holds(folder):
         return _saved(folder, limit, id, weights)
@@ -97,8 +97,11 @@ def _saved(folder: Path, limit: int | None, wanted: str | None, weights: Weights
             f"{folder} is one saved model of {format_multiplies(packed.multiplies)} multiplies,"
             f" above {format_multiplies(limit)}"
         )
-    if wanted is not None:
-        _matching(wanted, [packed.arch.id], str(folder))
+    if wanted is not None and not (wanted and packed.arch.id.startswith(wanted)):
+        raise UserError(
+            f"id={shown(wanted)} is not {packed.arch.id}, the one saved model in {folder}; leave"
+            " id= out"
+        )
     if weights is not None and weights != kind_of_weights(packed):
         raise UserError(
             f"{folder} is one saved model with {kind_of_weights(packed)} weights, not {weights}"

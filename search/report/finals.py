@@ -92,9 +92,10 @@ def final_lines(final: Final) -> list[str]:
     images = f"{data['train_images']:,} images of {shown(data['name'])}"
     other = "" if data["own"] else ", other data than the study's"
     seeds = f"{final['seeds']} seeds" if several else "one seed"
+    length = "1 epoch" if final["epochs"] == 1 else f"{final['epochs']} epochs"
     lines = [
         f"Final of {name(final)}: {format_multiplies(final['multiplies'])} multiplies,"
-        f" {final['epochs']} epochs on {images}{other}, {seeds}, {_training(final)}",
+        f" {length} on {images}{other}, {seeds}, {_training(final)}",
         f"  test accuracy      {test_accuracy(final)}  on {data['test_images']:,} images"
         + (", mean ± standard deviation over seeds" if several else ""),
         f"  balanced accuracy  {final['balanced_accuracy']:.4f}",

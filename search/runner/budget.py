@@ -79,4 +79,4 @@ def _better(config: RunConfig, shape: Input, classes: int, within: int) -> str:
     name = max(counts, key=lambda key: counts[key], default="")
     if not name or counts[name] <= within:
         return ""
-    return f"space={name} has {counts[name]:,} there"
+    return f"space={name} has {counts[name]:,} networks within that budget"

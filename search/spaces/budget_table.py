@@ -16,6 +16,7 @@ from search.spaces.filled_table import fill
 from search.spaces.graph import Graph, minimal_graph
 from search.spaces.layout import plan
 from search.spaces.sampling import Sampler
+from search.units import format_multiplies
 
 # Bytes that the tables may take; costs are binned where they would need more.
 MEMORY = 1 << 30
@@ -54,9 +55,12 @@ class BudgetTable:
         self.high = graph.most_expensive if high is None else operator.index(high)
         if self.high < graph.cheapest:
             options = " ".join(map(str, graph.extreme(most_expensive=False)))
+            least, given = map(format_multiplies, (_up(graph.cheapest), self.high))
+            if least == given:
+                least, given = f"{graph.cheapest:,}", shown(self.high)
             raise UserError(
-                f"a budget of {shown(self.high)} is below the cheapest architecture of the space,"
-                f" which costs {graph.cheapest} ({shown(options, 200)}); give at least that"
+                f"a budget of {given} is below the cheapest architecture of the space"
+                f" ({shown(options, 200)}); give at least {least}"
             )
         dtype = _dtype(graph.size)
         reach = min(self.high, graph.most_expensive) - graph.cheapest
@@ -290,6 +294,12 @@ class BudgetTable:
             if reach == self.graph.most_expensive:
                 return reach
             reach = min(self.graph.most_expensive, 2 * reach + 1)
+
+
+def _up(multiplies: int) -> int:
+    """Round up to the four digits that are shown, so that the number shown suffices."""
+    scale = int(10 ** max(0, len(str(multiplies)) - 4))
+    return -(-multiplies // scale) * scale
 
 
 def _dtype(size: int) -> np.dtype[Any]:

@@ -39,7 +39,8 @@ def locate(text: str | Path) -> Path:
     known = [name for place in places[1:] for name in _studies(place)]
     hint = f"; {nearest(str(text), dict.fromkeys(known))}" if known else ""
     raise UserError(
-        f"{shown(str(text))} is not the folder of a study; name one, such as outputs/NAME{hint}"
+        f"{shown(str(text)) or repr('')} is not the folder of a study; name one, such as"
+        f" outputs/NAME{hint}"
     )
 
 

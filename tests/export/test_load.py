@@ -101,6 +101,15 @@ def test_an_unknown_id_names_the_nearest(study: Path) -> None:
     assert find(study, known[0][:5], weights="search").arch.id == known[0]
 
 
+def test_a_saved_model_has_one_id(study: Path, tmp_path: Path) -> None:
+    model = search.load(study)
+    model.save(tmp_path / "saved")
+    assert find(tmp_path / "saved", model.arch.id[:4]).arch == model.arch
+    for wrong in ("xx", ""):
+        with pytest.raises(UserError, match=f"id={wrong} is not {model.arch.id}, the one saved"):
+            find(tmp_path / "saved", wrong)
+
+
 def test_a_beginning_of_two_ids_is_refused(monkeypatch: pytest.MonkeyPatch, study: Path) -> None:
     rows = search.front(study)
     alike = [replace(row, arch_id=f"abc{index:09d}") for index, row in enumerate(rows)]
@@ -114,10 +123,10 @@ def test_a_beginning_of_two_ids_is_refused(monkeypatch: pytest.MonkeyPatch, stud
     [
         ("digits@1", r"digits@1: nothing on the front costs so little; the cheapest costs 7\.68k"),
         ("digits@", "digits@ ends with @; add a budget, such as @50k, or leave it out"),
-        ("digits@fast", "budget=fast is not a number"),
+        ("digits@fast", "digits@fast: budget=fast is not a number"),
+        ("", "'' is not the folder of a study"),
         ("digitz", "digitz is not the folder of a study; name one, .*did you mean digits"),
         ("q", "q is not the folder of a study; .*known are .*digits"),
-        ("", "is not the folder of a study"),
         ("x" * 5000, "xxx….* is not the folder|x…x"),
         ("digits\x00", "is not the folder of a study"),
     ],

@@ -288,15 +288,17 @@ function overTime() {
   const line = (steps) => [...steps.trials.map((trial, at) => [trial, steps.value[at]]), [found.count, steps.value[steps.value.length - 1]]];
   const across = () => axis("trials", { min: 1, max: Math.max(found.count, 2), minInterval: 1, scale: true });
   const hovers = { trigger: "axis", ...tooltip((many) => (many.length ? tip(`after ${Math.floor(many[0].axisValue)} trials`, many.map((p) => [p.seriesName, share(p.value[1])])) : null)) };
+  // A line of one point draws nothing.
+  const dot = (steps) => ({ showSymbol: steps.trials[0] === found.count, symbolSize: 8 });
   const last = found.area.value[found.area.value.length - 1];
   const area = chart(`Area of the front over ${found.count} trials, ${share(last)} at the end`, () => ({
-    title: heading("area of the front"), xAxis: across(), yAxis: vertical(), tooltip: hovers, series: [stepLine("area", line(found.area), 0)],
+    title: heading("area of the front"), xAxis: across(), yAxis: vertical(), tooltip: hovers, series: [stepLine("area", line(found.area), 0, dot(found.area))],
   }), "chart low");
   const names = found.best.map((one) => `within ${multiplies(one.budget)}`);
   const best = chart(`Best ${words(content.objective)}: ${found.best.map((one, at) => `${names[at]} ${share(one.steps.value[one.steps.value.length - 1])}`).join(", ")}`, () => ({
     title: heading(`best ${words(content.objective)}`), legend: legend(names, { top: 24, left: 0, right: "auto" }),
     grid: { left: 8, right: 22, top: 54, bottom: 30, containLabel: true }, xAxis: across(), yAxis: vertical(),
-    tooltip: hovers, series: found.best.map((one, at) => stepLine(names[at], line(one.steps), at, { lineStyle: { width: 2, color: hue(at), type: DASHES[at] } })),
+    tooltip: hovers, series: found.best.map((one, at) => stepLine(names[at], line(one.steps), at, { ...dot(one.steps), lineStyle: { width: 2, color: hue(at), type: DASHES[at] } })),
   }), "chart low");
   return section("Search over time", h("div", { class: "two" },
     h("figure", {}, area.host, h("figcaption", {}, "Hypervolume of the front so far, 1 where every cost had accuracy 1.")),
