@@ -69,8 +69,8 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("run executor.name=cloud", "executor.name=cloud is unknown; known are local"),
         ("run budget=5k", "a budget of 5k is below the cheapest architecture of the space"),
         (
-            "run data=fashion_mnist budget=200k",
-            "give at least 638.4k; space=small has 1,269 networks within that budget",
+            "run space=medium budget=10k",
+            "give at least 54.47k; space=small has 19 networks within that budget",
         ),
         ("run data.flip=3", "data.flip=3 must be true or false"),
         ("run -m zoo=false,2", "zoo=2 must be true or false"),

@@ -92,20 +92,17 @@ def refuse_few_images(
     fewest = next((size for size in range(1, _ENOUGH + 1) if _suffices(size, fractions)), None)
     if fewest is None:
         return
-    smallest = min((size, index) for index, size in enumerate(sizes) if size)
+    size, label = min((size, label) for label, size in enumerate(sizes) if size)
+    needed = fewest if max(sizes) < fewest else 1 + len(fractions)
+    if size >= needed:
+        return
     said = " and ".join(
         f"a {part} part ({_SETTINGS[part][0]}={fraction:g})" for part, fraction in fractions.items()
     )
-    if max(sizes) < fewest:
-        raise UserError(
-            f"the largest class has {_images(max(sizes))}; to take {said} from them needs at least"
-            f" {fewest} of each class, add images"
-        )
-    if 1 < len(fractions) >= smallest[0]:
-        raise UserError(
-            f"class {classes[smallest[1]]!r} has {_images(smallest[0])}; to take {said} from them"
-            f" needs {len(fractions) + 1} of every class, add images"
-        )
+    raise UserError(
+        f"class {classes[label]!r} has {_images(size)}; to take {said}"
+        f" from them needs {needed} of every class, add images or {_SETTINGS[[*fractions][-1]][1]}"
+    )
 
 
 def _images(count: int) -> str:

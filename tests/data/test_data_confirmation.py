@@ -67,7 +67,9 @@ def test_a_class_too_small_for_three_parts_is_refused(make_images: MakeImages) -
     root = make_images("train", classes=("dog",), count=2, seed=1)
     config = DataConfig(name="folder", path=str(root), test="missing")
     assert open_dataset(config, seed=0, say=lambda _: None)
-    with pytest.raises(UserError, match=r"'dog' has 1 image .* leave confirm\.fraction out"):
+    with pytest.raises(
+        UserError, match=r"'dog' has 2 images; .* 3 of every .* leave confirm\.fraction out"
+    ):
         open_dataset(config, seed=0, confirm_fraction=0.2, say=lambda _: None)
 
 

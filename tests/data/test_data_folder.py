@@ -216,11 +216,11 @@ def test_the_fewest_images_of_a_class_are_said_at_once(
     make_images, part: str, given: dict[str, str], fewest: int
 ) -> None:
     root = make_images(part, count=2)
-    with pytest.raises(UserError, match=f"has 2 images; .* at least {fewest} of each class"):
+    with pytest.raises(UserError, match=f"has 2 images; .* needs {fewest} of every class"):
         open_dataset(config(root, validation_fraction=0.1, **given), seed=0)
     for count in range(3, fewest):
         make_images(part, count=count)
-        with pytest.raises(UserError, match=f"at least {fewest} of each class"):
+        with pytest.raises(UserError, match=f"needs {fewest} of every class"):
             open_dataset(config(root, validation_fraction=0.1, **given), seed=0)
     make_images(part, count=fewest)
     assert len(open_dataset(config(root, validation_fraction=0.1, **given), seed=0).validation)
