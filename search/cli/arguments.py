@@ -101,7 +101,8 @@ def _digits(text: str) -> int | None:
 
 
 def page_path(text: str) -> Path:
-    """Return the path of a page; raises `UserError` unless it is an .html file in a folder."""
-    if Path(text).suffix not in (".html", ".htm"):
+    """Return the path of a page; raises `UserError` unless it ends in .html."""
+    path = Path(text)
+    if path.suffix not in (".html", ".htm"):
         raise UserError(f"{text!r} is not a page; write a file's name that ends in .html")
-    return new_file(text)
+    return path

@@ -70,7 +70,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--page",
-        type=reads(page_path),
+        type=reads(_page),
         metavar="FILE.html",
         help="write the page of one study as it stands, also while it is searched",
     )
@@ -170,6 +170,11 @@ def _drawn(paths: Sequence[str], picture: Path | None, page: Path | None) -> int
             write(page, study_page(study))
             print(f"Page: {page}")
     return 0
+
+
+def _page(text: str) -> Path:
+    page_path(text)
+    return new_file(text)
 
 
 def _picture(text: str) -> Path:
