@@ -157,7 +157,8 @@ def test_every_member_of_a_shipped_front_is_there(name: str) -> None:
     for row in members:
         found = find(name, row.arch_id)
         assert (found.arch.id, found.accuracy) == (row.arch_id, row.accuracy)
-        assert found.data["images"]["validation"] > 0
+        # The study on Fashion-MNIST was begun before studies kept the number of their images.
+        assert name == "fashion_mnist" or found.data["images"]["validation"] > 0
         card = (REFERENCE / name / "weights" / f"{row.arch_id}.md").read_text()
         assert f"{row.accuracy:.4f}" in card
     assert find(f"{name}@{members[0].multiplies}").arch.id == members[0].arch_id
