@@ -37,10 +37,9 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
 
     Returns what `front.json` says, and the front.
     """
-    export(study, trials)
-    content, found = study_content(study, trials)
+    content, found = export(study, trials)
     if study.folder is not None:
-        study.write("front.png", study_picture(study))
+        study.write("front.png", _picture(study, trials, content, found))
         study.write("front.html", study_page(study))
     return content, found
 
@@ -53,7 +52,16 @@ def study_page(study: Study) -> str:
 def study_picture(study: Study, form: Form = "png") -> bytes:
     """Return the picture of a study as it stands."""
     trials = study.trials()
-    content, found = study_content(study, trials)
+    return _picture(study, trials, *study_content(study, trials), form)
+
+
+def _picture(
+    study: Study,
+    trials: Sequence[Trial],
+    content: dict[str, Any],
+    found: Sequence[FrontEntry],
+    form: Form = "png",
+) -> bytes:
     return draw(content, plot(trials, found, study.info.epochs, study.info.objective), form)
 
 

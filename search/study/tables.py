@@ -71,11 +71,14 @@ _TEST_COLUMNS = {
 _TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy", *_PLATFORM)
 
 
-def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
-    """Write the tables and every architecture's JSON into the study's folder; return the front."""
+def export(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[FrontEntry]]:
+    """Write the tables and every architecture's JSON into the study's folder.
+
+    Returns what `front.json` says, and the front, as `study_content` does.
+    """
     content, found = study_content(study, trials)
     if study.folder is None:
-        return found
+        return content, found
     study.write("trials.csv", trials_csv(trials))
     finals, latency = study.finals(), content.get("latency", ())
     study.write("front.csv", front_csv(found, study.info.objective, finals, latency))
@@ -91,7 +94,7 @@ def export(study: Study, trials: Sequence[Trial]) -> list[FrontEntry]:
             there.add(name)
             # Thousands of files, all of which are in the database too: not worth the wait.
             study.write(f"archs/{name}", trial.value + "\n", durable=False)
-    return found
+    return content, found
 
 
 def front_columns(objective: Objective) -> tuple[str, ...]:
