@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,11 @@ def member(values: Mapping[str, Any], key: str, where: str) -> Any:
     if key not in values:
         raise Damaged(f"{where} lacks {key!r}")
     return values[key]
+
+
+def cells_of(values: Mapping[str, Any], where: str) -> Callable[[str], tuple[Any, str]]:
+    """Return a function from a key to its value, which must be there, and where it stands."""
+    return lambda key: (member(values, key, where), f"{where}.{key}")
 
 
 def refusal(value: object, where: str, rule: str) -> Damaged:

@@ -7,6 +7,7 @@ from typing import Any
 from search.study.checks import (
     Damaged,
     boolean,
+    cells_of,
     identifier,
     integer,
     mapping,
@@ -51,9 +52,7 @@ def readings(finals: Iterable[Final], arch_id: str, test: str) -> int:
 
 def _checked(value: object, where: str) -> dict[str, Any]:
     final = mapping(value, where)
-
-    def cell(key: str) -> tuple[Any, str]:
-        return member(final, key, where), f"{where}.{key}"
+    cell = cells_of(final, where)
 
     identifier(*cell("arch_id"))
     for key in ("key", "name", "from", "folder"):

@@ -7,11 +7,11 @@ from typing import Any, cast, get_args
 
 from search.jobs import Status
 from search.study.checks import (
+    cells_of,
     choice,
     identifier,
     integer,
     mapping,
-    member,
     number,
     number_or_nan,
     string,
@@ -53,9 +53,7 @@ class Landmark:
     def from_json(cls, values: object, where: str) -> "Landmark":
         """Undo `as_json`; raises `Damaged`, naming `where`, for anything else."""
         row = mapping(values, where)
-
-        def cell(key: str) -> tuple[Any, str]:
-            return member(row, key, where), f"{where}.{key}"
+        cell = cells_of(row, where)
 
         return cls(
             name=string(*cell("name")),

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from search.study.checks import identifier, integer, mapping, member, number, reading, string
+from search.study.checks import cells_of, identifier, integer, mapping, number, reading, string
 from search.study.connection import NAME
 from search.study.study import Study
 
@@ -50,9 +50,7 @@ class Latency:
 def from_json(values: object, where: str) -> Latency:
     """Undo `as_json`; raises `Damaged` for a field that is missing or wrong."""
     given = mapping(values, where)
-
-    def cell(key: str) -> tuple[Any, str]:
-        return member(given, key, where), f"{where}.{key}"
+    cell = cells_of(given, where)
 
     return Latency(
         identifier(*cell("arch_id")),

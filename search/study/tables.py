@@ -15,6 +15,7 @@ from search.pareto import Objective, hypervolume
 from search.study.checks import (
     LARGEST,
     boolean,
+    cells_of,
     choice,
     identifier,
     integer,
@@ -249,9 +250,7 @@ def _member(values: object, where: str) -> FrontEntry:
     # Columns that came later are not in every file.
     later = ("balanced_accuracy", *_BALANCED_COLUMNS)
     row = {**dict.fromkeys(later), "search_accuracy": row.get("accuracy"), **row}
-
-    def cell(key: str) -> tuple[Any, str]:
-        return member(row, key, where), f"{where}.{key}"
+    cell = cells_of(row, where)
 
     value, params = cell("value")[0], cell("params")
     check_value(value)
