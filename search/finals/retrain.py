@@ -14,7 +14,7 @@ from rich.console import Console
 from search.config.data import DataConfig
 from search.config.train import TrainConfig
 from search.data.dataset import Split
-from search.errors import Interrupted, UserError
+from search.errors import UserError
 from search.export import unit
 from search.export.weights import Measured, Packed, kind_of_weights
 from search.finals import images as final_images
@@ -27,7 +27,7 @@ from search.finals.trainer import FinalTrainer
 from search.networks.arch import Input
 from search.report.progress import Watch
 from search.report.study import leave
-from search.runner.signals import interruptible
+from search.runner.signals import stoppable
 from search.study.confirmation import fresh_seeds
 from search.study.database import NAME
 from search.study.finals import KIND, readings
@@ -67,14 +67,10 @@ def retrain(
         )
     if owner := running(folder):
         raise UserError(f"{folder} is being written by {owner}; wait for it to end, then try again")
-    try:
-        with interruptible() as received:
-            return _retrain(folder, plan, data, console, moved)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            "stopped; finished trainings and checkpoints are kept, and the same command goes on",
-            128 + (received[0] if received else 2),
-        ) from None
+    with stoppable(
+        "stopped; finished trainings and checkpoints are kept, and the same command goes on"
+    ):
+        return _retrain(folder, plan, data, console, moved)
 
 
 def _retrain(

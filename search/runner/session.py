@@ -15,7 +15,7 @@ from rich.console import Console
 from search.config.run import RunConfig
 from search.data.class_weights import class_weights, weights_summary
 from search.data.dataset import Dataset
-from search.errors import Interrupted, UserError, shown
+from search.errors import UserError, shown
 from search.executors.build import build as build_executor
 from search.executors.protocol import Executor
 from search.export.leave import leave_weights
@@ -33,7 +33,7 @@ from search.runner.confirm import CHECKPOINTS, confirm, confirmer_of
 from search.runner.landmarks import chosen, jobs_of, train_landmarks
 from search.runner.loop import Ended, Rules, Runner
 from search.runner.retention import drop_checkpoints
-from search.runner.signals import interruptible, interrupts_held
+from search.runner.signals import interrupts_held, stoppable
 from search.spaces.budget_table import BudgetTable, tabulate
 from search.spaces.chain import Chain
 from search.strategies.registry import rung_lengths
@@ -100,14 +100,8 @@ def search(
     `text` is the study's `config.yaml`. Raises `UserError` for bad values, of which nothing is
     left on the disk, and after too many failures in a row; `Interrupted` when the user stops it.
     """
-    try:
-        with interruptible() as received:
-            return _search(config, folder, text, parts, console)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            "stopped; what was recorded is kept, and the same command goes on",
-            128 + (received[0] if received else 2),
-        ) from None
+    with stoppable("stopped; what was recorded is kept, and the same command goes on"):
+        return _search(config, folder, text, parts, console)
 
 
 def _search(

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from search.errors import Interrupted
+
 _STOPS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
@@ -37,6 +39,17 @@ def interruptible() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def stoppable(said: str) -> Iterator[None]:
+    """Let the signals that stop a run end what is inside as `Interrupted`, which says `said`."""
+    received: list[int] = []
+    try:
+        with interruptible() as received:
+            yield
+    except KeyboardInterrupt:
+        raise Interrupted(said, 128 + (received[0] if received else 2)) from None
 
 
 @contextmanager
