@@ -3,20 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from itertools import cycle
 
 from search.networks.arch import Arch
 from search.networks.blocks import BLOCKS
 from search.networks.layers import IMAGE, Layer, layers_of
 
 # Okabe and Ito's colours, which those who cannot tell red from green can tell apart
-# (https://jfly.uni-koeln.de/color/); their lightness differs too, for prints in grey.
-COLOURS = {
-    "conv": "#0072b2",
-    "separable": "#e69f00",
-    "inverted": "#009e73",
-    "blueprint": "#cc79a7",
-    "basic": "#56b4e9",
-}
+# (https://jfly.uni-koeln.de/color/); their lightness differs too, for prints in grey. A block has
+# that of its place in the registry.
+_PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
+COLOURS = dict(zip(BLOCKS, cycle(_PALETTE), strict=False))
 _OTHER, _FRAME = "#8a8a8a", "#8a8a8a"
 # Within a block the cheap layers are the lighter ones.
 _OPACITY = {"standard": 1.0, "pointwise": 0.7, "depthwise": 0.4, "pool": 0.25, "dense": 1.0}
