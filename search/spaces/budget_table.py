@@ -55,9 +55,11 @@ class BudgetTable:
         self.high = graph.most_expensive if high is None else operator.index(high)
         if self.high < graph.cheapest:
             options = " ".join(map(str, graph.extreme(most_expensive=False)))
-            least, given = map(format_multiplies, (_up(graph.cheapest), self.high))
-            if least == given:
-                least, given = f"{graph.cheapest:,}", shown(self.high)
+            least, given = format_multiplies(_up(graph.cheapest)), shown(self.high)
+            if self.high > 0 and format_multiplies(self.high) != least:
+                given = format_multiplies(self.high)
+            elif self.high > 0:
+                least = f"{graph.cheapest:,}"
             raise UserError(
                 f"a budget of {given} is below the cheapest architecture of the space"
                 f" ({shown(options, 200)}); give at least {least}"

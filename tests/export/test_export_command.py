@@ -229,7 +229,7 @@ def test_weights_that_are_gone_or_of_another_network_are_refused(
         ([NAME, "--to", "onnx", "--id", "zzz"], "known are"),
         ([NAME, "--to", "onnx", "--id", ""], "is not on the front"),
         ([NAME, "--to", "onnx", "--at", "1k"], "the cheapest costs 7.68k"),
-        ([NAME, "--to", "onnx", "--at", "many"], "budget=many is not a number"),
+        ([NAME, "--to", "onnx", "--at", "many"], "--at=many is not a number"),
         ([NAME, "--to", "onnx", "--at", "8k", "--all"], "not allowed with argument"),
         ([NAME, "--to", "flax", "--int8"], "--int8 is not for --to flax; onnx and tflite can"),
         ([NAME, "--to", "onnx", "--ot", "x"], "has no option --ot; did you mean --out"),
