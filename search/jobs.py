@@ -126,7 +126,9 @@ class Result:
     `failed` (diverged, say), or `infeasible` (the evaluator said so); all are facts about the
     candidate. `raised`: the failure is an exception that nobody expected; whether it is the
     candidate's shows once a later one succeeds, and only then is it stored. `curve`: how the
-    training went, None where the evaluator does not tell.
+    training went, None where the evaluator does not tell. `worker`: where it was computed, such as
+    `node3:2`, empty for the searching process itself; `computed`: on what, as a `Trial` keeps it,
+    None for what the searching process computes on.
     """
 
     accuracy: float
@@ -138,6 +140,8 @@ class Result:
     raised: bool = field(default=False, compare=False, repr=False)
     # Not compared: its seconds differ from run to run.
     curve: Curve | None = field(default=None, compare=False, repr=False)
+    worker: str = field(default="", compare=False, repr=False)
+    computed: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
 
 
 def failed(error: str, seconds: float = 0.0, curve: Curve | None = None) -> Result:

@@ -34,6 +34,15 @@ class LocalExecutor:
         # Jobs but for their seeds that failed side by side: each goes alone.
         self._alone: set[tuple[Options, int]] = set()
 
+    @property
+    def workers(self) -> int:
+        """One: jobs side by side are one evaluation."""
+        return 1
+
+    def close(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+
     def submit(self, number: int, job: Job) -> None:
         """Queue the job of trial `number`."""
         self._waiting.append((number, job))

@@ -1,0 +1,54 @@
+"""What a worker in another process needs, to evaluate jobs as the searching process would."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.config.data import DataConfig
+from search.config.train import TrainConfig
+from search.data.open import open_dataset
+from search.errors import UserError
+from search.jobs import Evaluator
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """The evaluator of a search in plain values, which can be sent anywhere.
+
+    `data`, `seed` and `confirm_fraction` say which images, `train` how to train, `confirming`
+    whether scores are on the confirmation part instead of the validation part; `fingerprints` are
+    those of the search's own parts; `checkpoints`: the folder for them, None to keep nothing.
+    """
+
+    data: DataConfig
+    train: TrainConfig
+    seed: int
+    confirm_fraction: float
+    confirming: bool
+    fingerprints: Mapping[str, str]
+    checkpoints: Path | None
+
+    def evaluator(self) -> Evaluator:
+        """Open the data and return what trains on it; imports JAX.
+
+        Raises `UserError` where this machine's data is not the search's.
+        """
+        dataset = open_dataset(self.data, seed=self.seed, confirm_fraction=self.confirm_fraction)
+        parts = {
+            "train": dataset.train,
+            "validation": dataset.validation,
+            "confirmation": dataset.confirmation,
+        }
+        for name, expected in self.fingerprints.items():
+            part = parts[name]
+            if part is None or part.fingerprint != expected:
+                raise UserError(
+                    f"the {name} images here are not those of the search; give every worker the"
+                    " same data (data.dir=, data.path=) and the same versions"
+                )
+        from search.engine.evaluator import TrainingEvaluator
+
+        evaluator = TrainingEvaluator(dataset, self.train, self.checkpoints)
+        if not self.confirming or dataset.confirmation is None:
+            return evaluator
+        return evaluator.scored_on(dataset.confirmation, self.checkpoints)
