@@ -25,7 +25,40 @@ class ExecutorConfig:
     """Where candidates are trained."""
 
     name: str = setting(
-        "local", "local trains one candidate after the other in this process", choices=EXECUTORS
+        "local", "local trains on the devices and cores of this machine", choices=EXECUTORS
+    )
+    devices: int | None = setting(
+        None,
+        "how many devices train, each in a worker process of its own; without accelerators into"
+        " how many shares the cores are divided; null for all accelerators, where one alone, or"
+        " none, is used by the searching process itself",
+        low=1,
+        high=4096,
+        null="all of them",
+        identity=False,
+    )
+    per_device: int = setting(
+        1,
+        "candidates trained at once on each device, each with its part of the device's memory",
+        low=1,
+        high=64,
+        identity=False,
+    )
+    retries: int = setting(
+        2,
+        "how often a job is tried again whose worker process died, hung or lost its surroundings",
+        low=0,
+        high=100,
+        identity=False,
+    )
+    timeout: float | None = setting(
+        None,
+        "seconds after which a worker process that still evaluates one job is taken to hang, and"
+        " ended",
+        low=0,
+        open_low=True,
+        null="no limit",
+        identity=False,
     )
 
     def __post_init__(self) -> None:

@@ -38,15 +38,15 @@ class CheckpointKey:
 class Checkpoints:
     """A folder of checkpoints that all belong to one data set and one set of settings.
 
-    A file that was written under another `signature` counts as absent. One process writes to the
-    folder at a time, which the study's lock sees to; what an earlier one left half-written is
-    deleted first.
+    A file that was written under another `signature` counts as absent; with None, for readers,
+    none does. What earlier processes left half-written is deleted first, unless others write here
+    now (`shared`): a study's lock keeps all out but its own workers.
     """
 
-    def __init__(self, folder: Path, signature: str) -> None:
+    def __init__(self, folder: Path, signature: str | None, *, shared: bool = False) -> None:
         self.folder, self._signature = folder, signature
         self._own = f".{os.getpid()}-"
-        for left in folder.glob(".*.part"):
+        for left in () if shared else folder.glob(".*.part"):
             if not left.name.startswith(self._own):
                 left.unlink(missing_ok=True)
 
@@ -55,6 +55,7 @@ class Checkpoints:
 
         That of a finished job takes the place of its partial one.
         """
+        assert self._signature is not None, "a reader"
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=self._own, suffix=".part", dir=self.folder)
         try:
@@ -75,7 +76,7 @@ class Checkpoints:
             # Opened here: of a file cut short, NumPy would leave the handle open.
             path = self.folder / place.filename
             with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                if str(file["signature"]) != self._signature:
+                if self._signature not in (None, str(file["signature"])):
                     return None
                 return {name: file[name] for name in file.files if name != "signature"}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

@@ -15,20 +15,22 @@ from numpy.typing import NDArray
 
 from search.config.train import TrainConfig
 from search.data.dataset import Dataset, Split
-from search.engine.checkpoints import Arrays, CheckpointKey, Checkpoints
+from search.engine.checkpoints import Arrays, Checkpoints
 from search.engine.curves import Rows, curve_of, no_rows
 from search.engine.distillation import SoftLabels
+from search.engine.kept import FINAL, KeptTrainings, key_of
 from search.engine.signature import signature
-from search.engine.state import State, from_arrays, to_arrays, weights_of
+from search.engine.state import State, from_arrays, to_arrays
 from search.engine.trainer import Diverged, Fitted, Initial, Save, Start, Trainer
 from search.engine.turns import Turns
 from search.errors import UserError
 from search.jobs import Job, Options, Result, failed
 from search.networks.arch import Arch
 
-# Where a file keeps the stable phase's arrays, the final ones, and the numbers of the result.
-_STABLE, _FINAL, _RESULT = "trunk", "final", "result"
-# A partial checkpoint has, instead of the last two, how many steps its stable phase has made.
+# Where a file keeps the stable phase's arrays, and the numbers of the result.
+_STABLE, _RESULT = "trunk", "result"
+# A partial checkpoint has, instead of the final arrays and the result, how many steps its stable
+# phase has made.
 _STEPS = "steps"
 # The rows of the curve, at the end of the training and of its stable phase; absent from files that
 # were written before there were curves.
@@ -58,19 +60,22 @@ class TrainingEvaluator:
         clock: Callable[[], float] = time.monotonic,
         soft: SoftLabels | None = None,
         initial: Initial | None = None,
+        shared: bool = False,
     ) -> None:
         """Put the data on `device` (JAX's first by default).
 
         `soft`: a teacher's labels of the training images; `initial`: weights to begin with.
 
-        `checkpoints` is a folder of this study's own, or None to keep nothing; `clock` tells the
-        seconds between partial ones. Raises `UserError` for settings out of range.
+        `checkpoints` is a folder of this study's own, or None to keep nothing; `shared`: whether
+        other processes write there too; `clock` tells the seconds between partial ones. Raises
+        `UserError` for settings out of range.
         """
         device = jax.local_devices()[0] if device is None else device
         self._trainer = Trainer(dataset, settings, device, soft, initial)
         self._turns = Turns()
         self._clock, self._interval = clock, 60 * settings.checkpoint_minutes
         self._dataset, self._settings, self._extras = dataset, settings, (soft, initial)
+        self._shared = shared
         self._store = self._checkpoints(checkpoints, dataset)
 
     def scored_on(self, part: Split, folder: Path | None) -> "TrainingEvaluator":
@@ -87,7 +92,8 @@ class TrainingEvaluator:
         if folder is None:
             return None
         device = self._trainer.device
-        return Checkpoints(folder, signature(dataset, self._settings, device, *self._extras))
+        made = signature(dataset, self._settings, device, *self._extras)
+        return Checkpoints(folder, made, shared=self._shared)
 
     @property
     def precision(self) -> str:
@@ -146,7 +152,7 @@ class TrainingEvaluator:
             nonlocal last
             if self._clock() - last >= self._interval:
                 arrays = {f"{_STABLE}{name}": one for name, one in to_arrays(state()).items()}
-                place = replace(_key(job), partial=True)
+                place = replace(key_of(job), partial=True)
                 made = {_STEPS: np.array(steps, np.int64), _STABLE_CURVE: rows}
                 store.write(place, {**arrays, **made})
                 last = self._clock()
@@ -208,7 +214,7 @@ class TrainingEvaluator:
         """Keep a training's checkpoint and return its result."""
         numbers = _numbers(fitted)
         if self._store is not None:
-            self._store.write(_key(job), _arrays(fitted, numbers))
+            self._store.write(key_of(job), _arrays(fitted, numbers))
         return _result(numbers, fitted.rows, seconds, fitted.compile_seconds)
 
     def prepare(self, job: Job) -> None:
@@ -224,19 +230,14 @@ class TrainingEvaluator:
 
         Raises `UserError` where its checkpoint is not there.
         """
-        arch = self._arch(job)
-        arrays = self._store.read(_key(job)) if self._store is not None else None
-        if arrays is None:
-            raise UserError(
-                f"{arch.id} has no checkpoint of {job.epochs} epochs with seed {job.seed};"
-                " train it again to get its weights"
-            )
-        return weights_of(self._state(arch, arrays, _FINAL))
+        if self._store is None:
+            raise UserError(f"{job.candidate.id} has no checkpoint, for none are kept here")
+        return KeptTrainings(self._store).weights(job)
 
     def keep(self, jobs: Iterable[Job]) -> None:
         """Delete every checkpoint that these jobs neither are nor can go on from."""
         if self._store is not None:
-            self._store.keep([_key(job) for job in jobs])
+            KeptTrainings(self._store).keep(jobs)
 
     def _arch(self, job: Job) -> Arch:
         if isinstance(job.epochs, bool) or job.epochs < 1:
@@ -252,7 +253,7 @@ class TrainingEvaluator:
         return arch
 
     def _known(self, job: Job) -> tuple[dict[str, float], Rows] | None:
-        arrays = self._store.read(_key(job)) if self._store is not None else None
+        arrays = self._store.read(key_of(job)) if self._store is not None else None
         if arrays is None or _RESULT not in arrays:
             return None
         numbers = dict(zip(_NUMBERS, map(float, arrays[_RESULT]), strict=True))
@@ -261,10 +262,10 @@ class TrainingEvaluator:
     def _start(self, arch: Arch, job: Job) -> Start | None:
         if self._store is None:
             return None
-        for place in self._store.longest(_key(job)):
+        for place in self._store.longest(key_of(job)):
             arrays = self._store.read(place)
             if arrays is not None:
-                stable = self._state(arch, arrays, _STABLE)
+                stable = self._stable_phase(arch, arrays)
                 rows = arrays.get(_STABLE_CURVE, no_rows())
                 if place.partial:
                     return Start(stable, int(arrays[_STEPS]), rows)
@@ -272,11 +273,8 @@ class TrainingEvaluator:
                 return Start(stable, int(known["decay_start"]), rows)
         return None
 
-    def _state(self, arch: Arch, arrays: Arrays, part: str) -> State:
-        own = {k.removeprefix(part): v for k, v in arrays.items() if k.startswith(part)}
-        if part == _FINAL:
-            like = self._trainer.like(arch)._replace(opt_state={})
-            return from_arrays(own, like)
+    def _stable_phase(self, arch: Arch, arrays: Arrays) -> State:
+        own = {k.removeprefix(_STABLE): v for k, v in arrays.items() if k.startswith(_STABLE)}
         return from_arrays(own, self._trainer.like(arch))
 
 
@@ -295,10 +293,6 @@ def reason(error: BaseException) -> str:
     return f"out of memory: {text}" if out_of_memory(error) else f"{type(error).__name__}: {text}"
 
 
-def _key(job: Job) -> CheckpointKey:
-    return CheckpointKey(job.candidate.id, job.seed, job.epochs)
-
-
 def _numbers(fitted: Fitted) -> dict[str, float]:
     scores = fitted.scores
     values = (scores.accuracy, scores.loss, scores.balanced, fitted.train_loss, fitted.decay_start)
@@ -309,7 +303,7 @@ def _arrays(fitted: Fitted, numbers: dict[str, float]) -> Arrays:
     final = to_arrays(fitted.state._replace(opt_state={}))
     return {
         **{f"{_STABLE}{name}": value for name, value in to_arrays(fitted.stable_phase).items()},
-        **{f"{_FINAL}{name}": value for name, value in final.items()},
+        **{f"{FINAL}{name}": value for name, value in final.items()},
         _RESULT: np.array([numbers[name] for name in _NUMBERS], np.float64),
         _CURVE: fitted.rows,
         _STABLE_CURVE: fitted.stable_rows,

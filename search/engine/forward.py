@@ -12,9 +12,10 @@ from search.engine import ops
 from search.engine.augment import normalised, training_batch
 from search.engine.batches import Batch
 from search.engine.distillation import Distillation, distilled
+from search.engine.kept import CLASSIFIER, Tree
 from search.engine.optimiser import Parameters, update
 from search.engine.recipe import Recipe
-from search.engine.state import CLASSIFIER, State, Tree
+from search.engine.state import State
 from search.networks.layers import Layer, propagate
 from search.networks.shapes import Shape
 

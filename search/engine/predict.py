@@ -12,9 +12,10 @@ from search.data.dataset import Augment, Images
 from search.engine.augment import normalised
 from search.engine.batches import padded
 from search.engine.forward import evaluation_features, logits_of
+from search.engine.kept import CLASSIFIER, Tree
 from search.engine.programs.compile import settled
 from search.engine.recipe import Recipe
-from search.engine.state import CLASSIFIER, Tree, split_weights
+from search.engine.state import split_weights
 from search.networks.arch import Arch
 from search.networks.layers import layers_of
 

@@ -8,14 +8,12 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
+from search.engine.kept import CLASSIFIER, Tree, named
 from search.engine.model import build
 from search.engine.optimiser import optimiser_of
 from search.engine.recipe import Recipe
 from search.networks.arch import Arch
 from search.networks.layers import Layer
-
-Tree = dict[str, dict[str, Any]]
-CLASSIFIER = "classifier"
 
 
 class State(NamedTuple):
@@ -29,16 +27,16 @@ class State(NamedTuple):
 def fresh(arch: Arch, recipe: Recipe, seed: int) -> State:
     """Return the weights of `build(arch, rngs=nnx.Rngs(seed))` and a zero optimiser state."""
     flat = nnx.to_flat_state(nnx.state(build(arch, rngs=nnx.Rngs(seed))))
-    named = {".".join(map(str, path)): np.asarray(value[...]) for path, value in flat}
-    parameters, statistics = split_weights(named)
+    weights = {".".join(map(str, path)): np.asarray(value[...]) for path, value in flat}
+    parameters, statistics = split_weights(weights)
     # Every optimiser here starts from zeros; its own `init` would compile once for each shape.
     opt_state = {path: zeros(opt_state_shapes(recipe, p)) for path, p in parameters.items()}
     return State(parameters, statistics, opt_state)
 
 
-def with_weights(state: State, named: Mapping[str, NDArray[Any]]) -> State:
-    """Return the state with the `named` weights, of the module's names, in place of its own."""
-    given = split_weights(named)
+def with_weights(state: State, weights: Mapping[str, NDArray[Any]]) -> State:
+    """Return the state with `weights`, of the module's names, in place of its own."""
+    given = split_weights(weights)
     parameters, statistics = (
         {path: {**values, **new.get(path, {})} for path, values in own.items()}
         for own, new in zip(state[:2], given, strict=True)
@@ -51,11 +49,11 @@ def opt_state_shapes(recipe: Recipe, parameters: Any) -> Any:
     return jax.eval_shape(optimiser_of(recipe).init, parameters)
 
 
-def split_weights(named: Mapping[str, NDArray[Any]]) -> tuple[Tree, Tree]:
+def split_weights(weights: Mapping[str, NDArray[Any]]) -> tuple[Tree, Tree]:
     """Sort weights by their nnx names into parameters and statistics of each layer."""
     parameters: Tree = {}
     statistics: Tree = {}
-    for name, value in named.items():
+    for name, value in weights.items():
         path, _, leaf = name.rpartition(".")
         if path.endswith(".norm"):
             path = path.removesuffix(".norm")
@@ -67,14 +65,7 @@ def split_weights(named: Mapping[str, NDArray[Any]]) -> tuple[Tree, Tree]:
 
 def weights_of(state: State) -> dict[str, NDArray[Any]]:
     """Return weights and statistics, named as in the nnx module of the same Arch."""
-    named: dict[str, NDArray[Any]] = {}
-    for tree in (state.parameters, state.statistics):
-        for path, values in tree.items():
-            normal = "norm." if path != CLASSIFIER else ""
-            for leaf, value in values.items():
-                part = leaf if leaf == "kernel" else f"{normal}{leaf}"
-                named[f"{path}.{part}"] = np.asarray(value)
-    return named
+    return named(state.parameters, state.statistics)
 
 
 def to_arrays(state: State) -> dict[str, NDArray[Any]]:

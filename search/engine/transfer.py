@@ -7,9 +7,9 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
+from search.engine.kept import CLASSIFIER
 from search.engine.model import build
 from search.engine.programs.compile import settled
-from search.engine.state import CLASSIFIER
 from search.networks.arch import Arch
 
 

@@ -1,14 +1,34 @@
 """What a worker in another process needs, to evaluate jobs as the searching process would."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from search.config.data import DataConfig
 from search.config.train import TrainConfig
 from search.data.open import open_dataset
 from search.errors import UserError
-from search.jobs import Evaluator
+from search.executors.malloc import keep_memory_for
+from search.jobs import Evaluator, Job
+
+
+class Work(Protocol):
+    """What is sent to a worker, by pickle: it makes the evaluator there."""
+
+    def evaluator(self) -> Evaluator | Callable[[Job], float]:
+        """Return what evaluates jobs; called once in each worker."""
+
+
+@dataclass(frozen=True)
+class OwnEvaluator:
+    """An evaluator of the user's own, sent as it is."""
+
+    given: Evaluator | Callable[[Job], float]
+
+    def evaluator(self) -> Evaluator | Callable[[Job], float]:
+        """Return it."""
+        return self.given
 
 
 @dataclass(frozen=True)
@@ -17,7 +37,8 @@ class WorkerSpec:
 
     `data`, `seed` and `confirm_fraction` say which images, `train` how to train, `confirming`
     whether scores are on the confirmation part instead of the validation part; `fingerprints` are
-    those of the search's own parts; `checkpoints`: the folder for them, None to keep nothing.
+    those of the search's own parts; `checkpoints`: the folder for them, which other workers may
+    share, None to keep nothing.
     """
 
     data: DataConfig
@@ -46,9 +67,10 @@ class WorkerSpec:
                     f"the {name} images here are not those of the search; give every worker the"
                     " same data (data.dir=, data.path=) and the same versions"
                 )
+        keep_memory_for(self.train.batch, *dataset.shape[:2])
         from search.engine.evaluator import TrainingEvaluator
 
-        evaluator = TrainingEvaluator(dataset, self.train, self.checkpoints)
+        evaluator = TrainingEvaluator(dataset, self.train, self.checkpoints, shared=True)
         if not self.confirming or dataset.confirmation is None:
             return evaluator
         return evaluator.scored_on(dataset.confirmation, self.checkpoints)

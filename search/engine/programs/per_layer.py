@@ -13,12 +13,13 @@ from jax import Array
 
 from search.engine.batches import Batch
 from search.engine.forward import Totals
+from search.engine.kept import CLASSIFIER
 from search.engine.programs import layer as layer_programs
 from search.engine.programs.base import Stepwise
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape
 from search.engine.recipe import Recipe
-from search.engine.state import CLASSIFIER, State, shaped
+from search.engine.state import State, shaped
 from search.networks.layers import IMAGE, Layer, propagate, with_channels
 
 _WIDTHS = (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
