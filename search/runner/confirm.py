@@ -12,7 +12,7 @@ from search.study.trials import Trial
 
 # In a study's folder, those of the search, and those of trainings scored on a part of their own.
 CHECKPOINTS = "checkpoints"
-_OWN_CHECKPOINTS = f"{CHECKPOINTS}/confirmation"
+OWN_CHECKPOINTS = f"{CHECKPOINTS}/confirmation"
 
 
 def confirm(
@@ -53,4 +53,4 @@ def confirmer_of(evaluator: Any, study: Study, dataset: Dataset | None) -> Any:
     part = None if dataset is None else dataset.confirmation
     if part is None:
         return evaluator
-    return evaluator.scored_on(part, study.folder / _OWN_CHECKPOINTS if study.folder else None)
+    return evaluator.scored_on(part, study.folder / OWN_CHECKPOINTS if study.folder else None)

@@ -1,8 +1,9 @@
 """Which checkpoints a study may still want."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from search.jobs import Evaluator, Job
+from search.jobs import Job
 from search.pareto import Objective
 from search.study.study import Study
 from search.study.trials import Trial, front_entries
@@ -35,12 +36,15 @@ def needed_jobs(
 
 def drop_checkpoints(
     study: Study,
-    evaluator: Evaluator | Callable[[Job], float],
+    keeper: Any,
     trials: Sequence[Trial],
     waiting: Sequence[Job],
 ) -> None:
-    """Have an evaluator that keeps checkpoints drop those that nothing may want any more."""
-    keep = getattr(evaluator, "keep", None)
+    """Have what keeps checkpoints drop those that nothing may want any more.
+
+    `keeper` may be an evaluator that keeps none, or None.
+    """
+    keep = getattr(keeper, "keep", None)
     if keep is not None:
         info, again = study.info, study.confirmations()
         keep([*needed_jobs(trials, info.epochs, again, info.objective), *waiting])

@@ -6,6 +6,7 @@ confirmation, report.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from search.config.run import RunConfig
 from search.data.class_weights import class_weights, weights_summary
 from search.data.dataset import Dataset
 from search.errors import UserError, shown
-from search.executors.build import build as build_executor
+from search.executors.build import elsewhere
 from search.executors.protocol import Executor
 from search.export.leave import leave_weights
 from search.jobs import Evaluator, Job, Strategy
@@ -29,11 +30,12 @@ from search.report.study import introduction, leave, reporting, show_end
 from search.report.table import front_rows, summary, text_columns
 from search.runner import images
 from search.runner.budget import EarlyTable, early_table, notices, tabulated
-from search.runner.confirm import CHECKPOINTS, confirm, confirmer_of
+from search.runner.confirm import confirm
+from search.runner.evaluation import Evaluation, evaluations, start
 from search.runner.landmarks import chosen, jobs_of, train_landmarks
 from search.runner.loop import Ended, Rules, Runner
 from search.runner.retention import drop_checkpoints
-from search.runner.signals import interrupts_held, stoppable
+from search.runner.signals import stoppable
 from search.spaces.budget_table import BudgetTable, tabulate
 from search.spaces.chain import Chain
 from search.strategies.registry import rung_lengths
@@ -116,6 +118,8 @@ def _search(
             f"confirm.fraction={config.confirm.fraction:g} sets images aside, of which an evaluator"
             " of one's own knows nothing; leave it out, and score fresh seeds on other data there"
         )
+    # Devices that are not there are answered before a folder is made.
+    elsewhere(config.executor)
     early = early_table(config) if parts.chain is None else None
     dataset = images.open_images(config, console) if parts.need_images else None
     weights: tuple[float, ...] = ()
@@ -149,29 +153,33 @@ def _search(
             shape, classes = Input(*dataset.shape), len(dataset.classes)
             for line in notices(config, table, shape, classes):
                 watch.tell(line)
-        evaluator = parts.evaluator or _training(config, study, dataset, watch)
-        for note in study.notes:
-            watch.tell(note)
-        done = len(study.trials())
-        if done:
-            watch.tell(f"going on after {done} trials; those are not run again")
-        confirmer = confirmer_of(evaluator, study, dataset)
-        executor = build_executor(config.executor, evaluator)
-        ended = _run(config, study, table.chain, strategy, executor, evaluator, watch, loggers)
+        phases = evaluations(config, parts.evaluator, study, dataset, watch.tell)
+        searching, confirming = phases
         later = jobs_of(known, config.epochs, config.seed)
-        content, found = _leave(study, evaluator, confirmer, watch, later)
+        with closing(searching.executor()) as executor:
+            start(executor, config, study, watch.tell)
+            for note in study.notes:
+                watch.tell(note)
+            done = len(study.trials())
+            if done:
+                watch.tell(f"going on after {done} trials; those are not run again")
+            keeper = searching.keeper
+            ended = _run(config, study, table.chain, strategy, executor, keeper, watch, loggers)
+        content, found = _leave(study, phases, watch, later)
         if config.confirm.seeds and ended.complete:
             # Tables and weights are there by now, should this be interrupted.
             told = reporting(watch, "confirming", info.objective)
-            confirm(study, build_executor(config.executor, confirmer), config.confirm.seeds, told)
-            content, found = _leave(study, evaluator, confirmer, watch, later)
+            with closing(confirming.executor()) as executor:
+                confirm(study, executor, config.confirm.seeds, told)
+            content, found = _leave(study, phases, watch, later)
         if config.zoo and ended.complete:
             for line in unfit:
                 watch.tell(line)
             names = {one.arch.id: one.name for one in known}
             told = reporting(watch, "landmark", info.objective, names)
-            train_landmarks(study, executor, known, config.seed, told)
-            content, found = _leave(study, evaluator, confirmer, watch)
+            with closing(searching.executor()) as executor:
+                train_landmarks(study, executor, known, config.seed, told)
+            content, found = _leave(study, phases, watch)
         trials = study.trials()
     show_end(console, content, found, folder)
     if dataset is not None and parts.evaluator is None:
@@ -262,32 +270,13 @@ def _strategy(config: RunConfig, table: BudgetTable, info: StudyInfo) -> Strateg
     )
 
 
-def _training(config: RunConfig, study: Study, dataset: Dataset | None, watch: Watch) -> Evaluator:
-    """Return the evaluator that trains on `dataset`, JAX started."""
-    from search.executors.devices import computed_on, describe
-    from search.executors.malloc import keep_memory_for
-
-    assert dataset is not None, "Parts.need_images"
-    keep_memory_for(config.train.batch, *dataset.shape[:2])
-    with interrupts_held():
-        # Imported here: it brings JAX, and bad values have been answered by now.
-        from search.engine.evaluator import TrainingEvaluator
-
-        device = describe()
-        checkpoints = study.folder / CHECKPOINTS if study.folder else None
-        evaluator = TrainingEvaluator(dataset, config.train, checkpoints)
-    watch.tell(f"device: {device}")
-    study.compute_on(computed_on(evaluator.precision), allow_mixed=config.allow_mixed)
-    return evaluator
-
-
 def _run(
     config: RunConfig,
     study: Study,
     chain: Chain,
     strategy: Strategy,
     executor: Executor,
-    evaluator: Evaluator | Callable[[Job], float],
+    keeper: Any,
     watch: Watch,
     loggers: Loggers,
 ) -> Ended:
@@ -300,7 +289,7 @@ def _run(
 
     def keep(trials: Sequence[Trial], waiting: Sequence[Job]) -> None:
         if len(trials) % _TIDY == 0:
-            drop_checkpoints(study, evaluator, trials, waiting)
+            drop_checkpoints(study, keeper, trials, waiting)
 
     return Runner(
         study, chain, strategy, executor, rules, watch=told, keep=keep, note=watch.tell
@@ -309,8 +298,7 @@ def _run(
 
 def _leave(
     study: Study,
-    evaluator: Evaluator | Callable[[Job], float],
-    confirmer: Evaluator | Callable[[Job], float],
+    phases: tuple[Evaluation, Evaluation],
     watch: Watch,
     later: Sequence[Job] = (),
 ) -> tuple[dict[str, Any], list[FrontEntry]]:
@@ -320,10 +308,11 @@ def _leave(
     """
     trials = study.trials()
     content, found = leave(study, trials)
-    trained = confirmer if content["confirmed"] else evaluator
-    weights = getattr(trained, "weights", None)
+    searching, confirming = phases
+    trained = confirming if content["confirmed"] else searching
+    weights = getattr(trained.keeper, "weights", None)
     if weights is not None and study.folder is not None:
         leave_weights(study, found, weights, watch.tell)
-        for one in (evaluator, confirmer):
-            drop_checkpoints(study, one, trials, later)
+        for one in phases:
+            drop_checkpoints(study, one.keeper, trials, later)
     return content, found

@@ -1,0 +1,123 @@
+"""Where a search's jobs are evaluated, and what reads the checkpoints that they leave."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from search.config.run import RunConfig
+from search.data.dataset import Dataset
+from search.executors.build import build, build_elsewhere, elsewhere
+from search.executors.protocol import Executor
+from search.executors.worker import WorkerSpec
+from search.jobs import Evaluator, Job
+from search.runner.confirm import CHECKPOINTS, OWN_CHECKPOINTS, confirmer_of
+from search.runner.images import fingerprints
+from search.runner.signals import interrupts_held
+from search.study.study import Study
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How the jobs of a search, or those of its confirmation, are evaluated.
+
+    `executor` makes what evaluates them, to be closed; `keeper` has `weights(job)` and `keep(jobs)`
+    where checkpoints are kept, and may have neither.
+    """
+
+    executor: Callable[[], Executor]
+    keeper: Any
+
+
+def evaluations(
+    config: RunConfig,
+    given: Evaluator | Callable[[Job], float] | None,
+    study: Study,
+    dataset: Dataset | None,
+    tell: Callable[[str], None],
+) -> tuple[Evaluation, Evaluation]:
+    """Return the evaluation of the search, and that of fresh seeds, which may score elsewhere.
+
+    `given`: an evaluator of the user's own. Without one, this process starts JAX and trains, or
+    worker processes do; then no device is opened here.
+    """
+    if given is None and elsewhere(config.executor):
+        return _by_workers(config, study, dataset)
+    evaluator = given or _trainer(config, study, dataset, tell)
+    confirmer = confirmer_of(evaluator, study, dataset)
+    searching, confirming = (
+        Evaluation(partial(build, config.executor, one), one) for one in (evaluator, confirmer)
+    )
+    return searching, confirming
+
+
+def start(executor: Executor, config: RunConfig, study: Study, tell: Callable[[str], None]) -> None:
+    """Mark what the study adds with what worker processes compute on, once one is ready.
+
+    Raises `UserError` where that is not what earlier results were computed on.
+    """
+    ask = getattr(executor, "computed", None)
+    if ask is None:
+        return
+    if computed := dict(ask()):
+        tell(f"device: {executor.workers} workers, each {_described(computed)}")
+        study.compute_on(computed, allow_mixed=config.allow_mixed)
+
+
+def _described(computed: dict[str, str]) -> str:
+    if computed["platform"] != "cpu":
+        return f"{computed['platform']}, {computed['device_kind']}"
+    cores = computed["cores"]
+    return f"cpu, {cores} core{'s' * (cores != '1')}"
+
+
+def _trainer(
+    config: RunConfig, study: Study, dataset: Dataset | None, tell: Callable[[str], None]
+) -> Evaluator:
+    """Return the evaluator that trains on `dataset` in this process, JAX started."""
+    from search.executors.devices import computed_on, describe
+    from search.executors.malloc import keep_memory_for
+
+    assert dataset is not None, "Parts.need_images"
+    keep_memory_for(config.train.batch, *dataset.shape[:2])
+    with interrupts_held():
+        # Imported here: it brings JAX, and bad values have been answered by now.
+        from search.engine.evaluator import TrainingEvaluator
+
+        device = describe()
+        checkpoints = study.folder / CHECKPOINTS if study.folder else None
+        evaluator = TrainingEvaluator(dataset, config.train, checkpoints)
+    tell(f"device: {device}")
+    study.compute_on(computed_on(evaluator.precision), allow_mixed=config.allow_mixed)
+    return evaluator
+
+
+def _by_workers(
+    config: RunConfig, study: Study, dataset: Dataset | None
+) -> tuple[Evaluation, Evaluation]:
+    from search.engine.kept import KeptTrainings
+
+    assert dataset is not None, "Parts.need_images"
+    # A worker need not have this process's working directory.
+    folder = study.folder.absolute() if study.folder else None
+    searching = WorkerSpec(
+        data=config.data,
+        train=config.train,
+        seed=config.seed,
+        confirm_fraction=config.confirm.fraction,
+        confirming=False,
+        fingerprints=fingerprints(dataset),
+        checkpoints=folder / CHECKPOINTS if folder else None,
+    )
+    confirming = searching
+    if dataset.confirmation is not None:
+        own = folder / OWN_CHECKPOINTS if folder else None
+        confirming = replace(searching, confirming=True, checkpoints=own)
+    first, second = (
+        Evaluation(
+            partial(build_elsewhere, config.executor, spec),
+            KeptTrainings.of_workers(spec.checkpoints) if spec.checkpoints else None,
+        )
+        for spec in (searching, confirming)
+    )
+    return first, second
