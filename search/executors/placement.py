@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 
 from search.config.run import ExecutorConfig
-from search.errors import SurroundingsError, UserError
+from search.errors import UserError, shown
 
 # A client takes this share of a GPU's memory unless told otherwise (JAX's documentation, "GPU
 # memory allocation"); the older name is refused beside the newer one.
@@ -51,8 +51,8 @@ class Placement:
 def local_placements(config: ExecutorConfig) -> tuple[Placement, ...]:
     """Return the worker processes for this machine, none where the search's own process suffices.
 
-    Starts no device here. Raises `UserError` for more devices than there are, `SurroundingsError`
-    where JAX does not start.
+    Starts no device here. Raises `UserError` for more devices than there are, and where JAX does
+    not start.
     """
     return placements(config, this_machine(), os.environ)
 
@@ -176,8 +176,12 @@ def _accelerators() -> tuple[str, int]:
         )
         platform, count = json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired:
-        raise SurroundingsError(f"JAX found no device within {_PATIENCE} s") from None
+        raise UserError(
+            f"JAX names no device within {_PATIENCE} s; end what holds it, or set JAX_PLATFORMS=cpu"
+        ) from None
     except (IndexError, ValueError):
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise SurroundingsError(f"JAX does not start here: {last}") from None
+        raise UserError(
+            f"JAX does not start here ({shown(last, 300)}); mend that, or set JAX_PLATFORMS=cpu"
+        ) from None
     return str(platform), int(count)

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from search.config.run import ExecutorConfig
 from search.config.train import TrainConfig
-from search.executors.build import build as build_executor
+from search.executors.local import LocalExecutor
 from search.export import unit
 from search.export.weights import Measured, Packed
 from search.files import sweep
@@ -85,7 +84,7 @@ class FinalTrainer:
         if done:
             self._tell(f"going on: {done} of {len(jobs)} trainings are there already")
         jobs.sort(key=there, reverse=True)
-        executor = build_executor(ExecutorConfig(), self._evaluator)
+        executor = LocalExecutor(self._evaluator)
         train(executor, jobs, done, self._tell, soft=self._plan.teacher is not None)
 
     def weights(self, network: Network, epochs: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -142,7 +141,7 @@ class FinalTrainer:
         folder = self._root / "checkpoints" / f"teacher-{digest(told)}"
         evaluator = TrainingEvaluator(dataset, self._recipe, folder)
         job = candidate.job(epochs, seed)
-        train(build_executor(ExecutorConfig(), evaluator), [job], 0, self._tell)
+        train(LocalExecutor(evaluator), [job], 0, self._tell)
         # Known by now: its result is its checkpoint's.
         accuracy = evaluator(job).accuracy
         measured = Measured(part="training", epochs=epochs, seed=seed)
