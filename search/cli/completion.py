@@ -12,7 +12,7 @@ from pathlib import Path
 from search.cli.run_help import written
 from search.config.run import RunConfig
 from search.config.settings import walk
-from search.config.shipped import EXPERIMENT, GROUPS, choices
+from search.config.shipped import EXPERIMENT, GROUPS, LAUNCHER, choices
 from search.errors import UserError, shown
 from search.export.forms import FORMS, RUNTIMES
 
@@ -23,7 +23,10 @@ _OPTIONS = {
         *("--help", "--multirun", "--cfg", "--resolve", "--package", "--config-dir"),
         *("--config-name", "--info", "--hydra-help", "--shell-completion", "--traceback"),
     ),
-    "front": ("--help", "--json", "--watch", "--serve", "--to", "--study-name", "--traceback"),
+    "front": (
+        *("--help", "--json", "--picture", "--page", "--watch", "--serve", "--to", "--study-name"),
+        "--traceback",
+    ),
     "compare": ("--help", "--json", "--at", "--out", "--seed", "--traceback"),
     "retrain": (
         *("--help", "--json", "--at", "--id", "--all", "--zoo", "--epochs", "--seeds", "--from"),
@@ -129,7 +132,7 @@ def complete(line: str) -> list[str]:
 def _keys(word: str) -> list[str]:
     """Complete a key; a group's keys only after its dot, because there are many."""
     depth = word.count(".")
-    keys = [f"{group}=" for group in (*GROUPS, EXPERIMENT)]
+    keys = [f"{group}=" for group in (*GROUPS, EXPERIMENT, LAUNCHER)]
     for key, _, _ in walk(RunConfig()):
         parts = key.split(".")
         whole = len(parts) == depth + 1
@@ -141,7 +144,7 @@ def _values(word: str, own: Sequence[Path]) -> list[str]:
     """Complete the value after a key, of a sweep its last one."""
     key, _, value = word.partition("=")
     before = value[: value.rfind(",") + 1]
-    if key in (*GROUPS, EXPERIMENT):
+    if key in (*GROUPS, EXPERIMENT, LAUNCHER):
         values = choices(key, *own)
     else:
         values = _of_setting(key)

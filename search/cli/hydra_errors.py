@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from search.cli.launchers import not_installed
 from search.config.checks import check_key
 from search.config.run import RunConfig
 from search.errors import Interrupted, UserError, nearest, one_line, shown
@@ -79,6 +80,8 @@ def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -
         texts.append(str(cause))
         cause = cause.__cause__
     text = "\n".join(texts)
+    if line := not_installed(text):
+        return line
     if found := re.search(r"Could not override '([^']+)'", text):
         return no_key(found[1], _known_keys(hydra))
     if found := re.search(r"Could not find '([^']+)/([^'/]+)'", text):

@@ -16,7 +16,8 @@ Searches for the most accurate networks within a budget of multiplies. The same 
 goes on with the study; a larger trials= or hours= extends it.
 
   -m                runs one study for each combination of comma-separated values, such as
-                    -m budget=50k,100k,200k seed=0,1; all are checked before the first starts
+                    -m budget=50k,100k,200k seed=0,1; all are checked before the first starts.
+                    hydra/launcher=joblib runs them side by side, submitit_slurm by SLURM
   --cfg job         prints the whole configuration, with what was set, and stops
   --config-dir DIR  adds a folder of your own configs, such as DIR/space/mine.yaml
   --traceback       shows where an error came from

@@ -6,6 +6,8 @@ from typing import Any
 GROUPS = ("data", "space", "strategy", "train", "executor")
 # Presets over all of them; none is chosen by default.
 EXPERIMENT = "experiment"
+# How the jobs of a sweep run; Hydra's own group, of which none is chosen by default either.
+LAUNCHER = "hydra/launcher"
 
 
 def folder() -> Path:

@@ -33,7 +33,7 @@ def test_presets_set_what_they_say_and_words_win() -> None:
 
 def test_a_sweep_of_a_preset_is_what_the_readme_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
-    monkeypatch.setattr("search.cli.run.run", lambda config, name, text: ran.append(config))
+    monkeypatch.setattr("search.cli.run.run", lambda config, *_: ran.append(config))
     assert main(["run", "-m", "experiment=digits_compare"]) == 0
     assert len(ran) == 9
     assert {tuple(one.space.ops) for one in ran} == {

@@ -70,7 +70,7 @@ WORDS = [
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
     """The names of the studies that would have started; nothing is searched."""
     names: list[str] = []
-    monkeypatch.setattr(hydra, "_run", lambda prepared: names.append(prepared.name))
+    monkeypatch.setattr(hydra, "_run", lambda prepared, *_: names.append(prepared.name))
     monkeypatch.chdir(tmp_path)
     yield names
     assert list(tmp_path.iterdir()) == []

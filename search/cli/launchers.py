@@ -1,0 +1,194 @@
+"""Sweeps whose jobs run beside one another, through Hydra's launchers.
+
+What the launchers do: joblib runs some jobs at once on this machine, submitit_local all of them,
+submitit_slurm hands each to SLURM. Here is which share of a machine a job takes, and how its lines
+and its end are told apart from those of the others.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TextIO, cast
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from rich.console import Console
+
+from search.config import shipped
+from search.config.shipped import LAUNCHER
+from search.cores import cores
+from search.errors import UserError, one_line, shown
+from search.files import InUse, Lock, lock
+
+BASIC = "basic"
+# Characters of a line of a job's log.
+_WIDTH = 120
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How the jobs of a sweep run.
+
+    `launcher` is its config in `hydra/launcher`. `at_once`: how many jobs share this machine at
+    most, 1 where none has to share. `folder` is seen by all processes of this machine, as long as
+    the sweep runs.
+    """
+
+    launcher: str
+    at_once: int
+    folder: Path
+
+    @property
+    def queued(self) -> bool:
+        """Whether jobs are handed to submitit: processes of their own, each with a log file."""
+        return self.launcher.startswith("submitit")
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """How a job of a sweep ended; `error` is empty where all went well."""
+
+    study: str
+    error: str = ""
+
+
+def rename_schemas() -> None:
+    """Rename the plugins' own configs to `NAME_schema`, which the shipped files begin with.
+
+    Hydra warns of a file that has the name of a config in its store. Call it after Hydra has looked
+    for plugins, which it does once; of those that are not installed there is nothing to rename.
+    """
+    store = ConfigStore.instance()
+    for name in shipped.choices(LAUNCHER):
+        with suppress(HydraException):
+            found = store.load(f"{LAUNCHER}/{name}.yaml")
+            store.store(f"{name}_schema", found.node, group=LAUNCHER, provider=found.provider)
+            del store._open(LAUNCHER)[f"{name}.yaml"]
+
+
+def not_installed(text: str) -> str:
+    """Return the line for a launcher without its plugin, if Hydra's error `text` tells of one."""
+    found = re.search(rf"'{LAUNCHER}/(\w+)_schema'", text)
+    if found is None or found[1] not in shipped.choices(LAUNCHER):
+        return ""
+    return (
+        f"{LAUNCHER}={found[1]} needs a package that is not installed; pip install"
+        " 'convbudget[launchers]', or leave it out to run one job after the other"
+    )
+
+
+def jobs_at_once(launcher: str, config: DictConfig, jobs: int | None) -> int:
+    """Return how many of a sweep's `jobs` (None: unknown) run at once on this machine.
+
+    `config` is that of the launcher. Raises `UserError` for joblib's `n_jobs=0`.
+    """
+    if launcher == "joblib":
+        # As joblib counts: -1 is all cores, -2 all but one.
+        wanted = cast(int, config.n_jobs)
+        if wanted == 0:
+            raise UserError(
+                "hydra.launcher.n_jobs=0 runs nothing; give the number of jobs at once, or -1 for"
+                " one on each core"
+            )
+        most = wanted if wanted > 0 else max(1, cores() + 1 + wanted)
+        return most if jobs is None else min(most, jobs)
+    if launcher == "submitit_local":
+        return cores() if jobs is None else jobs
+    return 1
+
+
+@cache
+def take_share(folder: Path, at_once: int) -> Lock | None:
+    """Keep this process to a share of the cores that no other job of the sweep has, until its end.
+
+    To be called before JAX starts its threads, one for each core; jobs that all had all cores would
+    wait for each other's. Returns what holds the share: a lock in `folder`, None where shares are
+    not held (one job at once, no locks, or a system that does not bind processes to cores).
+    """
+    if at_once == 1:
+        return None
+    # On a GPU the first to come would take three quarters of its memory.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    mine = sorted(os.sched_getaffinity(0))
+    for place in range(at_once):
+        try:
+            held = lock(folder / f"cores-{place}")
+        except InUse:
+            continue
+        if not held.held:
+            return None
+        os.sched_setaffinity(0, share(mine, place, at_once))
+        return held
+    return None
+
+
+def share(available: Sequence[int], place: int, at_once: int) -> list[int]:
+    """Return the cores of the job at `place` among `at_once`, of the numbers `available`.
+
+    Equal shares up to one core; with fewer cores than jobs, each has one, and some share it.
+    """
+    count = len(available)
+    if at_once >= count:
+        return [available[place % count]]
+    return [*available[place * count // at_once : (place + 1) * count // at_once]]
+
+
+def console(name: str) -> Console:
+    """Return the console of a job beside others: plain lines, each behind its study's name."""
+    return Console(file=cast(TextIO, _Labelled(sys.stdout, name)), width=_WIDTH)
+
+
+class _Labelled:
+    """A text file that puts a label before each line.
+
+    What is written at once, such as a table, stays together.
+    """
+
+    def __init__(self, file: TextIO, label: str) -> None:
+        self._file, self._label, self._rest = file, label, ""
+        self.encoding = file.encoding
+
+    def write(self, text: str) -> int:
+        whole, newline, rest = f"{self._rest}{text}".rpartition("\n")
+        self._rest = rest
+        if newline:
+            lines = whole.split("\n")
+            self._file.write("".join(f"{self._label}: {line.rstrip()}\n" for line in lines))
+        return len(text)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+
+def summary(ends: Sequence[JobEnd]) -> str:
+    """Return the line that says which jobs of a sweep failed; empty if none did."""
+    failed = [shown(end.study) for end in ends if end.error]
+    if not failed:
+        return ""
+    return f"{len(failed)} of {len(ends)} jobs failed: {', '.join(failed)}"
+
+
+def lost(error: Exception) -> str:
+    """Return the line for a job that ended without saying how: killed, or out of memory."""
+    return (
+        f"a job of the sweep was lost ({shown(f'{type(error).__name__}: {one_line(error)}', 300)});"
+        " what its study and the others recorded is kept, and the same command goes on"
+    )
+
+
+def stopped(sweep: Sweep) -> str:
+    """Return the line for a sweep that the user stops."""
+    if sweep.launcher == "submitit_slurm":
+        return "stopped waiting for the jobs, which stay with SLURM; scancel ends them"
+    return "stopped; what was recorded is kept, and the same command goes on"
