@@ -219,7 +219,8 @@ def _launch(hydra: Hydra, name: str, words: Sequence[str], jobs: int) -> int:
         with explained(words, hydra):
             sweep, logs = _sweep(hydra.compose_config(name, words, RunMode.MULTIRUN), jobs, folder)
         if not any(word.startswith("hydra.sweep.dir=") for word in words):
-            words.append(f"hydra.sweep.dir={logs}")
+            # Without a subfolder for each job, which would stay empty.
+            words += [f"hydra.sweep.dir={logs}", "hydra.sweep.subdir=."]
         if sweep.queued:
             print(f"{jobs or 'all'} jobs by {sweep.launcher}; their logs lie in {logs}", flush=True)
         with launched(words, hydra), stoppable(launchers.stopped(sweep)):
@@ -260,9 +261,12 @@ def _sweep_job(own: DictConfig, sweep: Sweep) -> JobEnd:
     try:
         prepared = checked(own, cast(DictConfig, HydraConfig.get()))
         label = prepared.name
-        if not alone:
+        if alone:
+            _run(prepared)
+        else:
             launchers.take_share(sweep.folder, sweep.at_once)
-        _run(prepared, None if alone else launchers.console(label))
+            with launchers.stopped_at_the_limit():
+                _run(prepared, launchers.console(label))
     except UserError as error:
         told = one_line(error)
         print(f"convbudget: {told if alone else f'{label}: {told}'}", file=sys.stderr)

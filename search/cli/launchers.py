@@ -7,12 +7,14 @@ and its end are told apart from those of the others.
 
 import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import TextIO, cast
 
 from hydra.core.config_store import ConfigStore
@@ -139,6 +141,35 @@ def share(available: Sequence[int], place: int, at_once: int) -> list[int]:
     if at_once >= count:
         return [available[place % count]]
     return [*available[place * count // at_once : (place + 1) * count // at_once]]
+
+
+@contextmanager
+def stopped_at_the_limit() -> Iterator[None]:
+    """End what is inside as Ctrl-C does, where submitit cannot queue a job again at its time limit.
+
+    submitit's handler of the signal then raises an exception, wherever the program is, and from an
+    evaluator that would be taken for the failure of the candidate it was training.
+    """
+    before = {
+        number: handler
+        for name in ("SIGUSR1", "SIGUSR2")
+        if (number := getattr(signal, name, None)) is not None
+        and callable(handler := signal.getsignal(number))
+    }
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        try:
+            before[signal.Signals(number)](number, frame)
+        except Exception as error:
+            raise KeyboardInterrupt from error
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def console(name: str) -> Console:

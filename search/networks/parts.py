@@ -20,6 +20,8 @@ from search.networks.layers import Layer, classifier_shape, connect, head_specs,
 from search.networks.shapes import Size
 
 _IN_ARCH = ConvolutionStyle()
+NAMES = (*BLOCKS, "stem", "head", "classifier")
+"""The names of all parts there are, blocks first."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,10 @@ Kind = Literal["front", "compare"]
 # draws on a canvas and needs no eval; plotly.js would make each page 4.8 MB.
 _LIBRARY = "echarts/echarts.min.js"
 _SCRIPTS: dict[Kind, tuple[str, ...]] = {
-    "front": (_LIBRARY, "base.js", "charts.js", "latency.js", "card.js", "front.js"),
+    "front": (
+        *(_LIBRARY, "base.js", "charts.js", "latency.js", "card.js", "trials.js", "controls.js"),
+        *("search.js", "front.js"),
+    ),
     "compare": (_LIBRARY, "base.js", "charts.js", "compare.js"),
 }
 

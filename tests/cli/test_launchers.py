@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,21 @@ def test_without_the_plugin_a_line_says_what_to_install(
         f"convbudget: hydra/launcher={name} needs a package that is not installed; pip install"
         " 'convbudget[launchers]', or leave it out to run one job after the other\n"
     )
+
+
+def test_a_time_limit_is_no_failure_of_a_candidate() -> None:
+    """What submitit's handler raises does not reach an evaluator's `except Exception`."""
+
+    def refuse(number: int, frame: object) -> None:
+        raise RuntimeError("timed-out too many times")
+
+    before = signal.signal(signal.SIGUSR2, refuse)
+    try:
+        with pytest.raises(KeyboardInterrupt), launchers.stopped_at_the_limit():
+            signal.raise_signal(signal.SIGUSR2)
+        assert signal.getsignal(signal.SIGUSR2) is refuse
+    finally:
+        signal.signal(signal.SIGUSR2, before)
 
 
 def test_shares_of_the_cores() -> None:

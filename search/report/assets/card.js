@@ -1,8 +1,8 @@
 "use strict";
 // The card of one trial: the network to scale, its cost by layer, its curve, lines to go on with.
 
-const OPS = ["conv", "separable", "inverted", "blueprint", "basic", "stem", "head", "classifier"];
-const opIndex = (name) => { const at = OPS.indexOf(name); return at < 0 ? 7 : Math.min(at, 7); };
+// There are eight colours; kinds beyond them share the last.
+const opIndex = (name) => { const at = content.networks.kinds.indexOf(name); return at < 0 ? 7 : Math.min(at, 7); };
 
 const memberOf = new Map(content.front.map((member) => [member.trial, member]));
 const networkOf = (at) => content.networks.rows[content.trials.network[at]];

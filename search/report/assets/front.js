@@ -1,55 +1,6 @@
 "use strict";
 // `front.html`: a chart of all trials with its filters, the card beside it, and what was run below.
 
-const { trials } = content;
-const everything = trials.number.map((_, at) => at);
-const places = new Map(trials.number.map((number, at) => [number, at]));
-const full = (at) => trials.epochs[at] === content.epochs;
-const words = (name) => name.replace("_", " ");
-
-const AXES = [
-  { key: "multiplies", name: "multiplies for one image", value: (at) => trials.multiplies[at] },
-  { key: "params", name: "trainable parameters", value: (at) => trials.params[at] },
-  { key: "memory", name: "peak memory, elements for one image", value: (at) => networkOf(at).memory },
-  ...latencyAxes(),
-].filter(({ value }) => everything.some((at) => value(at) !== null));
-const HEIGHTS = ["accuracy", ...(content.unequal || content.objective !== "accuracy" ? ["balanced_accuracy"] : [])];
-
-const distinct = (values) => [...new Set(values)].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-const families = content.families;
-const familyOf = (at) => families.indexOf(networkOf(at).family);
-const lengths = distinct(trials.epochs);
-const statuses = distinct(trials.status);
-const depths = everything.map((at) => networkOf(at).blocks);
-const [fewest, most] = depths.length ? [Math.min(...distinct(depths)), Math.max(...distinct(depths))] : [0, 0];
-
-const start = () => ({
-  x: AXES.length ? AXES[0] : null, y: content.objective, families: new Set(families), statuses: new Set(statuses),
-  epochs: lengths.length > 1 && lengths.includes(content.epochs) ? content.epochs : null,
-  fewest, most, range: null,
-});
-let state = start();
-let chosen = null;
-let brushing = false;
-
-const heightOf = (at) => trials[state.y][at];
-const membersHere = content.front.map((member) => ({ ...member, at: places.get(member.trial) })).filter((member) => member.at !== undefined);
-
-function passes(at) {
-  const network = networkOf(at);
-  return state.families.has(network.family) && state.statuses.has(trials.status[at])
-    && (state.epochs === null || trials.epochs[at] === state.epochs)
-    && network.blocks >= state.fewest && network.blocks <= state.most;
-}
-
-function inRange(at) {
-  if (!state.range) return true;
-  const x = state.x.value(at), y = heightOf(at);
-  if (x === null || y === null) return false;
-  const [[left, right], [low, high]] = state.range;
-  return log(x) >= left && log(x) <= right && y >= low && y <= high;
-}
-
 function hover(at) {
   const network = networkOf(at), member = memberOf.get(trials.number[at]);
   const rows = [["", network.short.length > 160 ? `${network.short.slice(0, 160)}…` : network.short],
@@ -212,65 +163,6 @@ function refreshTable() {
 
 function refresh() { drawMain(); refreshTable(); }
 
-function choices(name, options, set, mark) {
-  return h("fieldset", {}, h("legend", {}, name), h("div", { class: "choices" }, ...options.map((option, index) => h("label", {},
-    h("input", { type: "checkbox", checked: true, "data-filter": option, onchange: (event) => {
-      if (event.target.checked) set().add(option); else set().delete(option);
-      refresh();
-    } }), mark ? mark(index) : null, option))));
-}
-
-function select(name, options, value, change) {
-  const element = h("select", { "aria-label": name, onchange: (event) => { change(options[event.target.selectedIndex][0]); refresh(); } },
-    ...options.map(([key, text]) => h("option", { selected: key === value }, text)));
-  return h("label", {}, h("span", {}, name), element);
-}
-
-function number(name, value, change) {
-  return h("label", {}, h("span", {}, name), h("input", { type: "number", value, min: fewest, max: most, onchange: (event) => {
-    change(event.target.value === "" ? value : Number(event.target.value));
-    refresh();
-  } }));
-}
-
-const controls = h("form", { class: "controls", "aria-label": "What is shown" });
-controls.addEventListener("submit", (event) => event.preventDefault());
-
-const brushButton = h("button", { type: "button", "aria-pressed": "false", onclick: () => {
-  brushing = !brushing;
-  if (!brushing) clearBrush();
-  arm();
-} }, "Select a range");
-
-function arm() {
-  brushButton.setAttribute("aria-pressed", String(brushing));
-  plot.instance.dispatchAction({ type: "takeGlobalCursor", key: "brush", brushOption: { brushType: brushing ? "rect" : false, brushMode: "single", z: 100 } });
-}
-
-function clearBrush() {
-  state.range = null;
-  plot.instance.dispatchAction({ type: "brush", areas: [] });
-  refreshTable();
-}
-
-function setControls() {
-  const items = [];
-  if (AXES.length > 1) items.push(select("across", AXES.map((one) => [one, one.name]), state.x, (one) => { state.x = one; brushing = false; clearBrush(); arm(); }));
-  if (HEIGHTS.length > 1) items.push(select("up", HEIGHTS.map((name) => [name, words(name)]), state.y, (name) => { state.y = name; }));
-  if (lengths.length > 1) items.push(select("epochs", [[null, "all"], ...lengths.map((length) => [length, length === content.epochs ? `${length}, the whole` : String(length)])], state.epochs, (length) => { state.epochs = length; }));
-  if (most > fewest) items.push(number("fewest blocks", fewest, (value) => { state.fewest = value; }), number("most blocks", most, (value) => { state.most = value; }));
-  if (families.length) items.push(choices("family", families, () => state.families, swatch));
-  if (statuses.length > 1) items.push(choices("status", statuses, () => state.statuses));
-  controls.replaceChildren(...items, brushButton, h("button", { type: "button", onclick: () => {
-    state = start();
-    brushing = false;
-    clearBrush();
-    arm();
-    setControls();
-    refresh();
-  } }, "Reset"));
-}
-
 function saved() {
   const rows = table.sorted().map((at) => {
     const network = networkOf(at);
@@ -280,62 +172,6 @@ function saved() {
   });
   return csv([["arch_id", "trial", "family", "blocks", "multiplies", "params", "memory", "accuracy", "balanced_accuracy", "loss", "epochs",
     "seed", "seconds", "status", "front", "decisions", "error"], ...rows]);
-}
-
-function overTime() {
-  const found = content.over_time;
-  if (!found.area.trials.length) return null;
-  const line = (steps) => [...steps.trials.map((trial, at) => [trial, steps.value[at]]), [found.count, steps.value[steps.value.length - 1]]];
-  const across = () => axis("trials", { min: 1, max: Math.max(found.count, 2), minInterval: 1, scale: true });
-  const hovers = { trigger: "axis", ...tooltip((many) => (many.length ? tip(`after ${Math.floor(many[0].axisValue)} trials`, many.map((p) => [p.seriesName, share(p.value[1])])) : null)) };
-  // A line of one point draws nothing.
-  const dot = (steps) => ({ showSymbol: steps.trials[0] === found.count, symbolSize: 8 });
-  const last = found.area.value[found.area.value.length - 1];
-  const area = chart(`Area of the front over ${found.count} trials, ${share(last)} at the end`, () => ({
-    title: heading("area of the front"), xAxis: across(), yAxis: vertical(), tooltip: hovers, series: [stepLine("area", line(found.area), 0, dot(found.area))],
-  }), "chart low");
-  const names = found.best.map((one) => `within ${multiplies(one.budget)}`);
-  const best = chart(`Best ${words(content.objective)}: ${found.best.map((one, at) => `${names[at]} ${share(one.steps.value[one.steps.value.length - 1])}`).join(", ")}`, () => ({
-    title: heading(`best ${words(content.objective)}`), legend: legend(names, { top: 24, left: 0, right: "auto" }),
-    grid: { left: 8, right: 22, top: 54, bottom: 30, containLabel: true }, xAxis: across(), yAxis: vertical(),
-    tooltip: hovers, series: found.best.map((one, at) => stepLine(names[at], line(one.steps), at, { ...dot(one.steps), lineStyle: { width: 2, color: hue(at), type: DASHES[at] } })),
-  }), "chart low");
-  return section("Search over time", h("div", { class: "two" },
-    h("figure", {}, area.host, h("figcaption", {}, "Hypervolume of the front so far, 1 where every cost had accuracy 1.")),
-    h("figure", {}, best.host, h("figcaption", {}, `Best validation ${words(content.objective)} so far within three budgets.`))));
-}
-
-function byFamily() {
-  const found = content.populations;
-  if (!found) return null;
-  const names = found.families.map((one) => `${one.family} (${one.models})`);
-  const one = chart(`Share of networks up to each ${words(content.objective)}, by family`, () => ({
-    grid: { left: 8, right: 22, top: 56, bottom: 30, containLabel: true },
-    title: heading("share of networks"), legend: legend(names, { top: 24, left: 0, right: "auto" }),
-    xAxis: axis(`validation ${words(content.objective)}`), yAxis: vertical({ min: 0, max: 1 }),
-    tooltip: tooltip((p) => tip(p.seriesName, [["", `${(100 * p.value[1]).toFixed(0)} % have at most ${share(p.value[0])}`]])),
-    series: found.families.map((family, at) => {
-      const index = families.indexOf(family.family);
-      return stepLine(names[at], distributionPoints(family.distribution), index,
-        { lineStyle: { width: 2, color: hue(index), type: DASHES[at % 4] }, showSymbol: true, symbolSize: 5 });
-    }),
-  }), "chart low");
-  return section("Families at matched multiplies", h("figure", {}, one.host, h("figcaption", {},
-    `Networks trained in full, from ${multiplies(found.low)} to ${multiplies(found.high)} multiplies, weighted so that all families have one distribution of cost (Radosavovic et al. 2019). Further right is better.`
-    + (content.sampled ? "" : " The strategy chose these networks by earlier results: they are not a random sample of their family."))));
-}
-
-function whatWasRun() {
-  const { provenance } = content;
-  const parts = [];
-  if (provenance.command) parts.push(copyLine("the command that repeats it", provenance.command));
-  if (provenance.data.length) parts.push(h("h3", {}, "Data"), pairs(provenance.data));
-  if (provenance.sheet.length) parts.push(h("h3", {}, "Some training images of each class"), h("div", { class: "sheet" }, ...provenance.sheet.map((one) => h("figure", {},
-    h("img", { src: one.source, alt: `${one.images} images of class ${one.name}` }),
-    h("figcaption", {}, one.name, one.count === null ? "" : ` (${whole(one.count)})`)))));
-  if (provenance.platform.length) parts.push(h("h3", {}, "Computed on"), pairs(provenance.platform));
-  if (provenance.config) parts.push(h("details", {}, h("summary", {}, "Resolved configuration"), h("pre", { tabindex: 0, "aria-label": "Resolved configuration" }, provenance.config)));
-  return parts.length ? section("What was run", ...parts) : null;
 }
 
 function headline() {

@@ -8,7 +8,7 @@ from search.errors import UserError, shown
 from search.networks.arch import FORMAT, Arch, from_json
 from search.networks.blocks import BLOCKS
 from search.networks.decisions import short_form
-from search.networks.parts import Part, parts_of
+from search.networks.parts import NAMES, Part, parts_of
 from search.study.trials import Trial
 
 # Characters of a short form, and of a value of a user's own.
@@ -65,8 +65,12 @@ class NetworkRow:
 
 @dataclass(frozen=True)
 class Networks:
-    """Distinct parts, the networks made of them, and the image that all of them read."""
+    """Distinct parts, the networks made of them, and the image that all of them read.
 
+    `kinds`: the names of all parts there are, in the order of their colours.
+    """
+
+    kinds: list[str]
     parts: list[PartRow]
     rows: list[NetworkRow]  # [networks]
     image: list[int] | None  # height, width, channels
@@ -99,7 +103,7 @@ def networks(trials: Iterable[Trial]) -> tuple[Networks, dict[str, int]]:
                 [table.setdefault(part, len(table)) for part in parts],
             )
         )
-    return Networks([_row(part) for part in table], rows, image), places
+    return Networks([*NAMES], [_row(part) for part in table], rows, image), places
 
 
 def arch_of(value: str) -> Arch | None:
