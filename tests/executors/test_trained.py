@@ -1,0 +1,63 @@
+"""Real trainings in worker processes give what they give in the search's own."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
+
+import search
+from search.study.study import Study
+
+
+def trained(folder: Path, **executor: Any) -> dict[str, Any]:
+    """Search and confirm; return results by job, and the weights left."""
+    search.run(
+        data="digits",
+        space="small",
+        budget="20k",
+        trials=3,
+        epochs=1,
+        strategy="random",
+        confirm=2,
+        executor={"name": "local", **executor},
+        study=folder,
+        progress=False,
+    )
+    with Study.read(folder) as study:
+        every = [*study.trials(), *study.confirmations()]
+    return {
+        "results": {(t.arch_id, t.job.seed): (t.result.accuracy, t.result.loss) for t in every},
+        "weights": {
+            (path.name, name): array.tobytes()
+            for path in folder.glob("weights/*.safetensors")
+            for name, array in load_file(path).items()
+        },
+    }
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_bits_of_one(tmp_path: Path) -> None:
+    # Both have all cores, as this process has: another number may sum in another order.
+    two = trained(tmp_path / "two", per_device=2)
+    assert two == trained(tmp_path / "one")
+    assert two["weights"]
+    assert "device: 2 workers, each cpu" in (tmp_path / "two" / "run.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_search_by_workers_does_not_start_jax(tmp_path: Path) -> None:
+    program = f"""
+import sys, search
+if __name__ == "__main__":
+    search.run(data="digits", budget="20k", trials=1, epochs=1, strategy="random", confirm=1,
+               executor={{"devices": 1}}, study={str(tmp_path / "study")!r}, progress=False)
+    assert "jax" not in sys.modules, "the search's own process imported JAX"
+"""
+    script = tmp_path / "script.py"
+    script.write_text(program)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list((tmp_path / "study").glob("weights/*.safetensors"))
