@@ -7,6 +7,7 @@ the versions of `jax`, `jaxlib` and `convbudget`; empty where unknown, as with a
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from search.errors import UserError
 from search.study.trials import Trial
 
 # These may change the order of a sum, hence the last bits; a search could then take another way,
@@ -76,3 +77,24 @@ def differences(
     }
     serious = {key: text for key, text in changed.items() if key not in _TOLERATED}
     return serious, {key: text for key, text in changed.items() if key in _TOLERATED}
+
+
+def notes_on(
+    trials: Iterable[Trial], now: Mapping[str, str], refusal: tuple[str, str] | None = None
+) -> list[str]:
+    """Return what to tell a user whose study goes on with results computed as `now` says.
+
+    Raises `UserError` where platform, device or precision differ: `refusal` is what it says before
+    and after the change; None allows that.
+    """
+    serious, slight = differences(trials, now)
+    notes = []
+    if serious:
+        change = ", ".join(f"{key} {text}" for key, text in serious.items())
+        if refusal is not None:
+            raise UserError(f"{refusal[0]}: {change}; {refusal[1]}")
+        notes.append(f"mixed: this study goes on with {change}; trials.csv tells the rows")
+    if slight:
+        change = ", ".join(f"{key} {text}" for key, text in slight.items())
+        notes.append(f"{change}: the last bits of new results may differ from earlier ones")
+    return notes

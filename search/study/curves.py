@@ -38,9 +38,9 @@ def curve_from_json(values: object, where: str) -> Curve:
         raise Damaged(f"{where}: {error}") from None
 
 
-def key_number(key: str) -> int:
-    """Return the number of the trial whose curve has this key; raises `Damaged` for another."""
+def key_number(key: str, kind: str = KIND) -> int:
+    """Return the number of the trial whose record has this key; raises `Damaged` for another."""
     # Only the one way in which a number is written: 01 and 1 would be one trial.
     if not (key.isascii() and key.isdigit() and len(key) < 19 and key == str(int(key))):
-        raise refusal(key, f"a key of {KIND}", "must be the number of a trial")
+        raise refusal(key, f"a key of {kind}", "must be the number of a trial")
     return int(key)

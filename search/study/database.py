@@ -83,9 +83,9 @@ class Database:
         """Return all trials by number."""
         return self._read(TRIALS)
 
-    def add_confirmation(self, trial: Trial) -> None:
+    def add_confirmation(self, trial: Trial, records: Mapping[str, Any] | None = None) -> None:
         """Write a training with a fresh seed, as durably as a trial; numbers count from 0 anew."""
-        self._add(CONFIRMATIONS, trial, {})
+        self._add(CONFIRMATIONS, trial, records or {})
 
     def confirmations(self) -> list[Trial]:
         """Return all trainings with fresh seeds by number."""

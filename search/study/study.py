@@ -9,8 +9,10 @@ from typing import Any
 from search.errors import UserError
 from search.files import Lock, canonical_json, write
 from search.jobs import Curve
+from search.study.arrival import CONFIRMATION_WORKER, WORKER, Arrival, read_arrivals, with_workers
+from search.study.arrival import KIND as ARRIVAL
 from search.study.checks import Damaged, integer, member, parsed, reading, sequence
-from search.study.computed import differences
+from search.study.computed import notes_on
 from search.study.confirmation import confirmed, due, fresh_seeds
 from search.study.curves import KIND as CURVE
 from search.study.curves import curve_from_json, key_number
@@ -27,6 +29,8 @@ from search.study.trials import FORMAT, FrontEntry, Trial, front_entries
 
 __all__ = ["Study", "StudyInfo", "check_name", "locate"]
 
+_ANOTHER = "go on there, choose another study=, or give allow_mixed=true to mix such results"
+_ALIKE = "give the study workers that are alike, or allow_mixed=true to mix such results"
 _FIX = "put a copy of it back, or move it away to begin anew"
 
 
@@ -41,6 +45,9 @@ class Study:
         self._database = database
         self._lock = lock
         self._computed: Mapping[str, str] = {}
+        self._allow_mixed = False
+        # What workers in other processes computed on, as far as it was compared with the rest.
+        self._compared: list[Mapping[str, str]] = []
         self._trials: dict[int, Trial] | None = None
         self.notes: list[str] = []
         if lock is not None and not lock.held:
@@ -85,7 +92,7 @@ class Study:
                     # One transaction: a study has both or, after a kill, neither.
                     database.set_meta({"settings": settings, "facts": info.as_json()})
                     study = cls(folder, database, lock)
-                study._trials = {trial.number: trial for trial in database.trials()}
+                study._trials = {trial.number: trial for trial in study.trials()}
                 study.compute_on(computed or {}, allow_mixed=allow_mixed)
                 database.migrate()
                 return study
@@ -103,22 +110,12 @@ class Study:
         Raises `UserError` that shows the difference if earlier results were computed on another
         platform, device or precision, unless `allow_mixed`; other differences go to `notes`.
         """
-        self._computed = dict(computed)
+        self._computed, self._allow_mixed = dict(computed), allow_mixed
+        self._compare(computed, f"{self.folder} was computed on something else", _ANOTHER)
+
+    def _compare(self, computed: Mapping[str, str], refusal: str, fix: str) -> None:
         recorded = [*self.trials(), *self.confirmations()]
-        serious, slight = differences(recorded, computed)
-        if serious:
-            change = ", ".join(f"{key} {text}" for key, text in serious.items())
-            if not allow_mixed:
-                raise UserError(
-                    f"{self.folder} was computed on something else: {change}; go on there, choose"
-                    " another study=, or give allow_mixed=true to mix such results"
-                )
-            self.notes.append(f"mixed: this study goes on with {change}; trials.csv tells the rows")
-        if slight:
-            change = ", ".join(f"{key} {text}" for key, text in slight.items())
-            self.notes.append(
-                f"{change}: the last bits of new results may differ from earlier ones"
-            )
+        self.notes += notes_on(recorded, computed, None if self._allow_mixed else (refusal, fix))
 
     @classmethod
     def read(cls, folder: Path) -> "Study":
@@ -161,27 +158,52 @@ class Study:
     def trials(self) -> list[Trial]:
         """Return every recorded trial by number."""
         if self._trials is None:
-            return self._database.trials()
+            return self._with_workers(self._database.trials(), WORKER)
         return [self._trials[number] for number in sorted(self._trials)]
 
-    def add(self, trial: Trial) -> None:
+    def add(self, trial: Trial, arrival: Arrival | None = None) -> None:
         """Record a trial; once this returns it survives a kill.
 
-        It is marked with what the study is computed on now or, where its result was taken over,
-        with what that one was computed on. Its curve is written with it, and read by `curve`.
-        Raises `UserError` for what could not be read again.
+        It is marked with what its worker or else the study computes on now or, where its result was
+        taken over, with what that one was computed on. Its curve is written with it, and read by
+        `curve`; so are its `arrival`, where there are several workers, and the name of its worker.
+        Raises `UserError` for what could not be read again, and for a worker that computes on
+        another platform than the study, as `compute_on` does.
         """
-        computed = self._computed
+        marked = self._marked(trial)
         if trial.same_as is not None and self._trials and trial.same_as in self._trials:
-            computed = self._trials[trial.same_as].computed
-        curve = trial.result.curve
-        result = replace(trial.result, curve=None)
-        marked = replace(trial, result=result, computed=computed, format=FORMAT)
+            marked = replace(marked, computed=self._trials[trial.same_as].computed)
+        with_it: dict[str, Any] = {}
         # A result that was taken over has its curve under the first trial's number.
-        with_it = {} if curve is None or trial.same_as is not None else {CURVE: curve.as_json()}
+        if trial.result.curve is not None and trial.same_as is None:
+            with_it[CURVE] = trial.result.curve.as_json()
+        if arrival is not None:
+            with_it[ARRIVAL] = arrival.as_json()
+        if marked.result.worker:
+            with_it[WORKER] = marked.result.worker
         self._database.add(marked, with_it)
         if self._trials is not None:
             self._trials[trial.number] = marked
+
+    def arrivals(self) -> dict[int, Arrival]:
+        """Return when results were told, by number of the trial; empty with one worker."""
+        with reading(self._path, _FIX):
+            return read_arrivals(self.records(ARRIVAL))
+
+    def _with_workers(self, trials: list[Trial], kind: str) -> list[Trial]:
+        with reading(self._path, _FIX):
+            return with_workers(trials, self.records(kind))
+
+    def _marked(self, trial: Trial) -> Trial:
+        """Return a new trial as it is kept: with what it was computed on, without its curve."""
+        result, computed = trial.result, trial.result.computed
+        if computed is None:
+            computed = self._computed
+        elif computed not in self._compared:
+            self._compare(computed, f"worker {result.worker} computes on something else", _ALIKE)
+            self._compared.append(computed)
+        result = replace(result, curve=None, computed=None)
+        return replace(trial, result=result, computed=computed, format=FORMAT)
 
     @property
     def snapshot(self) -> dict[str, Any] | None:
@@ -228,12 +250,13 @@ class Study:
 
     def confirmations(self) -> list[Trial]:
         """Return every training with a fresh seed, in the order of their end."""
-        return self._database.confirmations()
+        return self._with_workers(self._database.confirmations(), CONFIRMATION_WORKER)
 
     def add_confirmation(self, trial: Trial) -> None:
         """Record a training with a fresh seed; once this returns it survives a kill."""
-        marked = replace(trial, computed=self._computed, format=FORMAT)
-        self._database.add_confirmation(marked)
+        marked = self._marked(trial)
+        worker = marked.result.worker
+        self._database.add_confirmation(marked, {CONFIRMATION_WORKER: worker} if worker else {})
 
     def record(self, kind: str, key: str, value: Mapping[str, Any]) -> None:
         """Keep a JSON object under its kind and key, in place of an earlier one.
