@@ -3,9 +3,9 @@
 With one worker trial n is asked for after exactly max(0, n − ahead) results were told, in the order
 of trials: what a strategy proposes depends on results alone, never on how long they took.
 
-With several workers each is kept busy, and results are told in the order of their arrival, so that
-a slow candidate holds nobody up. The study records that order, and a result is told once it is
-recorded. Once a study holds such an order it goes on so, with however many workers.
+With several workers results are told in the order of their arrival, so that a slow candidate holds
+nobody up. The study records that order, and a result is told once it is recorded. Once a study
+holds such an order it goes on so, with however many workers.
 
 A resumed study starts from the strategy's last snapshot, asks again for what came after it, is told
 what it knows in the same order, and goes on as if nothing had happened: jobs that were in flight
@@ -61,7 +61,7 @@ class Runner:
         self._rules, self._watch, self._keep, self._note = rules, watch, keep, note
         self._stored = {trial.number: trial for trial in study.trials()}
         self._replayed = frozenset(self._stored)
-        self._flight = InFlight(executor, self._objective, self._stored)
+        self._flight = InFlight(executor, self._objective, self._stored, rules.ahead)
         self._asked: list[Trial] = []
         self._told: list[Trial] = []
         # Asked for and not told, by number.
@@ -96,6 +96,8 @@ class Runner:
                 self._tell_pending()
                 if ended.complete:
                     self._patience.settle()
+                    # Equal trainings take over what was held back.
+                    self._tell_pending()
                 return ended
         except SurroundingsError as error:
             return Ended("surroundings", str(error))
@@ -229,6 +231,7 @@ class Runner:
         del self._pending[trial.number]
         self._seconds += trial.result.seconds
         new = trial.number not in self._replayed
+        # Old failures don't count: the same command is the way to try again.
         if new:
             if not self._by_arrival:
                 self._fail_or_not(trial)
@@ -238,7 +241,6 @@ class Runner:
             self._watch(trial, new)
 
     def _fail_or_not(self, trial: Trial) -> None:
-        # Old failures don't count: the same command is the way to try again.
         self._failures = row_of_failures(self._failures, trial)
         self._error = trial.result.error
 
@@ -254,7 +256,7 @@ class Runner:
             if len(self._asked) < tell.asked and not self._exhausted:
                 return
             self._repeat(tell)
-        while self._flight.running >= self._rules.most_in_flight(self._flight.workers):
+        while self._flight.ready or self._flight.full:
             self._advance()
 
     def _tell_pending(self) -> None:
@@ -285,8 +287,6 @@ class Runner:
                 self._patience.settle()
         return len(self._told) > told
 
-    # One worker: results in the order of trials.
-
     def _tell_until(self, count: int) -> None:
         """Tell the results of the first `count` trials, in order, waiting for them."""
         while len(self._told) < count:
@@ -297,8 +297,6 @@ class Runner:
                 self._store(trial)
                 self._stop_if_told_to()
             self._tell(self._stored[number])
-
-    # Several: in the order of arrival.
 
     def _tell_by_arrival_from_now(self) -> None:
         """Go over to the order of arrival, since workers have joined, as soon as that is safe."""
