@@ -57,7 +57,7 @@ COLUMNS = (
 FRONT_COLUMNS = (*COLUMNS, "search_accuracy", "balanced_accuracy")
 # What a front that is ranked by balanced accuracy has beside those.
 _BALANCED_COLUMNS = ("balanced_accuracy_std", "search_balanced_accuracy")
-# What the trial was computed on.
+# What the trial was computed on, and in which process.
 _PLATFORM = ("platform", "device_kind", "precision", "cores", "jax", "jaxlib")
 # What a front with finals on its own data has beside those, by the key of a final's record.
 _TEST_COLUMNS = {
@@ -69,7 +69,10 @@ _TEST_COLUMNS = {
     "test_epochs": "epochs",
     "test_reading": "reading",
 }
-_TRIAL_COLUMNS = (*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy", *_PLATFORM)
+_TRIAL_COLUMNS = (
+    *(*COLUMNS, "asked_after", "same_as", "error", "balanced_accuracy"),
+    *(*_PLATFORM, "worker"),
+)
 
 
 def export(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[FrontEntry]]:
@@ -136,7 +139,8 @@ def trials_csv(trials: Iterable[Trial]) -> str:
         same_as = "" if trial.same_as is None else str(trial.same_as)
         balanced = _cell(row.balanced_accuracy)
         platform = [trial.computed.get(key, "") for key in _PLATFORM]
-        return [*shared, str(trial.asked_after), same_as, trial.result.error, balanced, *platform]
+        asked_after, error, worker = str(trial.asked_after), trial.result.error, row.worker
+        return [*shared, asked_after, same_as, error, balanced, *platform, worker]
 
     return _csv(_TRIAL_COLUMNS, map(cells, trials))
 
@@ -242,14 +246,15 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
 
 def _object(row: FrontEntry, objective: Objective) -> dict[str, Any]:
     plain = {key: _finite(getattr(row, key)) for key in front_columns(objective)}
-    return {**plain, "options": list(row.options), "value": json.loads(row.value)}
+    worker = {"worker": row.worker} if row.worker else {}
+    return {**plain, **worker, "options": list(row.options), "value": json.loads(row.value)}
 
 
 def _member(values: object, where: str) -> FrontEntry:
     row = mapping(values, where)
     # Columns that came later are not in every file.
     later = ("balanced_accuracy", *_BALANCED_COLUMNS)
-    row = {**dict.fromkeys(later), "search_accuracy": row.get("accuracy"), **row}
+    row = {**dict.fromkeys(later), "search_accuracy": row.get("accuracy"), "worker": "", **row}
     cell = cells_of(row, where)
 
     value, params = cell("value")[0], cell("params")
@@ -274,6 +279,7 @@ def _member(values: object, where: str) -> FrontEntry:
         search_balanced_accuracy=number_or_nan(*cell("search_balanced_accuracy")),
         options=options_of(sequence(*cell("options"))),
         value=canonical_json(value),
+        worker=string(*cell("worker")),
     )
 
 

@@ -68,7 +68,8 @@ class FrontEntry:
     them, NaN for one; `seed`, `trial` and `loss` are of the lowest seed; `seconds` is their sum;
     `balanced_accuracy` the mean over seeds of the mean over classes, `balanced_accuracy_std` its
     standard deviation, NaN where they are unknown; `search_accuracy`, `search_balanced_accuracy`
-    what the search measured, which differs where the front is confirmed.
+    what the search measured, which differs where the front is confirmed; `worker`: where the trial
+    ran, empty for the searching process.
     """
 
     arch_id: str
@@ -90,6 +91,7 @@ class FrontEntry:
     search_balanced_accuracy: float
     options: Options = field(repr=False)
     value: str = field(repr=False)
+    worker: str = field(default="", repr=False)
 
     @property
     def job(self) -> Job:
@@ -139,6 +141,7 @@ def front_entry(trials: list[Trial]) -> FrontEntry:
         search_balanced_accuracy=balanced_mean,
         options=lowest.job.options,
         value=lowest.value,
+        worker=lowest.result.worker,
     )
 
 

@@ -162,7 +162,8 @@ function card(at) {
       : [[words(name), orDash(trials[name][at], share)]])),
   ];
   facts.push(...latencyRows(network.id), ["epochs", String(trials.epochs[at])], ["seed", String(trials.seed[at])],
-    ["trial", String(number)], ["seconds", trials.seconds[at].toFixed(1)], ["status", trials.status[at]]);
+    ["trial", String(number)], ["seconds", trials.seconds[at].toFixed(1)], ["status", trials.status[at]],
+    ...(trials.worker[number] ? [["worker", trials.worker[number]]] : []));
   const error = trials.error[number];
   const final = content.finals[network.id];
   const python = `model = search.load(${content.lines.python}, id="${network.id}")`;

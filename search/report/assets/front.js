@@ -142,6 +142,9 @@ function walk(step) {
   open(membersHere[next].at);
 }
 
+// Empty for what the searching process did itself.
+const workerOf = (at) => trials.worker[trials.number[at]] || "";
+
 const table = sortedTable("Trials", [
   { name: "network", text: true, key: (at) => networkOf(at).id, cell: (at) => h("button", {
     type: "button", class: "link", "aria-label": `Open ${networkOf(at).id}`, onclick: () => open(at, true) }, networkOf(at).id) },
@@ -153,6 +156,7 @@ const table = sortedTable("Trials", [
   ...HEIGHTS.map((name) => ({ name: words(name), key: (at) => trials[name][at], cell: (at) => orDash(trials[name][at], share) })),
   { name: "epochs", key: (at) => trials.epochs[at], cell: (at) => String(trials.epochs[at]) },
   { name: "seconds", key: (at) => trials.seconds[at], cell: (at) => trials.seconds[at].toFixed(1) },
+  ...(Object.keys(trials.worker).length ? [{ name: "worker", text: true, key: workerOf, cell: workerOf }] : []),
   { name: "status", text: true, key: (at) => trials.status[at], cell: (at) => (memberOf.has(trials.number[at]) ? "front" : trials.status[at]) },
 ], (at) => (memberOf.has(trials.number[at]) ? "front" : null));
 
@@ -168,10 +172,10 @@ function saved() {
     const network = networkOf(at);
     return [network.id, trials.number[at], network.family, network.blocks, trials.multiplies[at], trials.params[at], network.memory,
       trials.accuracy[at], trials.balanced_accuracy[at], trials.loss[at], trials.epochs[at], trials.seed[at], trials.seconds[at],
-      trials.status[at], memberOf.has(trials.number[at]) ? 1 : 0, network.short, trials.error[trials.number[at]]];
+      trials.status[at], memberOf.has(trials.number[at]) ? 1 : 0, network.short, trials.error[trials.number[at]], workerOf(at)];
   });
   return csv([["arch_id", "trial", "family", "blocks", "multiplies", "params", "memory", "accuracy", "balanced_accuracy", "loss", "epochs",
-    "seed", "seconds", "status", "front", "decisions", "error"], ...rows]);
+    "seed", "seconds", "status", "front", "decisions", "error", "worker"], ...rows]);
 }
 
 function headline() {

@@ -110,6 +110,10 @@ def _platform(trials: Sequence[Trial]) -> list[tuple[str, str]]:
         elif found:
             text = ", ".join(f"{value} ({count} trials)" for value, count in found.items())
             rows.append((name, shown(text, _LONGEST)))
+    workers = Counter(trial.result.worker for trial in trials if trial.result.worker)
+    if workers:
+        text = ", ".join(f"{name} ({count} trials)" for name, count in sorted(workers.items()))
+        rows.append((f"{len(workers)} workers", shown(text, _LONGEST)))
     return rows
 
 

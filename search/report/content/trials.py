@@ -10,6 +10,8 @@ from search.study.trials import FrontEntry, Trial
 
 # Characters of an error's text.
 _LONGEST = 300
+# And of a worker's name.
+_NAME = 80
 _LEVEL = 0.95
 
 
@@ -17,7 +19,8 @@ _LEVEL = 0.95
 class TrialColumns:
     """All trials in the order of asking; each list is [trials], None where not measured.
 
-    `network`: place in the table of networks; `error` by number of the trial, where there is one.
+    `network`: place in the table of networks; `error` and `worker` (in which process it ran) by
+    number of the trial, where there is one.
     """
 
     number: list[int]
@@ -32,6 +35,7 @@ class TrialColumns:
     seconds: list[float]
     status: list[str]
     error: dict[int, str]
+    worker: dict[int, str]
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,11 @@ def trial_columns(trials: Sequence[Trial], places: Mapping[str, int]) -> TrialCo
             trial.number: shown(trial.result.error, _LONGEST)
             for trial in trials
             if trial.result.error
+        },
+        worker={
+            trial.number: shown(trial.result.worker, _NAME)
+            for trial in trials
+            if trial.result.worker
         },
     )
 
