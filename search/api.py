@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from search.config.data import DataConfig
-from search.config.run import ConfirmConfig, ExecutorConfig, RunConfig
+from search.config.run import CacheConfig, ConfirmConfig, ExecutorConfig, RunConfig
 from search.config.space import SpaceConfig
 from search.config.strategy import StrategyConfig
 from search.config.train import TrainConfig
@@ -43,6 +43,7 @@ def run(
     strategy: str | StrategyConfig | Keys | Strategy | _Unset = UNSET,
     train: str | TrainConfig | Keys | _Unset = UNSET,
     executor: str | ExecutorConfig | Keys | _Unset = UNSET,
+    cache: CacheConfig | Keys | _Unset = UNSET,
     evaluator: Evaluator | Callable[[Job], float] | None = None,
     budget: int | str | _Unset = UNSET,
     budget_low: int | str | None = None,
@@ -100,6 +101,7 @@ def run(
         "strategy": UNSET if asked is not None else strategy,
         "train": train,
         "executor": executor,
+        "cache": cache,
         "confirm": {"seeds": confirm} if isinstance(confirm, int) else confirm,
     }
     plain = {
@@ -183,6 +185,7 @@ def _without_data(plain: Keys, groups: Keys, overrides: Sequence[str]) -> RunCon
         "strategy": StrategyConfig,
         "executor": ExecutorConfig,
         "confirm": ConfirmConfig,
+        "cache": CacheConfig,
     }
     for group, kind in kinds.items():
         given = groups[group]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
 from search.config.checks import check
-from search.config.data import DataConfig
+from search.config.data import DataConfig, check_path
 from search.config.settings import identity, setting
 from search.config.space import SpaceConfig
 from search.config.strategy import StrategyConfig
@@ -16,7 +16,7 @@ from search.units import parse_multiplies
 LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
 EXECUTORS = ("local",)
 AIMS = get_args(Aim)
-# Groups with settings that define a study's results; the executor has none.
+# Groups with settings that define a study's results; the executor and the cache have none.
 _DEFINING = ("data", "space", "strategy", "train", "confirm")
 
 
@@ -97,6 +97,24 @@ class ConfirmConfig:
 
 
 @dataclass(frozen=True)
+class CacheConfig:
+    """What is kept for later runs, whatever study they belong to."""
+
+    programs: str | None = setting(
+        "",
+        "folder in which compiled programs are kept; empty for $CONVBUDGET_CACHE, else"
+        " ~/.cache/convbudget; null keeps none",
+        null="none kept",
+        identity=False,
+    )
+
+    def __post_init__(self) -> None:
+        """Raise `UserError` that names the key, its value and the rule."""
+        check(self, "cache")
+        check_path("cache.programs", self.programs or "")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One search; by default what `convbudget run` does.
 
@@ -112,6 +130,7 @@ class RunConfig:
     )
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
     confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
     budget: str = setting(
         "200k",
         "most multiplies for one image, a hard limit: 200k, 2M, 1.5G or an integer; by default"

@@ -61,17 +61,20 @@ class TrainingEvaluator:
         soft: SoftLabels | None = None,
         initial: Initial | None = None,
         shared: bool = False,
+        programs: str | None = "",
     ) -> None:
         """Put the data on `device` (JAX's first by default).
 
-        `soft`: a teacher's labels of the training images; `initial`: weights to begin with.
+        `soft`: a teacher's labels of the training images; `initial`: weights to begin with;
+        `programs`: folder in which compiled programs are kept for later processes, empty for the
+        user's cache folder, None for nowhere. No result depends on it.
 
         `checkpoints` is a folder of this study's own, or None to keep nothing; `shared`: whether
         other processes write there too; `clock` tells the seconds between partial ones. Raises
         `UserError` for settings out of range.
         """
         device = jax.local_devices()[0] if device is None else device
-        self._trainer = Trainer(dataset, settings, device, soft, initial)
+        self._trainer = Trainer(dataset, settings, device, soft, initial, programs)
         self._turns = Turns()
         self._clock, self._interval = clock, 60 * settings.checkpoint_minutes
         self._dataset, self._settings, self._extras = dataset, settings, (soft, initial)
@@ -99,6 +102,11 @@ class TrainingEvaluator:
     def precision(self) -> str:
         """The type of maps and products, as resolved for the device."""
         return self._trainer.recipe.dtype
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of how trainings are set up here, a line each."""
+        return self._trainer.notes
 
     def __call__(self, job: Job) -> Result:
         """Train and evaluate.

@@ -24,6 +24,7 @@ from search.engine.programs.compile import settled
 from search.engine.programs.per_epoch import PerEpochProgram
 from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.programs.per_step import PerStepProgram
+from search.engine.programs.store import open_store
 from search.engine.recipe import recipe_of
 from search.engine.schedule import Schedule, order
 from search.engine.scores import Scores, scores
@@ -81,7 +82,8 @@ class Trainer:
     """Trains networks on one data set and one device. Safe to use from several threads.
 
     `soft`: a teacher's labels of the training images; `initial`: weights to begin with instead of
-    fresh ones, by the id of the architecture and their own names.
+    fresh ones, by the id of the architecture and their own names; `programs`: where compiled
+    programs are kept, see `open_store`, and `notes` says where they are not.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Trainer:
         device: jax.Device,
         soft: SoftLabels | None = None,
         initial: Initial | None = None,
+        programs: str | None = "",
     ) -> None:
         self.device = device
         self._initial = initial or {}
@@ -105,7 +108,9 @@ class Trainer:
         self._held_out = len(dataset.validation)
         steps = max(1, self._count // self.recipe.batch)
         self.schedule = Schedule(steps, config.learning_rate, config.warmup, config.decay)
-        self.programs = ProgramCache(device)
+        store, note = open_store(programs, device)
+        self.programs = ProgramCache(device, store)
+        self.notes = [note] if note else []
 
     def scored_on(self, part: Split) -> "Trainer":
         """Return a trainer that scores on another part; training images and programs are shared."""

@@ -38,7 +38,7 @@ class WorkerSpec:
     `data`, `seed` and `confirm_fraction` say which images, `train` how to train, `confirming`
     whether scores are on the confirmation part instead of the validation part; `fingerprints` are
     those of the search's own parts; `checkpoints`: the folder for them, which other workers may
-    share, None to keep nothing.
+    share, None to keep nothing; `programs`: that for compiled programs, as in `TrainingEvaluator`.
     """
 
     data: DataConfig
@@ -48,6 +48,7 @@ class WorkerSpec:
     confirming: bool
     fingerprints: Mapping[str, str]
     checkpoints: Path | None
+    programs: str | None = ""
 
     def evaluator(self) -> Evaluator:
         """Open the data and return what trains on it; imports JAX.
@@ -70,7 +71,9 @@ class WorkerSpec:
         keep_memory_for(self.train.batch, *dataset.shape[:2])
         from search.engine.evaluator import TrainingEvaluator
 
-        evaluator = TrainingEvaluator(dataset, self.train, self.checkpoints, shared=True)
+        evaluator = TrainingEvaluator(
+            dataset, self.train, self.checkpoints, shared=True, programs=self.programs
+        )
         if not self.confirming or dataset.confirmation is None:
             return evaluator
         return evaluator.scored_on(dataset.confirmation, self.checkpoints)

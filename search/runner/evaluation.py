@@ -86,8 +86,12 @@ def _trainer(
 
         device = describe()
         checkpoints = study.folder / CHECKPOINTS if study.folder else None
-        evaluator = TrainingEvaluator(dataset, config.train, checkpoints)
+        evaluator = TrainingEvaluator(
+            dataset, config.train, checkpoints, programs=config.cache.programs
+        )
     tell(f"device: {device}")
+    for note in evaluator.notes:
+        tell(note)
     study.compute_on(computed_on(evaluator.precision), allow_mixed=config.allow_mixed)
     return evaluator
 
@@ -108,6 +112,7 @@ def _by_workers(
         confirming=False,
         fingerprints=fingerprints(dataset),
         checkpoints=folder / CHECKPOINTS if folder else None,
+        programs=_absolute(config.cache.programs),
     )
     confirming = searching
     if dataset.confirmation is not None:
@@ -121,3 +126,8 @@ def _by_workers(
         for spec in (searching, confirming)
     )
     return first, second
+
+
+def _absolute(folder: str | None) -> str | None:
+    """Return the name of a folder wherever a worker runs; empty and None stay what they are."""
+    return str(Path(folder).expanduser().absolute()) if folder else folder

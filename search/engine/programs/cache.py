@@ -19,6 +19,7 @@ from jax.sharding import SingleDeviceSharding
 from search.cores import cores
 from search.engine.programs.compile import Program as Program
 from search.engine.programs.compile import compiled
+from search.engine.programs.store import ProgramStore
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,24 @@ class ProgramSpec:
     arguments: tuple[Any, ...]
     shared: bool = True
 
+    @property
+    def text(self) -> str:
+        """The key in every process: of the parts that it is made of, and of the arguments."""
+        leaves, structure = jax.tree.flatten(self.arguments)
+        return f"{self.key!r}\n{structure}\n{[(leaf.shape, str(leaf.dtype)) for leaf in leaves]}"
+
 
 class ProgramCache:
     """All programs of one device. Safe to use from several threads.
 
     Jobs that run or are prepared hold the programs of their own, which take 13 to 28 MB for each
     network; `release` drops those that no job holds any more. Shared programs, of one layer each,
-    are far smaller and as many as a space has shapes; they stay.
+    are far smaller and as many as a space has shapes; they stay. `store`: where programs are kept
+    beyond this process, None for nowhere.
     """
 
-    def __init__(self, device: jax.Device) -> None:
-        self._sharding = SingleDeviceSharding(device)
+    def __init__(self, device: jax.Device, store: ProgramStore | None = None) -> None:
+        self._sharding, self._store = SingleDeviceSharding(device), store
         self._made: dict[Hashable, Future[Program]] = {}
         self._holders: dict[Hashable, set[Hashable]] = {}
         self._lock = threading.Lock()
@@ -117,11 +125,20 @@ class ProgramCache:
 
     def _begin(self, spec: ProgramSpec) -> "Future[Program]":
         if spec.key not in self._made:
-            sharding = self._sharding
-            self._made[spec.key] = self._compilers.submit(
-                lambda: compiled(spec.function, spec.arguments, sharding)
-            )
+            sharding, store = self._sharding, self._store
+            # Not a method: threads that wait for a task would keep the cache.
+            self._made[spec.key] = self._compilers.submit(lambda: _made(spec, sharding, store))
         return self._made[spec.key]
+
+
+def _made(spec: ProgramSpec, sharding: SingleDeviceSharding, store: ProgramStore | None) -> Program:
+    """Return the program from the store, or compile it and keep it there."""
+    found = None if store is None else store.read(spec.text)
+    if found is None:
+        found = compiled(spec.function, spec.arguments, sharding)
+        if store is not None:
+            store.write(spec.text, found)
+    return found
 
 
 def leave(code: int, patience: float = 2.0) -> None:
