@@ -54,7 +54,7 @@ def logits(
         features = evaluation_features(layers, recipe, parameters, statistics, x)
         return logits_of(parameters[CLASSIFIER], features)
 
-    with settled():
+    with settled(recipe.platform):
         compiled = jax.jit(forward)
         trees = [jax.device_put(split_weights(one)) for one in weights]
         found: list[list[NDArray[np.float32]]] = [[] for _ in trees]

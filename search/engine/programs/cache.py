@@ -133,11 +133,12 @@ class ProgramCache:
 
 def _made(spec: ProgramSpec, sharding: SingleDeviceSharding, store: ProgramStore | None) -> Program:
     """Return the program from the store, or compile it and keep it there."""
-    found = None if store is None else store.read(spec.text)
+    if store is None:
+        return compiled(spec.function, spec.arguments, sharding)
+    found = store.read(spec.text)
     if found is None:
         found = compiled(spec.function, spec.arguments, sharding)
-        if store is not None:
-            store.write(spec.text, found)
+        store.write(spec.text, found)
     return found
 
 

@@ -29,22 +29,25 @@ _LONG = 2**14
 
 
 @contextmanager
-def settled() -> Iterator[None]:
+def settled(platform: str = "cpu") -> Iterator[None]:
     """Have JAX's global settings, in this thread, at the values that results are defined by.
 
-    A user's `JAX_ENABLE_X64=1` or another generator of random numbers would change them.
+    A user's `JAX_ENABLE_X64=1` or another generator of random numbers would change them. On an
+    accelerator float32 would by default be multiplied as TF32 or in one pass of bfloat16; there
+    the highest precision is asked for, which leaves products of bfloat16 as they are.
     """
+    precision = None if platform == "cpu" else "highest"
     with ExitStack() as stack:
         stack.enter_context(jax.enable_x64(False))
         stack.enter_context(jax.default_prng_impl("threefry2x32"))
         stack.enter_context(jax.threefry_partitionable(True))
-        stack.enter_context(jax.default_matmul_precision(None))
+        stack.enter_context(jax.default_matmul_precision(precision))
         yield
 
 
 def compiled(
     function: Callable[..., Any], arguments: tuple[Any, ...], sharding: SingleDeviceSharding
-) -> Program:
+) -> jax.stages.Compiled:
     """Compile a function for trees of `jax.ShapeDtypeStruct` on one device.
 
     Some versions of XLA compute the sum of a product wrongly where YNNPACK makes both at once and
@@ -52,16 +55,24 @@ def compiled(
     and no others, are compiled again without YNNPACK's reductions: without them everywhere, a
     separable network's step would take a third longer.
     """
-    with settled():
-        placed = jax.tree.map(
-            lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding), arguments
-        )
-        lowered = jax.jit(function).lower(*placed)
+    with settled(platform_of(sharding)):
+        lowered = traced(function, arguments, sharding).lower()
         options = options_of(sharding)
-        program = lowered.compile(compiler_options=options)
+        program: jax.stages.Compiled = lowered.compile(compiler_options=options)
         if sums_are_wrong(sharding) and reduces_a_product(program.as_text()):
-            return lowered.compile(compiler_options={**options, _YNN: _NO_REDUCTIONS})
+            program = lowered.compile(compiler_options={**options, _YNN: _NO_REDUCTIONS})
         return program
+
+
+def traced(
+    function: Callable[..., Any], arguments: tuple[Any, ...], sharding: SingleDeviceSharding
+) -> jax.stages.Traced:
+    """Return the function traced, as the one device will run it."""
+    placed = jax.tree.map(
+        lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding), arguments
+    )
+    with settled(platform_of(sharding)):
+        return jax.jit(function).trace(*placed)
 
 
 def compiled_on_demand(function: Program, device: jax.Device) -> Program:
@@ -112,7 +123,7 @@ def sums_are_wrong(sharding: SingleDeviceSharding) -> bool:
     rows[-1] = 1
     with settled():
         lowered = jax.jit(_sums).lower(rows, np.eye(3, dtype=np.float32))
-        program = lowered.compile(compiler_options=options_of(sharding))
+        program: jax.stages.Compiled = lowered.compile(compiler_options=options_of(sharding))
         return float(np.asarray(program(rows, np.eye(3, dtype=np.float32)))[-1]) != 3
 
 

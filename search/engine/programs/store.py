@@ -13,12 +13,11 @@ import platform
 import stat
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jax
 from jax.experimental import serialize_executable
@@ -50,23 +49,26 @@ class ProgramStore:
         self._folder, self._device = folder, device
         self._room = LARGEST - _shrink(folder.parent, LARGEST)
 
-    def read(self, key: str) -> Callable[..., Any] | None:
+    def read(self, key: str) -> jax.stages.Compiled | None:
         """Return the program written under `key`; None where there is none that can be loaded."""
         content = _own_content(self._folder / _name(key))
         if content is None:
             return None
         try:
-            packed = zlib.decompress(_checked(key, content))
-            return serialize_executable.deserialize_and_load(
-                *pickle.loads(packed),
+            serialised, inputs, outputs = pickle.loads(zlib.decompress(_checked(key, content)))
+            program: jax.stages.Compiled = serialize_executable.deserialize_and_load(
+                serialised,
+                inputs,
+                outputs,
                 backend=self._device.client,
                 execution_devices=[self._device],
             )
+            return program
         except Exception:
             # Whatever this platform cannot load is compiled, as without a store.
             return None
 
-    def write(self, key: str, program: Callable[..., Any]) -> None:
+    def write(self, key: str, program: jax.stages.Compiled) -> None:
         """Keep a program; does nothing where it cannot be serialised or the disk takes no more."""
         try:
             packed = zlib.compress(pickle.dumps(serialize_executable.serialize(program)), 1)
@@ -130,8 +132,8 @@ def fingerprint(device: jax.Device) -> str:
 def processor() -> str:
     """Return what tells processors apart that cannot run each other's programs."""
     # Kernels name the same lines in other ways: `flags` on x86, `Features` on ARM.
-    names = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags", "features")
-    names += ("cpu implementer", "cpu part", "cpu variant", "isa", "cpu")
+    x86 = {"vendor_id", "cpu family", "model", "model name", "stepping", "flags"}
+    names = x86 | {"features", "cpu implementer", "cpu part", "cpu variant", "isa", "cpu"}
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0].splitlines()
         return "\n".join(line for line in lines if line.split(":")[0].strip().lower() in names)
