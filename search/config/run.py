@@ -14,7 +14,7 @@ from search.pareto import OBJECTIVES, Aim, Objective
 from search.units import parse_multiplies
 
 LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
-EXECUTORS = ("local",)
+EXECUTORS = ("local", "ray")
 AIMS = get_args(Aim)
 # Groups with settings that define a study's results; the executor and the cache have none.
 _DEFINING = ("data", "space", "strategy", "train", "confirm")
@@ -25,13 +25,16 @@ class ExecutorConfig:
     """Where candidates are trained."""
 
     name: str = setting(
-        "local", "local trains on the devices and cores of this machine", choices=EXECUTORS
+        "local",
+        "local trains on the devices and cores of this machine, ray on those of a Ray cluster",
+        choices=EXECUTORS,
     )
     devices: int | None = setting(
         None,
         "how many devices train, each in a worker process of its own; without accelerators into"
         " how many shares the cores are divided; null for all accelerators, where one alone, or"
-        " none, is used by the searching process itself",
+        " none, is used by the searching process itself; with ray how many accelerators or, without"
+        " any, workers of executor.cpus CPUs, null for all that the cluster has, now or later",
         low=1,
         high=4096,
         null="all of them",
@@ -61,9 +64,45 @@ class ExecutorConfig:
         identity=False,
     )
 
+    address: str | None = setting(
+        None,
+        "with ray, an existing cluster, as host:port, or auto for the one on this machine; null to"
+        " start one here, which ends with the search",
+        null="one that is started here",
+        identity=False,
+    )
+    cpus: int = setting(
+        1,
+        "with ray, CPUs of each worker, to which it is pinned unless it has an accelerator; 0 for"
+        " evaluators that need none, with executor.devices workers",
+        low=0,
+        high=4096,
+        identity=False,
+    )
+    memory: float | None = setting(
+        None,
+        "with ray, gigabytes that each worker reserves, and is ended for passing",
+        low=0,
+        open_low=True,
+        null="no limit",
+        identity=False,
+    )
+
     def __post_init__(self) -> None:
         """Raise `UserError` that names the key, its value and the rule."""
         check(self, "executor")
+        if self.name != "ray":
+            for key, default in (("address", None), ("cpus", 1), ("memory", None)):
+                if (value := getattr(self, key)) != default:
+                    raise UserError(
+                        f"executor.{key}={shown(value)} has no effect with executor={self.name};"
+                        " add executor=ray, or leave it out"
+                    )
+        elif not self.cpus and self.devices is None:
+            raise UserError(
+                "executor.cpus=0 says nothing of how many workers there are; add"
+                " executor.devices=64, or give each worker a CPU"
+            )
 
 
 @dataclass(frozen=True)

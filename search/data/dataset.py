@@ -156,6 +156,12 @@ class Dataset:
         return height, width, channels
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that the images take in memory."""
+        parts = (self.train, self.validation, self.confirmation)
+        return sum(part.images.nbytes for part in parts if part is not None)
+
+    @property
     def class_counts(self) -> tuple[int, ...]:
         """Number of training images of each class."""
         return tuple(np.bincount(self.train.labels, minlength=len(self.classes)).tolist())

@@ -11,13 +11,18 @@ from search.jobs import Evaluator, Job
 def elsewhere(config: ExecutorConfig) -> bool:
     """Say whether jobs are evaluated in other processes; then this one must open no accelerator.
 
-    Raises `UserError` for devices that are not there.
+    Raises `UserError` for devices that are not there, and where no Ray cluster can be reached.
     """
     match config.name:
         case "local":
             from search.executors.placement import local_placements
 
             return bool(local_placements(config))
+        case "ray":
+            from search.executors.ray.cluster import check_reachable
+
+            check_reachable(config)
+            return True
     raise AssertionError(config.name)
 
 
@@ -41,4 +46,8 @@ def build_elsewhere(config: ExecutorConfig, work: Work) -> Executor:
             from search.executors.pool import PoolExecutor
 
             return PoolExecutor(config, local_placements(config), work)
+        case "ray":
+            from search.executors.ray.executor import RayExecutor
+
+            return RayExecutor(config, work)
     raise AssertionError(config.name)

@@ -8,6 +8,7 @@ from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 
 from search.errors import UserError
+from search.executors.devices import computed_by
 from search.executors.failures import reason
 from search.executors.local import evaluate
 from search.executors.worker import Work
@@ -35,7 +36,7 @@ def serve(pipe: Connection, errors: Connection, work: bytes, cores: tuple[int, .
     try:
         try:
             evaluator = _unpickled(work).evaluator()
-            ready: Message = (READY, _computed(evaluator))
+            ready: Message = (READY, computed_by(evaluator))
         except (Exception, KeyboardInterrupt) as error:
             pipe.send(_failure(error))
             return
@@ -72,16 +73,6 @@ def _unpickled(work: bytes) -> Work:
             " can be imported, or leave out executor.devices, per_device and timeout"
         ) from None
     return made
-
-
-def _computed(evaluator: object) -> Mapping[str, str]:
-    """Return what an evaluator that trains computes on; nothing is known of others."""
-    precision = getattr(evaluator, "precision", None)
-    if not isinstance(precision, str):
-        return {}
-    from search.executors.devices import computed_on
-
-    return computed_on(precision)
 
 
 def _end_with_parent() -> None:

@@ -22,6 +22,12 @@ def computed_on(precision: str) -> dict[str, str]:
     }
 
 
+def computed_by(evaluator: object) -> dict[str, str]:
+    """Return what an evaluator that trains computes on; nothing is known of others."""
+    precision = getattr(evaluator, "precision", None)
+    return computed_on(precision) if isinstance(precision, str) else {}
+
+
 def describe() -> str:
     """Return the device in a few words: `cpu, 8 cores` or `gpu, NVIDIA H200`."""
     import jax

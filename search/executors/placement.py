@@ -112,11 +112,7 @@ def _environment(
                 **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(cores)),
             }
         case "gpu":
-            found: dict[str, str | None] = {"CUDA_VISIBLE_DEVICES": _visible(device, own)}
-            if per_device > 1:
-                told = own.get(_FRACTION) or own.get(_OLDER_FRACTION) or _MEMORY
-                found |= {_FRACTION: f"{float(told) / per_device:.4f}", _OLDER_FRACTION: None}
-            return found
+            return {"CUDA_VISIBLE_DEVICES": _visible(device, own), **memory_share(per_device, own)}
         case "tpu":
             # One chip is one topology; see jax/_src/test_multiprocess.py and
             # https://gist.github.com/skye/f82ba45d2445bb19d53545538754f9a3.
@@ -133,6 +129,17 @@ def _environment(
         f"this machine's devices are of the kind {platform}, of which worker processes cannot"
         " choose one; leave out executor.devices, per_device and timeout"
     )
+
+
+def memory_share(per_device: int, own: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the variables that divide a GPU's memory among `per_device` worker processes.
+
+    `own`: the environment of the search, which may say how much of it all take together.
+    """
+    if per_device == 1:
+        return {}
+    told = own.get(_FRACTION) or own.get(_OLDER_FRACTION) or _MEMORY
+    return {_FRACTION: f"{float(told) / per_device:.4f}", _OLDER_FRACTION: None}
 
 
 def _visible(device: int, own: Mapping[str, str]) -> str:

@@ -1,12 +1,14 @@
 """What a worker in another process needs, to evaluate jobs as the searching process would."""
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from search.config.data import DataConfig
 from search.config.train import TrainConfig
+from search.data.dataset import Dataset
 from search.data.open import open_dataset
 from search.errors import UserError
 from search.executors.malloc import keep_memory_for
@@ -50,11 +52,16 @@ class WorkerSpec:
     checkpoints: Path | None
     programs: str | None = ""
 
-    def evaluator(self) -> Evaluator:
-        """Open the data and return what trains on it; imports JAX.
+    def anywhere(self) -> "WorkerSpec":
+        """Return the same with absolute paths, for a worker with another working directory."""
+        names = ("path", "dir", "cache")
+        paths = {name: os.path.expanduser(getattr(self.data, name)) for name in names}
+        absolute = {name: os.path.abspath(path) for name, path in paths.items() if path}
+        checkpoints = None if self.checkpoints is None else self.checkpoints.absolute()
+        return replace(self, data=replace(self.data, **absolute), checkpoints=checkpoints)
 
-        Raises `UserError` where this machine's data is not the search's.
-        """
+    def dataset(self) -> Dataset:
+        """Open the data; raises `UserError` where this machine's is not the search's."""
         dataset = open_dataset(self.data, seed=self.seed, confirm_fraction=self.confirm_fraction)
         parts = {
             "train": dataset.train,
@@ -68,6 +75,11 @@ class WorkerSpec:
                     f"the {name} images here are not those of the search; give every worker the"
                     " same data (data.dir=, data.path=) and the same versions"
                 )
+        return dataset
+
+    def evaluator(self, dataset: Dataset | None = None) -> Evaluator:
+        """Return what trains on `dataset`, by default on what `dataset()` opens; imports JAX."""
+        dataset = self.dataset() if dataset is None else dataset
         keep_memory_for(self.train.batch, *dataset.shape[:2])
         from search.engine.evaluator import TrainingEvaluator
 

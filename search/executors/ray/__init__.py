@@ -1,0 +1,1 @@
+"""Evaluates jobs on a Ray cluster: an existing one, or one started on this machine."""

@@ -1,0 +1,321 @@
+"""The Ray cluster that a search uses: found or started, and how many workers it has room for."""
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.config.run import ExecutorConfig
+from search.errors import SurroundingsError, UserError, shown
+
+# Seconds within which a Ray cluster has to answer.
+PATIENCE = 10.0
+# Bytes of the object store of a cluster that is started here, beside twice the images.
+_STORE = 2**28
+# What an HTTP/2 client, hence one of gRPC, says first, and the type of the frame that answers it.
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_SETTINGS = 4
+_LOOPBACK = "127.0.0.1"
+# Ray's name of the switch that keeps all of its servers on the loopback interface, which it uses
+# where clusters of several machines are not supported.
+_CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+_AUTH = "RAY_AUTH_MODE"
+_TEMPORARY = "convbudget-ray-"
+# Resources of Ray that are devices of JAX, the first found is used.
+ACCELERATORS = ("GPU", "TPU")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that this process is connected to.
+
+    `address` as messages tell it; `folder`: of the one that was started here, which ends with
+    `leave`, None for one that others started; `borrowed`: the caller was connected before.
+    """
+
+    address: str
+    folder: Path | None = None
+    borrowed: bool = False
+
+    def nodes(self) -> list[Mapping[str, float]]:
+        """Return the resources of each living node, as Ray names them."""
+        import ray
+
+        return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+    def leave(self) -> None:
+        """End the connection, and the cluster if it was started here."""
+        import ray
+
+        if not self.borrowed:
+            ray.shutdown()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What each worker asks Ray for, and how many of them the cluster holds.
+
+    `kind`: `CPU`, or the accelerator that a worker has.
+    """
+
+    kind: str
+    workers: int
+    options: Mapping[str, Any]
+
+
+def check_reachable(config: ExecutorConfig) -> None:
+    """Raise `UserError` where Ray is not installed or no cluster answers within `PATIENCE`."""
+    _check_installed()
+    if config.address not in (None, "auto"):
+        _check_address(config.address)
+        _wait_for(config.address)
+
+
+def join(config: ExecutorConfig, images: int = 0) -> Cluster:
+    """Connect to the cluster at `config.address`, or start one here for `images` bytes of data.
+
+    Raises `UserError` where Ray is not installed, no cluster answers within `PATIENCE`, or its
+    version is another one.
+    """
+    _check_installed()
+    address = config.address
+    if address is None:
+        if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+            return Cluster("the one that this program is connected to", borrowed=True)
+        return _started(images)
+    if address != "auto":
+        _check_address(address)
+    # A token that this user has is shown to the cluster, as Ray does by itself with `auto`; one
+    # without authentication takes no notice.
+    if _AUTH not in os.environ and _has_token():
+        os.environ[_AUTH] = "token"
+    import ray
+
+    if ray.is_initialized():
+        return Cluster("the one that this program is connected to", borrowed=True)
+    if address == "auto":
+        address = _found()
+    _wait_for(address)
+    try:
+        with _own_signals():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise UserError(
+            f"executor.address={shown(address)}: {shown(' '.join(str(error).split()), 300)}"
+        ) from None
+    _silence(ray)
+    return Cluster(address)
+
+
+def room(config: ExecutorConfig, nodes: Sequence[Mapping[str, float]], platforms: str) -> Room:
+    """Return how many workers `nodes` hold; `platforms` is JAX's variable `JAX_PLATFORMS`.
+
+    With accelerators in the cluster each of them has `per_device` workers, and nodes without are
+    not used, for their results would be another platform's. Else a worker takes `cpus` CPUs.
+    """
+    held = [kind for kind in ACCELERATORS if any(node.get(kind, 0) >= 1 for node in nodes)]
+    kind = held[0] if held and platforms != "cpu" else "CPU"
+    options: dict[str, Any] = {"num_cpus": config.cpus}
+    if config.memory is not None:
+        options["memory"] = int(config.memory * 1e9)
+    if kind == "GPU":
+        options["num_gpus"] = 1 / config.per_device
+    elif kind == "TPU":
+        options["resources"] = {"TPU": 1}
+    there = sum(_places(node, kind, config) for node in nodes)
+    if kind == "CPU" and not config.cpus:
+        # Ray holds any number of workers that take nothing.
+        there = config.devices or 0
+    wanted = there if config.devices is None else config.devices * _each(kind, config)
+    return Room(kind, min(there, wanted), options)
+
+
+def check_room(config: ExecutorConfig, found: Room, cluster: Cluster) -> None:
+    """Raise `UserError` where the cluster has no room for one worker, or for those asked for."""
+    each = _each(found.kind, config)
+    if found.kind != "GPU" and config.per_device > 1:
+        raise UserError(
+            f"executor.per_device={config.per_device} needs GPUs, and a worker here has"
+            f" {found.kind}s; leave it out"
+        )
+    if not found.workers:
+        memory = "" if config.memory is None else f" and {config.memory:g} GB of memory"
+        raise UserError(
+            f"no node of the Ray cluster ({cluster.address}) has executor.cpus={config.cpus} CPUs"
+            f"{memory} for a worker; ask for less, or add nodes"
+        )
+    if config.devices is not None and found.workers < config.devices * each:
+        raise UserError(
+            f"executor.devices={config.devices} is more than the Ray cluster ({cluster.address})"
+            f" has room for; give at most {found.workers // each}, or null for all, also those"
+            " that join later"
+        )
+
+
+def _each(kind: str, config: ExecutorConfig) -> int:
+    return config.per_device if kind == "GPU" else 1
+
+
+def _places(node: Mapping[str, float], kind: str, config: ExecutorConfig) -> int:
+    """Return how many workers one node holds."""
+    bounds = []
+    if kind != "CPU":
+        bounds.append(int(node.get(kind, 0)) * _each(kind, config))
+    if config.cpus:
+        bounds.append(int(node.get("CPU", 0) // config.cpus))
+    if config.memory is not None:
+        bounds.append(int(node.get("memory", 0) // int(config.memory * 1e9)))
+    return min(bounds, default=0)
+
+
+def _check_installed() -> None:
+    from importlib.util import find_spec
+
+    if "ray" not in sys.modules and find_spec("ray") is None:
+        raise UserError(
+            'executor=ray needs Ray, which is not installed: pip install "convbudget[ray]"'
+        )
+
+
+def _started(images: int) -> Cluster:
+    """Start a cluster of this machine's CPUs and GPUs that nobody else can reach."""
+    os.environ[_CLUSTERS] = "0"
+    # Its token authentication, which is on unless the user's environment says otherwise, stays.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Else Ray warns that zero GPUs will mean something else one day.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Ray sets no level for it before the notice that authentication is on.
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    import ray
+    from ray._private import ray_constants
+
+    from search.cores import cores
+
+    # Where the program had imported Ray before, it has read the variable already.
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-", dir=_short_folder()))
+    try:
+        with _own_signals():
+            ray.init(
+                address="local",
+                num_cpus=cores(),
+                object_store_memory=_STORE + 2 * images,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=str(folder),
+            )
+        if ray.util.get_node_ip_address() != _LOOPBACK:
+            ray.shutdown()
+            raise SurroundingsError("Ray would listen beyond this machine, and was not used")
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        reason = shown(" ".join(str(error).split()), 300)
+        raise SurroundingsError(f"Ray did not start here: {reason}") from None
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    _silence(ray)
+    return Cluster("started here", folder)
+
+
+def _silence(ray: Any) -> None:
+    # Ray prints a paragraph for each worker that died, which the search tells of itself. This is
+    # the flag that Ray's debugger clears for the same purpose.
+    ray._private.worker._worker_logs_enabled = False
+
+
+def _short_folder() -> str:
+    """Return where Ray's sockets may lie: their paths have at most 107 bytes."""
+    folder = tempfile.gettempdir()
+    return folder if len(os.fsencode(folder)) <= 20 else "/tmp"
+
+
+def _sweep() -> None:
+    """Delete the folders of clusters whose search was killed."""
+    for folder in Path(_short_folder()).glob(f"{_TEMPORARY}*-*"):
+        with suppress(OSError, ValueError):
+            owner = int(folder.name.removeprefix(_TEMPORARY).split("-")[0])
+            if folder.stat().st_uid == os.getuid() and not Path(f"/proc/{owner}").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the handler of SIGTERM, in whose place `ray.init` puts its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _has_token() -> bool:
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return True
+    return (Path.home() / ".ray" / "auth_token").is_file()
+
+
+def _check_address(address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if "://" in address or not host or not colon or not port.isdecimal():
+        raise UserError(
+            f"executor.address={shown(address)} is not the address of a Ray cluster; give"
+            " host:port, as `ray start` prints it, auto for the one on this machine, or null to"
+            " start one here"
+        )
+
+
+def _found() -> str:
+    """Return the address of the cluster that runs on this machine, as Ray itself finds it."""
+    from ray._private import services
+
+    try:
+        found = services.canonicalize_bootstrap_address("auto")
+    except ValueError:
+        found = None
+    if not found:
+        raise UserError(
+            "executor.address=auto: no Ray cluster runs on this machine; start one with"
+            " `ray start --head`, or leave executor.address out"
+        )
+    return str(found)
+
+
+def _wait_for(address: str) -> None:
+    """Wait for a cluster to answer; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    until, reason = time.monotonic() + PATIENCE, "it is silent"
+    while (left := until - time.monotonic()) > 0:
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=left) as opened:
+                opened.settimeout(max(0.1, until - time.monotonic()))
+                opened.sendall(_PREFACE)
+                answer = opened.recv(9)
+                if len(answer) > 3 and answer[3] == _SETTINGS:
+                    return
+                reason = "something else answers there"
+                break
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            time.sleep(min(0.5, max(0.0, until - time.monotonic())))
+    raise UserError(
+        f"executor.address={shown(address)}: no Ray cluster answers ({reason}); start one with"
+        " `ray start --head`, or leave executor.address out"
+    )
