@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +12,6 @@ import pytest
 
 from search.config.run import ExecutorConfig
 from search.errors import SurroundingsError, UserError
-from search.executors.build import build
 from search.executors.ray.cluster import join
 from search.executors.ray.executor import RayExecutor
 from search.executors.worker import OwnEvaluator
@@ -98,9 +95,7 @@ def test_the_contract(connected: None) -> None:
 
 @pytest.mark.parametrize("way", ["kill", "hang", "stop"])
 @pytest.mark.slow
-def test_the_job_of_a_lost_worker_runs_elsewhere(
-    connected: None, tmp_path: Path, way: str
-) -> None:
+def test_the_job_of_a_lost_worker_runs_elsewhere(connected: None, tmp_path: Path, way: str) -> None:
     # Only the lost one runs so long.
     limit = {} if way == "kill" else {"timeout": 4.0}
     workers = executor(runs(tmp_path), **limit)

@@ -14,8 +14,8 @@ from search.config.run import ExecutorConfig
 from search.errors import UserError
 from search.executors.ray import actor, cluster
 from search.executors.ray.cluster import Cluster, check_reachable, check_room, room
-from search.executors.ray.executor import refuse_versions
 from search.executors.ray.pinning import pin
+from search.executors.ray.reasons import refuse_versions
 from search.executors.ray.travel import receive, travelling
 from search.jobs import Candidate
 
@@ -142,7 +142,7 @@ def test_other_versions_are_named_with_their_node() -> None:
         refuse_versions("node3", other, training=True)
     # An evaluator of one's own may do without JAX.
     refuse_versions("node3", other, training=False)
-    with pytest.raises(UserError, match="have python 3.9 instead of"):
+    with pytest.raises(UserError, match=r"have python 3\.9 instead of"):
         refuse_versions("node3", {**own, "python": "3.9"}, training=False)
 
 

@@ -78,9 +78,8 @@ class Room:
 def check_reachable(config: ExecutorConfig) -> None:
     """Raise `UserError` where Ray is not installed or no cluster answers within `PATIENCE`."""
     _check_installed()
-    if config.address not in (None, "auto"):
-        _check_address(config.address)
-        _wait_for(config.address)
+    if config.address is not None:
+        _wait_for(_resolved(config.address))
 
 
 def join(config: ExecutorConfig, images: int = 0) -> Cluster:
@@ -95,18 +94,11 @@ def join(config: ExecutorConfig, images: int = 0) -> Cluster:
         if "ray" in sys.modules and sys.modules["ray"].is_initialized():
             return Cluster("the one that this program is connected to", borrowed=True)
         return _started(images)
-    if address != "auto":
-        _check_address(address)
-    # A token that this user has is shown to the cluster, as Ray does by itself with `auto`; one
-    # without authentication takes no notice.
-    if _AUTH not in os.environ and _has_token():
-        os.environ[_AUTH] = "token"
+    address = _resolved(address)
     import ray
 
     if ray.is_initialized():
         return Cluster("the one that this program is connected to", borrowed=True)
-    if address == "auto":
-        address = _found()
     _wait_for(address)
     try:
         with _own_signals():
@@ -282,8 +274,17 @@ def _check_address(address: str) -> None:
         )
 
 
-def _found() -> str:
-    """Return the address of the cluster that runs on this machine, as Ray itself finds it."""
+def _resolved(address: str) -> str:
+    """Return host:port, of the cluster on this machine where `address` is `auto`.
+
+    A token that this user has will be shown to it, as Ray does by itself with `auto`; a cluster
+    without authentication takes no notice.
+    """
+    if _AUTH not in os.environ and _has_token():
+        os.environ[_AUTH] = "token"
+    if address != "auto":
+        _check_address(address)
+        return address
     from ray._private import services
 
     try:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 import secrets
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from search.errors import SurroundingsError, UserError, shown
 from search.executors.placement import memory_share
 from search.executors.ray import actor
 from search.executors.ray.cluster import Cluster, Room, check_room, join, room
+from search.executors.ray.reasons import death, refuse_versions
 from search.executors.ray.travel import receive, travelling
 from search.executors.worker import OwnEvaluator, Work, WorkerSpec
 from search.files import write
@@ -252,7 +252,7 @@ class RayExecutor:
         try:
             answer = ray.get(worker.pending)
         except ray.exceptions.RayError as error:
-            self._lost(worker, f" {self._death(error)}")
+            self._lost(worker, f" {death(error, self._config.memory)}")
             return
         worker.pending, worker.deadline = None, math.inf
         if not worker.greeted:
@@ -300,21 +300,6 @@ class RayExecutor:
         result = replace(content, worker=worker.name, computed=worker.computed)
         self._finished.append((task.number, result))
 
-    def _death(self, error: Exception) -> str:
-        """Say in a few words how an actor ended, of the paragraphs that Ray has for it."""
-        text = " ".join(re.sub(r"\x1b\[\d+m", "", str(error)).split())
-        if "node has died" in text or "node it was on died" in text or "node died" in text:
-            return "was lost with its node"
-        if "running low on memory" in text:
-            return "was ended by Ray, for its node ran low on memory"
-        if "creation task" in text:
-            return f"did not start: {shown(text[-200:], 200)}"
-        limit = self._config.memory
-        held = "" if limit is None else f"; it may have passed executor.memory={limit:g} GB"
-        if "has died" in text or "died unexpectedly" in text:
-            return f"died{held}"
-        return f"was lost ({shown(text, 200)})"
-
     def _lost(self, worker: _Worker, why: str) -> None:
         """Start a worker in the place of one, and put its job in front of the queue."""
         import ray
@@ -334,21 +319,3 @@ class RayExecutor:
         # What went with a node is noticed a little later than its workers; a worker too many waits
         # for the next node.
         self._workers.append(self._started(0 if worker.ready else failures))
-
-
-def refuse_versions(node: str, versions: Mapping[str, str], *, training: bool) -> None:
-    """Raise `UserError` that says which versions on a node are not those of the search.
-
-    Only what trains needs equal versions of JAX and NumPy.
-    """
-    own = actor.versions()
-    needed = [name for name in own if training or name in ("python", "convbudget")]
-    other = [
-        f"{name} {versions.get(name, 'none')} instead of {own[name]}"
-        for name in needed
-        if versions.get(name, "none") != own[name]
-    ]
-    if other:
-        raise UserError(
-            f"the workers on {node} have {', '.join(other)}; give all nodes the same versions"
-        )
