@@ -66,7 +66,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("run --budget 3", "convbudget run has no option --budget"),
         ("run --config-dir nowhere", "--config-dir/-cd: nowhere is not a folder"),
         ("run study=a/b", "study=a/b cannot name a folder"),
-        ("run executor.name=cloud", "executor.name=cloud is unknown; known are local"),
+        ("run executor.name=cloud", "executor.name=cloud is unknown; known are local, ray"),
         ("run budget=5k", "a budget of 5k is below the cheapest architecture of the space"),
         (
             "run space=medium budget=10k",

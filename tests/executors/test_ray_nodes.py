@@ -64,10 +64,16 @@ def brief(folder: Path) -> Callable[[Job], float]:
     return evaluate
 
 
-def test_nodes_join_and_die(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nodes_join_and_die(
+    cluster: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
     monkeypatch.setattr(executors, "_POLL", 0.5)
     config = ExecutorConfig("ray", address=cluster.address)
     workers = RayExecutor(config, OwnEvaluator(brief(tmp_path)))
+    request.addfinalizer(workers.close)
     assert workers.workers == 1
     count, found = 0, {}
 
@@ -92,7 +98,6 @@ def test_nodes_join_and_die(cluster: Any, tmp_path: Path, monkeypatch: pytest.Mo
     while len(found) < count:
         number, result = workers.next()
         found[number] = result.worker
-    workers.close()
     tries = [len((tmp_path / str(number)).read_text()) for number in range(count)]
     # What ran on the node that died ran once more.
     assert sorted(found) == list(range(count))

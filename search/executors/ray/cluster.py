@@ -4,11 +4,9 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,17 +15,13 @@ from typing import Any
 
 from search.config.run import ExecutorConfig
 from search.errors import SurroundingsError, UserError, shown
+from search.executors.ray.probe import wants_token
 
 # Seconds within which a Ray cluster has to answer.
 PATIENCE = 10.0
 # Bytes of the object store of a cluster that is started here, beside twice the images.
 _STORE = 2**28
-# What an HTTP/2 client, hence one of gRPC, says first, and the type of the frame that answers it.
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-_SETTINGS = 4
 _LOOPBACK = "127.0.0.1"
-# Ray's name of the switch that keeps all of its servers on the loopback interface, which it uses
-# where clusters of several machines are not supported.
 _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _AUTH = "RAY_AUTH_MODE"
 _TEMPORARY = "convbudget-ray-"
@@ -79,7 +73,7 @@ def check_reachable(config: ExecutorConfig) -> None:
     """Raise `UserError` where Ray is not installed or no cluster answers within `PATIENCE`."""
     _check_installed()
     if config.address is not None:
-        _wait_for(_resolved(config.address))
+        wants_token(_resolved(config.address), PATIENCE)
 
 
 def join(config: ExecutorConfig, images: int = 0) -> Cluster:
@@ -95,11 +89,15 @@ def join(config: ExecutorConfig, images: int = 0) -> Cluster:
             return Cluster("the one that this program is connected to", borrowed=True)
         return _started(images)
     address = _resolved(address)
+    token = wants_token(address, PATIENCE)
     import ray
 
     if ray.is_initialized():
         return Cluster("the one that this program is connected to", borrowed=True)
-    _wait_for(address)
+    if token and _AUTH not in os.environ:
+        # Ray has read the variable by now, and reads it again.
+        os.environ[_AUTH] = "token"
+        ray._raylet.Config.initialize("")
     try:
         with _own_signals():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -183,24 +181,20 @@ def _check_installed() -> None:
 
 def _started(images: int) -> Cluster:
     """Start a cluster of this machine's CPUs and GPUs that nobody else can reach."""
-    os.environ[_CLUSTERS] = "0"
     # Its token authentication, which is on unless the user's environment says otherwise, stays.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Else Ray warns that zero GPUs will mean something else one day.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # Ray sets no level for it before the notice that authentication is on.
+    # Ray says that authentication is on before it sets a level itself.
     logging.getLogger("ray").setLevel(logging.ERROR)
     import ray
-    from ray._private import ray_constants
 
     from search.cores import cores
 
-    # Where the program had imported Ray before, it has read the variable already.
-    ray_constants.ENABLE_RAY_CLUSTER = False
     _sweep()
     folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-", dir=_short_folder()))
     try:
-        with _own_signals():
+        with _own_signals(), _loopback(ray):
             ray.init(
                 address="local",
                 num_cpus=cores(),
@@ -222,6 +216,25 @@ def _started(images: int) -> Cluster:
         raise
     _silence(ray)
     return Cluster("started here", folder)
+
+
+@contextmanager
+def _loopback(ray: Any) -> Iterator[None]:
+    """Have all servers that Ray starts listen on the loopback interface alone.
+
+    That is what Ray does where it supports no clusters of several machines; this is its switch, as
+    a variable for the processes that it starts and as a constant for this one.
+    """
+    constants, before = ray._private.ray_constants, os.environ.get(_CLUSTERS)
+    supported = constants.ENABLE_RAY_CLUSTER
+    os.environ[_CLUSTERS], constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = supported
+        os.environ.pop(_CLUSTERS)
+        if before is not None:
+            os.environ[_CLUSTERS] = before
 
 
 def _silence(ray: Any) -> None:
@@ -258,12 +271,6 @@ def _own_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _has_token() -> bool:
-    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
-        return True
-    return (Path.home() / ".ray" / "auth_token").is_file()
-
-
 def _check_address(address: str) -> None:
     host, colon, port = address.rpartition(":")
     if "://" in address or not host or not colon or not port.isdecimal():
@@ -275,13 +282,7 @@ def _check_address(address: str) -> None:
 
 
 def _resolved(address: str) -> str:
-    """Return host:port, of the cluster on this machine where `address` is `auto`.
-
-    A token that this user has will be shown to it, as Ray does by itself with `auto`; a cluster
-    without authentication takes no notice.
-    """
-    if _AUTH not in os.environ and _has_token():
-        os.environ[_AUTH] = "token"
+    """Return host:port, of the cluster on this machine where `address` is `auto`."""
     if address != "auto":
         _check_address(address)
         return address
@@ -297,26 +298,3 @@ def _resolved(address: str) -> str:
             " `ray start --head`, or leave executor.address out"
         )
     return str(found)
-
-
-def _wait_for(address: str) -> None:
-    """Wait for a cluster to answer; Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    until, reason = time.monotonic() + PATIENCE, "it is silent"
-    while (left := until - time.monotonic()) > 0:
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=left) as opened:
-                opened.settimeout(max(0.1, until - time.monotonic()))
-                opened.sendall(_PREFACE)
-                answer = opened.recv(9)
-                if len(answer) > 3 and answer[3] == _SETTINGS:
-                    return
-                reason = "something else answers there"
-                break
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            time.sleep(min(0.5, max(0.0, until - time.monotonic())))
-    raise UserError(
-        f"executor.address={shown(address)}: no Ray cluster answers ({reason}); start one with"
-        " `ray start --head`, or leave executor.address out"
-    )
