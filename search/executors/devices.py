@@ -1,5 +1,6 @@
 """What this process computes on."""
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from search.cores import cores
@@ -29,13 +30,16 @@ def computed_by(evaluator: object) -> dict[str, str]:
 
 
 def describe() -> str:
-    """Return the device in a few words: `cpu, 8 cores` or `gpu, NVIDIA H200`."""
-    import jax
+    """Return this process's device in a few words: `cpu, 8 cores` or `gpu, NVIDIA H200`."""
+    return described(computed_on(""))
 
-    device = jax.devices()[0]
-    if device.platform == "cpu":
-        return f"cpu, {cores()} cores"
-    return f"{device.platform}, {device.device_kind}"
+
+def described(computed: Mapping[str, str]) -> str:
+    """Return what `computed_on` told, somewhere, in a few words."""
+    if computed["platform"] != "cpu":
+        return f"{computed['platform']}, {computed['device_kind']}"
+    count = computed["cores"]
+    return f"cpu, {count} core{'s' * (count != '1')}"
 
 
 def _version(package: str) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 from search.config.data import DataConfig
 from search.config.train import TrainConfig
 from search.data.dataset import Dataset
+from search.data.everything import everything
 from search.data.open import open_dataset
 from search.errors import UserError
 from search.executors.malloc import keep_memory_for
@@ -40,7 +41,8 @@ class WorkerSpec:
     `data`, `seed` and `confirm_fraction` say which images, `train` how to train, `confirming`
     whether scores are on the confirmation part instead of the validation part; `fingerprints` are
     those of the search's own parts; `checkpoints`: the folder for them, which other workers may
-    share, None to keep nothing; `programs`: that for compiled programs, as in `TrainingEvaluator`.
+    share, None to keep nothing; `programs`: that for compiled programs, as in `TrainingEvaluator`;
+    `whole`: whether to train on all images but the test part, as finals do.
     """
 
     data: DataConfig
@@ -51,6 +53,7 @@ class WorkerSpec:
     fingerprints: Mapping[str, str]
     checkpoints: Path | None
     programs: str | None = ""
+    whole: bool = False
 
     def anywhere(self) -> "WorkerSpec":
         """Return the same with absolute paths, for a worker with another working directory."""
@@ -63,6 +66,8 @@ class WorkerSpec:
     def dataset(self) -> Dataset:
         """Open the data; raises `UserError` where this machine's is not the search's."""
         dataset = open_dataset(self.data, seed=self.seed, confirm_fraction=self.confirm_fraction)
+        if self.whole:
+            dataset = everything(dataset)
         parts = {
             "train": dataset.train,
             "validation": dataset.validation,

@@ -27,12 +27,15 @@ _PLACES = ("path", "dir", "cache")
 class FinalImages:
     """What final networks are trained on: `dataset.train` holds all images but the test part.
 
-    `own`: whether they are the study's; `config` opens them, and the test part.
+    `own`: whether they are the study's; `config` opens them, and the test part; `seed` and
+    `confirm_fraction` are those of the search, which order them.
     """
 
     config: DataConfig
     dataset: Dataset
     own: bool
+    seed: int
+    confirm_fraction: float
 
 
 def data_of(study: Study, changes: Mapping[str, Any] | None = None) -> DataConfig:
@@ -75,9 +78,14 @@ def open_images(
         said = missing_test(config, say=loading.say)
         if said:
             raise UserError(said)
-        seed, fraction = int(study.settings.get("seed", 0)), _confirm_fraction(study)
+        seed = int(study.settings.get("seed", 0))
+        fraction = study.settings.get("confirm", {}).get("fraction") or 0.0
         dataset = open_dataset(
-            config, seed=seed, progress=loading.progress, say=loading.say, **fraction
+            config,
+            seed=seed,
+            confirm_fraction=fraction,
+            progress=loading.progress,
+            say=loading.say,
         )
     own = images.fingerprints(dataset) == study.settings.get("fingerprints")
     if not own and moved:
@@ -91,18 +99,13 @@ def open_images(
             " images or another order); put it back, or say where it lies with data.dir= or"
             " data.path="
         )
-    return FinalImages(config, everything(dataset), own)
+    return FinalImages(config, everything(dataset), own, seed, fraction)
 
 
 def open_test_part(found: FinalImages, console: Console) -> Split:
     """Open the test part, once all is trained; raises `UserError` where it was seen before."""
     with Loading(console) as loading:
         return open_test(found.config, progress=loading.progress, say=loading.say)
-
-
-def _confirm_fraction(study: Study) -> dict[str, Any]:
-    fraction = study.settings.get("confirm", {}).get("fraction")
-    return {"confirm_fraction": fraction} if fraction else {}
 
 
 def _places(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from search.config.data import DataConfig
+from search.config.run import ExecutorConfig
 from search.config.train import TrainConfig
 from search.data.dataset import Split
 from search.errors import UserError
@@ -27,7 +28,7 @@ from search.finals.trainer import FinalTrainer
 from search.networks.arch import Input
 from search.report.progress import Watch
 from search.report.study import leave
-from search.runner.signals import stoppable
+from search.runner.signals import interrupts_held, stoppable
 from search.study.confirmation import fresh_seeds
 from search.study.database import NAME
 from search.study.finals import KIND, readings
@@ -36,6 +37,7 @@ from search.study.study import Study
 from search.units import format_multiplies
 
 Tell = Callable[[str], None]
+ALL_DEVICES = ExecutorConfig()
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +51,24 @@ class _Prepared:
     epochs: int
     seeds: list[int]
     notes: list[str]
+    executor: ExecutorConfig
 
 
 def retrain(
-    folder: Path, plan: Plan, data: DataConfig | None, console: Console, *, moved: str = ""
+    folder: Path,
+    plan: Plan,
+    data: DataConfig | None,
+    console: Console,
+    *,
+    moved: str = "",
+    executor: ExecutorConfig = ALL_DEVICES,
 ) -> list[dict[str, Any]]:
     """Return the finals of the networks that `plan` names, trained and read where they are not yet.
 
     `data`: None for the study's own where it lay; `moved`: if `data` is the study's own too, the
-    words that say where it lies now. Raises `UserError` for bad values, before anything is
-    trained; `Interrupted` when the user stops it: the same call then goes on.
+    words that say where it lies now; `executor`: where is trained. Raises `UserError` for bad
+    values, before anything is trained; `Interrupted` when the user stops it: the same call then
+    goes on.
     """
     if (folder / "front.json").exists() and not (folder / NAME).exists():
         raise UserError(
@@ -70,14 +80,19 @@ def retrain(
     with stoppable(
         "stopped; finished trainings and checkpoints are kept, and the same command goes on"
     ):
-        return _retrain(folder, plan, data, console, moved)
+        return _retrain(folder, plan, data, console, moved, executor)
 
 
 def _retrain(
-    folder: Path, plan: Plan, data: DataConfig | None, console: Console, moved: str
+    folder: Path,
+    plan: Plan,
+    data: DataConfig | None,
+    console: Console,
+    moved: str,
+    executor: ExecutorConfig,
 ) -> list[dict[str, Any]]:
     with Study.read(folder) as study:
-        prepared = _prepare(study, plan, data, console, moved)
+        prepared = _prepare(study, plan, data, console, moved, executor)
         settings, info = study.settings, study.info
     shared = plan.settings(prepared.images, prepared.recipe, prepared.teacher)
     own = {**shared, "epochs": prepared.epochs, "seeds": plan.seeds}
@@ -99,7 +114,12 @@ def _retrain(
 
 
 def _prepare(
-    study: Study, plan: Plan, data: DataConfig | None, console: Console, moved: str
+    study: Study,
+    plan: Plan,
+    data: DataConfig | None,
+    console: Console,
+    moved: str,
+    executor: ExecutorConfig,
 ) -> _Prepared:
     """Check everything that can be checked before a training begins."""
     config, recipe = final_images.data_of(study), final_images.recipe_of(study)
@@ -127,7 +147,7 @@ def _prepare(
     seed = int(study.settings.get("seed", 0))
     seeds = fresh_seeds(seed, [*used, *study.confirm_seeds], plan.seeds, "final")
     epochs = plan.length(study.info.epochs)
-    return _Prepared(networks, found, recipe, teacher, epochs, seeds, notes)
+    return _Prepared(networks, found, recipe, teacher, epochs, seeds, notes, executor)
 
 
 def _cost_note(network: Network, budget: int) -> str:
@@ -153,7 +173,8 @@ def _train_and_read(
     tell: Tell,
 ) -> None:
     assert study.folder is not None
-    trainer = FinalTrainer(study, plan, prepared.images, prepared.recipe, tell)
+    images, recipe = prepared.images, prepared.recipe
+    trainer = FinalTrainer(study, plan, images, recipe, prepared.executor, tell)
     trainer.begin(prepared.networks, prepared.teacher, prepared.epochs, prepared.seeds, shared)
     networks = [*waiting.values()]
     trainer.train(networks, prepared.epochs, prepared.seeds)
@@ -178,8 +199,9 @@ def _read(
     network: Network, weights: Sequence[Mapping[str, Any]], test: Split, found: FinalImages
 ) -> dict[str, Any]:
     """Read the test part: the logits of all seeds, once."""
-    # Imported here: it brings JAX, which has started by now.
-    from search.engine.predict import logits
+    with interrupts_held():
+        # Imported here: it brings JAX, which has started by now unless workers trained.
+        from search.engine.predict import logits
 
     dataset = found.dataset
     scores = logits(network.arch, weights, test.images, dataset.mean, dataset.std)

@@ -1,10 +1,17 @@
 """The engine's own evaluator, set up for final trainings: images, teacher, first weights."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
 from typing import Any
 
+from search.config.run import ExecutorConfig
 from search.config.train import TrainConfig
+from search.executors.build import build_elsewhere, elsewhere
+from search.executors.devices import computed_on, describe, described
 from search.executors.local import LocalExecutor
+from search.executors.protocol import Executor
+from search.executors.worker import WorkerSpec
 from search.export import unit
 from search.export.weights import Measured, Packed
 from search.files import sweep
@@ -29,10 +36,11 @@ class FinalTrainer:
         plan: Plan,
         images: FinalImages,
         recipe: TrainConfig,
+        executor: ExecutorConfig,
         tell: Callable[[str], None],
     ) -> None:
         assert study.folder is not None
-        self._study, self._plan, self._images = study, plan, images
+        self._study, self._plan, self._images, self._executor = study, plan, images, executor
         self._recipe, self._tell, self._root = recipe, tell, study.folder
         self.computed: dict[str, str] = {}
 
@@ -46,13 +54,18 @@ class FinalTrainer:
     ) -> None:
         """Start JAX, train the teacher if it has to be, and take over weights.
 
-        `shared` tells apart what all trainings of a call have in common.
+        `shared` tells apart what all trainings of a call have in common. Where they have neither
+        teacher nor first weights, several devices are used, by worker processes.
         """
-        from search.executors.devices import computed_on, describe
         from search.executors.malloc import keep_memory_for
 
         for place in (self._root / "finals").glob("*/"):
             sweep(place)
+        self._folder = self._root.absolute() / "checkpoints" / f"final-{shared}"
+        # Soft labels and first weights are made on a device, which this process then holds.
+        if teacher is None and self._plan.begin == "scratch" and elsewhere(self._executor):
+            self._by_workers()
+            return
         dataset = self._images.dataset
         keep_memory_for(self._recipe.batch, *dataset.shape[:2])
         with interrupts_held():
@@ -64,11 +77,29 @@ class FinalTrainer:
         if jax.local_device_count() > 1:
             self._tell(f"one of {jax.local_device_count()} devices is used")
         soft = None if teacher is None else self._soft_labels(teacher, epochs, seeds[0])
-        self._folder = self._root / "checkpoints" / f"final-{shared}"
-        self._evaluator = TrainingEvaluator(
+        evaluator = TrainingEvaluator(
             dataset, self._recipe, self._folder, soft=soft, initial=self._initial(networks)
         )
-        self.computed = computed_on(self._evaluator.precision)
+        self.computed = computed_on(evaluator.precision)
+        self._keeper: Any = evaluator
+        self._make: Callable[[], Executor] = partial(LocalExecutor, evaluator)
+
+    def _by_workers(self) -> None:
+        from search.engine.kept import KeptTrainings
+
+        fingerprint = self._images.dataset.train.fingerprint
+        spec = WorkerSpec(
+            data=self._images.config,
+            train=self._recipe,
+            seed=self._images.seed,
+            confirm_fraction=self._images.confirm_fraction,
+            confirming=False,
+            fingerprints={"train": fingerprint},
+            checkpoints=self._folder,
+            whole=True,
+        )
+        self._keeper = KeptTrainings.of_workers(self._folder)
+        self._make = partial(build_elsewhere, self._executor, spec)
 
     def train(self, networks: Sequence[Network], epochs: int, seeds: Sequence[int]) -> None:
         """Train every network with every seed; what is trained already is not trained again."""
@@ -84,12 +115,16 @@ class FinalTrainer:
         if done:
             self._tell(f"going on: {done} of {len(jobs)} trainings are there already")
         jobs.sort(key=there, reverse=True)
-        executor = LocalExecutor(self._evaluator)
-        train(executor, jobs, done, self._tell, soft=self._plan.teacher is not None)
+        with closing(self._make()) as executor:
+            if ask := getattr(executor, "computed", None):
+                self.computed = dict(ask())
+                each = described(self.computed)
+                self._tell(f"device: {executor.workers} workers, each {each}")
+            train(executor, jobs, done, self._tell, soft=self._plan.teacher is not None)
 
     def weights(self, network: Network, epochs: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
         """Return the weights of each seed."""
-        return [self._evaluator.weights(job) for job in _jobs(network, epochs, seeds)]
+        return [self._keeper.weights(job) for job in _jobs(network, epochs, seeds)]
 
     def drop(self, networks: Sequence[Network]) -> None:
         """Delete the checkpoints of networks that have been read."""

@@ -9,6 +9,7 @@ from typing import Any
 from search.config.run import RunConfig
 from search.data.dataset import Dataset
 from search.executors.build import build, build_elsewhere, elsewhere
+from search.executors.devices import computed_on, describe, described
 from search.executors.protocol import Executor
 from search.executors.worker import WorkerSpec
 from search.jobs import Evaluator, Job
@@ -61,22 +62,14 @@ def start(executor: Executor, config: RunConfig, study: Study, tell: Callable[[s
     if ask is None:
         return
     if computed := dict(ask()):
-        tell(f"device: {executor.workers} workers, each {_described(computed)}")
+        tell(f"device: {executor.workers} workers, each {described(computed)}")
         study.compute_on(computed, allow_mixed=config.allow_mixed)
-
-
-def _described(computed: dict[str, str]) -> str:
-    if computed["platform"] != "cpu":
-        return f"{computed['platform']}, {computed['device_kind']}"
-    cores = computed["cores"]
-    return f"cpu, {cores} core{'s' * (cores != '1')}"
 
 
 def _trainer(
     config: RunConfig, study: Study, dataset: Dataset | None, tell: Callable[[str], None]
 ) -> Evaluator:
     """Return the evaluator that trains on `dataset` in this process, JAX started."""
-    from search.executors.devices import computed_on, describe
     from search.executors.malloc import keep_memory_for
 
     assert dataset is not None, "Parts.need_images"

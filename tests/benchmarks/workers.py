@@ -1,0 +1,94 @@
+"""Candidates an hour of one process with all cores against workers with a share of them each.
+
+python tests/benchmarks/workers.py --candidates 8 --workers 2
+
+The same candidates, drawn at random, in every run; each run has a study in memory, new programs,
+and its own start, which counts. Both runs are made `--repeats` times, in turn.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+# Data, budget and epochs of each row of the table.
+ROWS = {
+    "digits, 8 px, the default command": ("digits", "200k", 10),
+    "fashion_mnist, 28 px": ("fashion_mnist", "500k", 1),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Candidates an hour, the start included, and the accuracies in the order of asking."""
+
+    hourly: float
+    accuracies: list[float]
+
+
+def search_once(data: str, budget: str, epochs: int, candidates: int, workers: int) -> None:
+    """Print the seconds of one search and its accuracies; runs in a process of its own."""
+    import search
+
+    began = time.monotonic()
+    found = search.run(
+        data=data,
+        budget=budget,
+        epochs=epochs,
+        trials=candidates,
+        strategy="random",
+        ahead=workers - 1 if workers else 1,
+        executor={"devices": workers} if workers else "local",
+        study=None,
+        progress=False,
+    )
+    seconds = time.monotonic() - began
+    print(seconds, *(trial.result.accuracy for trial in found.trials))
+
+
+def measured(arguments: list[str], candidates: int) -> Measured:
+    """Run this file in a new process, as a user's command is one."""
+    out = subprocess.run(
+        [sys.executable, __file__, "--once", *arguments], capture_output=True, text=True, check=True
+    )
+    seconds, *accuracies = map(float, out.stdout.split())
+    return Measured(3600 * candidates / seconds, accuracies)
+
+
+def main() -> None:
+    """Print a table of candidates an hour and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--candidates", type=int, default=8)
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--row", choices=[*ROWS], nargs="*", default=[*ROWS])
+    parser.add_argument("--once", nargs=5, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.once:
+        data, budget, *numbers = given.once
+        search_once(data, budget, *map(int, numbers))
+        return
+    print("| candidates an hour | one process | workers | ratio | accuracies differ by at most |")
+    print("|---|---|---|---|---|")
+    for name in given.row:
+        words = [*map(str, ROWS[name]), str(given.candidates)]
+        pairs = [
+            (
+                measured([*words, "0"], given.candidates),
+                measured([*words, str(given.workers)], given.candidates),
+            )
+            for _ in range(given.repeats)
+        ]
+        one, many = (statistics.median(pair[side].hourly for pair in pairs) for side in (0, 1))
+        ratio = statistics.median(b.hourly / a.hourly for a, b in pairs)
+        apart = max(
+            abs(x - y) for a, b in pairs for x, y in zip(a.accuracies, b.accuracies, strict=True)
+        )
+        print(f"| {name} | {one:.0f} | {many:.0f} | {ratio:.2f} | {apart:.4f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

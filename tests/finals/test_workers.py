@@ -1,0 +1,29 @@
+"""Finals trained by worker processes are those that one process trains."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from search.config.run import ExecutorConfig
+from search.export import unit
+from search.finals.plan import Plan
+from search.finals.retrain import retrain
+
+
+def trained(study: Path, executor: ExecutorConfig) -> dict[str, Any]:
+    plan = Plan(seeds=3, epochs=1)
+    (final,) = retrain(study, plan, None, Console(quiet=True), executor=executor)
+    arrays = unit.read(study / final["folder"]).arrays
+    return {"final": final, "arrays": {name: one.tobytes() for name, one in arrays.items()}}
+
+
+@pytest.mark.slow
+def test_finals_spread_over_workers_are_the_same(study: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(study, tmp_path / "other" / study.name))
+    # Both workers have all cores, as this process has: another number may change the last bits.
+    assert trained(study, ExecutorConfig(per_device=2)) == trained(other, ExecutorConfig())
+    assert "device: 2 workers, each cpu" in (study / "run.log").read_text()
+    assert not [*(study / "checkpoints").glob("final-*")]
