@@ -40,13 +40,13 @@ def search_once(data: str, budget: str, epochs: int, candidates: int, workers: i
         epochs=epochs,
         trials=candidates,
         strategy="random",
-        ahead=workers - 1 if workers else 1,
         executor={"devices": workers} if workers else "local",
         study=None,
         progress=False,
     )
     seconds = time.monotonic() - began
-    print(seconds, *(trial.result.accuracy for trial in found.trials))
+    trials = sorted(found.trials, key=lambda trial: trial.number)
+    print(seconds, *(trial.result.accuracy for trial in trials))
 
 
 def measured(arguments: list[str], candidates: int) -> Measured:

@@ -81,8 +81,8 @@ def test_a_killed_search_leaves_no_worker_and_goes_on(tmp_path: Path) -> None:
     process.kill()
     process.communicate(**CALLS)
     check_no_worker(tmp_path)
-    # Also what was recorded between the last look and the kill.
-    check_goes_on(tmp_path, recorded(tmp_path, 3), again=2)
+    # Two were being evaluated, and one may have been heard and not recorded yet.
+    check_goes_on(tmp_path, recorded(tmp_path, 3), again=3)
 
 
 def test_an_interrupted_search_ends_in_one_line_and_goes_on(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_an_interrupted_search_ends_in_one_line_and_goes_on(tmp_path: Path) -> N
     assert err.count("\n") == 1
     assert "Traceback" not in out
     check_no_worker(tmp_path)
-    check_goes_on(tmp_path, recorded(tmp_path, 3), again=2)
+    check_goes_on(tmp_path, recorded(tmp_path, 3), again=3)
 
 
 @pytest.mark.slow
