@@ -1,10 +1,11 @@
 """Which strategy proposes candidates, and its options."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from search.config.checks import among, check
 from search.config.settings import setting
 from search.errors import UserError, shown
+from search.networks.blocks import SEARCHABLE_OPS
 
 # The options of each strategy; an option that would have no effect is refused.
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -15,9 +16,10 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "grid": (),
     "surrogate": ("start",),
     "halving": ("inner", "rungs", "reduction"),
+    "population": ("lengths", "repeats", "twin"),
 }
 SAMPLERS = ("tpe", "nsgaii")
-_INNER = tuple(name for name in OPTIONS if name != "halving")
+_INNER = tuple(name for name in OPTIONS if name not in ("halving", "population"))
 _DEFAULT = "the strategy's default"
 
 
@@ -69,6 +71,23 @@ class StrategyConfig:
         high=10,
         null=_DEFAULT,
     )
+    lengths: list[int] | None = setting(
+        None,
+        "epochs of shorter trainings that a population has of each network beside the full one",
+        low=1,
+        high=1_000_000,
+        null="none",
+    )
+    repeats: int | None = setting(
+        None, "seeds with which a population trains each network", low=1, high=100, null="one"
+    )
+    twin: str | None = setting(
+        None,
+        "kind of block that replaces every other in a second network, trained after each of a"
+        " population",
+        choices=SEARCHABLE_OPS,
+        null="none",
+    )
 
     def __post_init__(self) -> None:
         """Raise `UserError` that names the key, its value, the rule and the fix."""
@@ -77,7 +96,7 @@ class StrategyConfig:
         if self.name == "halving":
             among("strategy.inner", self.proposer, _INNER)
             allowed |= set(OPTIONS[self.proposer])
-        for option in ("inner", "population", "start", "sampler", "rungs", "reduction"):
+        for option in (field.name for field in fields(self) if field.name != "name"):
             value = getattr(self, option)
             if value is not None and option not in allowed:
                 owners = [name for name, options in OPTIONS.items() if option in options]

@@ -55,6 +55,10 @@ def _named(name: str, config: StrategyConfig, problem: Problem) -> Strategy:
             from search.strategies.optuna import Optuna
 
             return Optuna(problem, config.sampler)
+        case "population":
+            from search.strategies.population import Population
+
+            return Population(problem, config.lengths or (), config.repeats or 1, config.twin)
         case "halving":
             return _halving(config, problem)
     raise AssertionError(name)

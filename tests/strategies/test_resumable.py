@@ -20,6 +20,7 @@ CONFIGS = [
     StrategyConfig("halving", inner="random"),
     StrategyConfig("halving", inner="surrogate", start=4),
     StrategyConfig("halving", inner="evolution", rungs=2, reduction=4),
+    StrategyConfig("population", lengths=[2, 5], repeats=2),
 ]
 NAMES = ["-".join(filter(None, (c.name, c.inner))) for c in CONFIGS]
 

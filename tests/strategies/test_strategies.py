@@ -38,6 +38,7 @@ CONFIGS = [
     StrategyConfig("halving", inner="random"),
     StrategyConfig("halving", inner="surrogate", start=4),
     StrategyConfig("halving", inner="evolution", rungs=2, reduction=4),
+    StrategyConfig("population", lengths=[2, 5], repeats=2),
 ]
 
 
