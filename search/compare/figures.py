@@ -271,7 +271,7 @@ def _pair(first: _Side, second: _Side, rng: np.random.Generator) -> Pair:
     groups = (first.group, second.group)
     paired = first.group.seeds == second.group.seeds
     # A strategy that learns chooses models by earlier results, so they are not independent draws.
-    independent = all(entry.strategy == "random" for g in groups for entry in g.entries)
+    independent = all(entry.independent for g in groups for entry in g.entries)
     return Pair(
         first.group.label,
         second.group.label,

@@ -66,10 +66,10 @@ def _seeds(groups: Sequence[Group]) -> str:
 
 
 def _strategies(groups: Sequence[Group]) -> str:
-    learning = {entry.strategy for g in groups for entry in g.entries} != {"random"}
+    learning = not all(entry.independent for g in groups for entry in g.entries)
     if len(groups) < 2 or not learning:
         return ""
     return (
         "Models that a learning strategy chose are not a random sample of their space: read KS as"
-        " a distance between what was tried; strategy=random samples."
+        " a distance between what was tried; strategy=random and strategy=population sample."
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.run import RunConfig
+from search.config.strategy import INDEPENDENT
 from search.errors import UserError, shown
 from search.networks.arch import FORMAT, from_json
 from search.networks.cost import multiplies_of
@@ -51,6 +52,13 @@ class Entry:
         """The name of the strategy."""
         strategy = self.settings.get("strategy")
         return str(strategy.get("name") if isinstance(strategy, Mapping) else strategy)
+
+    @property
+    def independent(self) -> bool:
+        """Whether its networks are independent draws: random ones, and no twins of them."""
+        strategy = self.settings.get("strategy")
+        twin = isinstance(strategy, Mapping) and strategy.get("twin")
+        return self.strategy in INDEPENDENT and not twin
 
     @property
     def objective(self) -> Objective:

@@ -18,6 +18,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "halving": ("inner", "rungs", "reduction"),
     "population": ("lengths", "repeats", "twin"),
 }
+# Strategies for which no result decides what is proposed: their networks are independent draws.
+INDEPENDENT = ("random", "population")
 SAMPLERS = ("tpe", "nsgaii")
 _INNER = tuple(name for name in OPTIONS if name not in ("halving", "population"))
 _DEFAULT = "the strategy's default"

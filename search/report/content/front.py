@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from search.config.strategy import INDEPENDENT
 from search.errors import shown
 from search.pareto import Objective
 from search.report.content.families import Populations, populations
@@ -117,7 +118,8 @@ def _front_page(
         front=members(found, places, objective),
         over_time=over_time(trials, info, objective),
         populations=populations(trials, family_of, info.epochs, objective),
-        sampled=(strategy.get("name") if isinstance(strategy, Mapping) else strategy) == "random",
+        sampled=(strategy.get("name") if isinstance(strategy, Mapping) else strategy)
+        in INDEPENDENT,
         curves=curves(study, trials, found),
         landmarks=landmarks(study),
         finals=finals(study),
