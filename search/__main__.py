@@ -14,6 +14,10 @@ COMMANDS = {
         "search.cli.compare:main",
         "which strategy, space or budget did better, over seeds",
     ),
+    "question": (
+        "search.cli.question:main",
+        "which kind of block is best at equal multiplies, claim by claim",
+    ),
     "retrain": (
         "search.cli.retrain:main",
         "train networks of a study to the end, and read the test part once",

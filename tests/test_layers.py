@@ -25,7 +25,7 @@ FLOORS: list[set[str]] = [
     {"report", "loggers"},
     {"export"},
     {"runner", "compare", "testing"},
-    {"finals"},
+    {"finals", "question"},
     {"cli"},
     {"api"},
     {"__main__"},

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from search.report.content.front import FrontPage
 
-Kind = Literal["front", "compare"]
+Kind = Literal["front", "compare", "question"]
 # Apache ECharts 6.1.0 as published (echarts/dist/echarts.min.js), with its licence beside it. It
 # draws on a canvas and needs no eval; plotly.js would make each page 4.8 MB.
 _LIBRARY = "echarts/echarts.min.js"
@@ -21,6 +21,7 @@ _SCRIPTS: dict[Kind, tuple[str, ...]] = {
         *("search.js", "front.js"),
     ),
     "compare": (_LIBRARY, "base.js", "charts.js", "compare.js"),
+    "question": (_LIBRARY, "base.js", "charts.js", "question.js"),
 }
 
 

@@ -159,14 +159,14 @@ function errorBars(data, stroke) {
   };
 }
 
-// The area between two step functions of x, in one translucent shape.
-function band(xs, low, high, index) {
+// The area between two functions of x, which hold still between its values where `stepped`.
+function band(xs, low, high, index, stepped = true) {
   return {
     type: "custom", data: [[xs[0], low[0]]], silent: true, z: 1, clip: true,
     renderItem(parameters, api) {
       const top = [], bottom = [];
       for (let at = 0; at < xs.length; at += 1) {
-        if (at > 0) {
+        if (stepped && at > 0) {
           top.push(api.coord([xs[at], high[at - 1]]));
           bottom.push(api.coord([xs[at], low[at - 1]]));
         }

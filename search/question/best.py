@@ -1,0 +1,62 @@
+"""The best of each family: fronts that were searched, confirmed, and read on the test part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# Budgets at which fronts are read.
+BUDGETS = 5
+LANDMARK = "zoo"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A member of a family's front, or a known network trained as the candidates were.
+
+    `family`: `zoo` for a known one; `name`: the study's, or the known network's; `budget`: of its
+    search; `accuracy`: mean over `seeds` fresh seeds on `unseen` images that the search never saw,
+    0 where they are the validation images; `accuracy_std`, `test_accuracy` NaN where unknown.
+    """
+
+    family: str
+    name: str
+    budget: int
+    arch_id: str
+    multiplies: int
+    accuracy: float
+    accuracy_std: float
+    seeds: int
+    unseen: int
+    confirmed: bool
+    test_accuracy: float
+    test_seeds: int
+
+
+@dataclass(frozen=True)
+class AtBudget:
+    """The most accurate of a family within a budget of multiplies."""
+
+    budget: int
+    found: Found
+
+
+def at_budgets(every: Sequence[Found]) -> list[AtBudget]:
+    """Return the best of each family within five budgets, evenly spaced in log-multiplies.
+
+    They go from the cheapest budget within which every searched family has a network to the
+    largest of the searches.
+    """
+    families = sorted({one.family for one in every} - {LANDMARK})
+    if not families:
+        return []
+    lowest = max(min(one.multiplies for one in every if one.family == name) for name in families)
+    highest = max(one.budget for one in every)
+    chosen = []
+    for budget in np.geomspace(lowest, max(lowest, highest), BUDGETS).round().astype(int).tolist():
+        for name in (*families, LANDMARK):
+            inside = [one for one in every if one.family == name and one.multiplies <= budget]
+            if inside:
+                best = max(inside, key=lambda one: (one.accuracy, -one.multiplies, one.arch_id))
+                chosen.append(AtBudget(budget, best))
+    return chosen
