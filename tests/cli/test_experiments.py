@@ -1,16 +1,25 @@
 """The presets of configs/experiment: each composes, is described, and leaves what a word sets."""
 
+import re
+
 import pytest
+import yaml
 
 from search.__main__ import main
 from search.cli.hydra import compose
 from search.config import shipped
+from search.networks.blocks import SEARCHABLE_OPS
 
 NAMES = shipped.choices(shipped.EXPERIMENT)
 
 
 def test_the_presets_that_the_readme_names_are_there() -> None:
-    assert NAMES == ["digits_compare", "fashion_mnist_1m", "quick"]
+    assert [
+        "digits_compare",
+        "fashion_mnist_1m",
+        *("question", "question_best", "question_cifar10", "question_digits", "question_pairs"),
+        "quick",
+    ] == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -18,8 +27,9 @@ def test_a_preset_says_its_command_hardware_duration_and_accuracy(name: str) -> 
     about = shipped.introduction(shipped.EXPERIMENT, name)
     assert f"experiment={name}" in about
     assert "convbudget run" in about
-    for word in ("EPYC", "minute", "accuracy"):
-        assert word in about.lower() or word in about
+    assert "EPYC" in about
+    assert "accuracy" in about.lower()
+    assert any(word in about for word in ("minute", "hours"))
 
 
 def test_presets_set_what_they_say_and_words_win() -> None:
@@ -46,6 +56,30 @@ def test_a_sweep_of_a_preset_is_what_the_readme_asks(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
+    "name", ["question", "question_best", "question_cifar10", "question_digits"]
+)
+def test_the_question_is_put_to_each_kind_of_block(name: str) -> None:
+    # As a file: composing five jobs of each would take many seconds and say no more.
+    written = yaml.safe_load((shipped.folder() / "experiment" / f"{name}.yaml").read_text())
+    sweep = written["hydra"]["sweeper"]["params"]
+    assert list(sweep) == ["space.ops"]
+    *alone, mixed = re.findall(r"\[(.*?)\]", sweep["space.ops"])
+    assert sorted(alone) == sorted(SEARCHABLE_OPS)
+    assert sorted(mixed.split(",")) == sorted(SEARCHABLE_OPS)
+    config = compose([f"experiment={name}", "hydra.sweeper.params=null"])
+    assert config.space.name == "question"
+
+
+def test_the_twins_of_the_question_are_one_run() -> None:
+    config = compose(["experiment=question_pairs"])
+    assert config.space.ops == ["conv"]
+    chosen = config.strategy
+    assert (chosen.twin, chosen.repeats, config.budget_low) == ("separable", 3, None)
+    # Two lengths, three seeds, two sides of each of 64 networks.
+    assert config.trials == 2 * 3 * 2 * 64
+
+
+@pytest.mark.parametrize(
     ("words", "line"),
     [
         (["experiment=nope"], "nope"),
@@ -63,4 +97,4 @@ def test_bad_presets_are_one_line(
 
 def test_presets_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--help"]) == 0
-    assert "digits_compare, fashion_mnist_1m, quick" in capsys.readouterr().out
+    assert "digits_compare, fashion_mnist_1m, question" in capsys.readouterr().out
