@@ -70,7 +70,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("run budget=5k", "a budget of 5k is below the cheapest architecture of the space"),
         (
             "run space=medium budget=10k",
-            "give at least 54.47k; space=small has 19 networks within that budget",
+            "give at least 54.47k; space=question has 31,298 networks within that budget",
         ),
         ("run data.flip=3", "data.flip=3 must be true or false"),
         ("run -m zoo=false,2", "zoo=2 must be true or false"),

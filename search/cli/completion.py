@@ -28,6 +28,7 @@ _OPTIONS = {
         "--traceback",
     ),
     "compare": ("--help", "--json", "--at", "--out", "--seed", "--traceback"),
+    "question": ("--help", "--json", "--out", "--traceback"),
     "retrain": (
         *("--help", "--json", "--at", "--id", "--all", "--zoo", "--epochs", "--seeds", "--from"),
         *("--teacher", "--temperature", "--teacher-weight", "--traceback"),

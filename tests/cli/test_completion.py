@@ -23,7 +23,10 @@ ROOT = Path(__file__).parents[2]
         ("convbudget run budget=1k tri", ["trials="]),
         ("convbudget run st", ["strategy=", "strategy.", "study="]),
         ("convbudget run data.val", ["data.validation=", "data.validation_fraction="]),
-        ("convbudget run space=", ["space=medium ", "space=mobile ", "space=small "]),
+        (
+            "convbudget run space=",
+            ["space=medium ", "space=mobile ", "space=question ", "space=small "],
+        ),
         ("convbudget run -m space=small,mo", ["space=small,mobile "]),
         ("convbudget run train.optimiser=s", ["train.optimiser=sgd "]),
         ("convbudget run data.flip=", ["data.flip=true ", "data.flip=false "]),
