@@ -270,9 +270,8 @@ def _length(answer: Answer) -> Claim:
         else [one for one in change.changes if one.first == "conv" and one.second in _CHEAP]
     )
     if change is None or not found:
-        return Claim(
-            "epochs", text, "not measured", "One length of training says nothing of others."
-        )
+        few = "Too few networks were trained at two lengths to say what the length changes."
+        return Claim("epochs", text, "not measured", few)
     clauses = [
         f"{points(one.points, one.low, one.high)} for {one.second}"
         f" (n = {one.n_first} and {one.n_second})"
@@ -296,6 +295,6 @@ def _limits(answer: Answer, long: AtLength) -> str:
     alone = sum(one.n for one in long.outside)
     return (
         f"All this is for {', '.join(answer.data)}, one recipe of training and random networks"
-        f" between {between(long.low, long.high)}, the range that every family reaches; {alone}"
+        f" of {between(long.low, long.high)}, the range that every family reaches; {alone}"
         " networks outside it are reported apart and compared with none."
     )
