@@ -8,6 +8,7 @@ from typing import Any
 
 from search.config.run import RunConfig
 from search.data.dataset import Dataset
+from search.errors import SurroundingsError
 from search.executors.build import build, build_elsewhere, elsewhere
 from search.executors.devices import computed_on, describe, described
 from search.executors.protocol import Executor
@@ -15,6 +16,7 @@ from search.executors.worker import WorkerSpec
 from search.jobs import Evaluator, Job
 from search.runner.confirm import CHECKPOINTS, OWN_CHECKPOINTS, confirmer_of
 from search.runner.images import fingerprints
+from search.runner.patience import surroundings_failed
 from search.runner.signals import interrupts_held
 from search.study.study import Study
 
@@ -56,12 +58,17 @@ def evaluations(
 def start(executor: Executor, config: RunConfig, study: Study, tell: Callable[[str], None]) -> None:
     """Mark what the study adds with what worker processes compute on, once one is ready.
 
-    Raises `UserError` where that is not what earlier results were computed on.
+    Raises `UserError` where that is not what earlier results were computed on, and where no worker
+    becomes ready.
     """
     ask = getattr(executor, "computed", None)
     if ask is None:
         return
-    if computed := dict(ask()):
+    try:
+        computed = dict(ask())
+    except SurroundingsError as error:
+        raise surroundings_failed(error) from None
+    if computed:
         tell(f"device: {executor.workers} workers, each {described(computed)}")
         study.compute_on(computed, allow_mixed=config.allow_mixed)
 

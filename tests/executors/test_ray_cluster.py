@@ -13,7 +13,7 @@ import pytest
 from search.config.run import ExecutorConfig
 from search.errors import UserError
 from search.executors.ray import actor, cluster
-from search.executors.ray.cluster import Cluster, check_reachable, check_room, room
+from search.executors.ray.cluster import Cluster, check_reachable, check_room, nodes_of, room
 from search.executors.ray.pinning import pin
 from search.executors.ray.reasons import refuse_versions
 from search.executors.ray.travel import receive, travelling
@@ -71,6 +71,19 @@ def test_room_that_is_not_there(
     config = ray_config(**keys)
     with pytest.raises(UserError, match=said):
         check_room(config, room(config, nodes, ""), HERE)
+
+
+def test_a_head_that_computes_nothing_waits_for_the_first_node() -> None:
+    class Joining(Cluster):
+        def nodes(self) -> list[dict[str, float]]:
+            looks.append(1)
+            return [{"memory": 1e9}, *([{"CPU": 4.0}] if len(looks) > 2 else [])]
+
+    looks: list[int] = []
+    assert nodes_of(Joining("there"))[1:] == [{"CPU": 4.0}]
+    assert len(looks) == 3
+    looks.clear()
+    assert nodes_of(Joining("there"), patience=0.1) == [{"memory": 1e9}]
 
 
 @pytest.mark.parametrize("address", ["nonsense", "ray://host:10001", "host:", ":6379", "host:port"])

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.run import ExecutorConfig
-from search.errors import SurroundingsError, UserError, shown
+from search.errors import UserError, shown
 from search.executors.ray.probe import wants_token
 
 # Seconds within which a Ray cluster has to answer.
@@ -107,6 +108,21 @@ def join(config: ExecutorConfig, images: int = 0) -> Cluster:
         ) from None
     _silence(ray)
     return Cluster(address)
+
+
+def nodes_of(cluster: Cluster, patience: float = 60.0) -> list[Mapping[str, float]]:
+    """Return the nodes; of a head that computes nothing, once the first other one has joined.
+
+    Such a head comes first in a job of SLURM's. Gives up after `patience` seconds.
+    """
+    until = time.monotonic() + patience
+    while True:
+        nodes = cluster.nodes()
+        if time.monotonic() > until or any(
+            node.get(kind) for node in nodes for kind in ("CPU", *ACCELERATORS)
+        ):
+            return nodes
+        time.sleep(0.5)
 
 
 def room(config: ExecutorConfig, nodes: Sequence[Mapping[str, float]], platforms: str) -> Room:
@@ -205,12 +221,16 @@ def _started(images: int) -> Cluster:
                 _temp_dir=str(folder),
             )
         if ray.util.get_node_ip_address() != _LOOPBACK:
-            ray.shutdown()
-            raise SurroundingsError("Ray would listen beyond this machine, and was not used")
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            raise RuntimeError("it would listen beyond this machine")
+    # A node that does not start in time is a plain `Exception` of Ray's.
+    except Exception as error:
+        ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
         reason = shown(" ".join(str(error).split()), 300)
-        raise SurroundingsError(f"Ray did not start here: {reason}") from None
+        raise UserError(
+            f"executor=ray: Ray did not start here ({reason}); mend that or give executor.address,"
+            " then the same command goes on"
+        ) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -15,7 +15,7 @@ from search.config.run import ExecutorConfig
 from search.errors import SurroundingsError, UserError, shown
 from search.executors.placement import memory_share
 from search.executors.ray import actor
-from search.executors.ray.cluster import Cluster, Room, check_room, join, room
+from search.executors.ray.cluster import Cluster, Room, check_room, join, nodes_of, room
 from search.executors.ray.reasons import death, refuse_versions
 from search.executors.ray.travel import receive, travelling
 from search.executors.worker import OwnEvaluator, Work, WorkerSpec
@@ -156,7 +156,7 @@ class RayExecutor:
         cluster = join(self._config, 0 if dataset is None else dataset.nbytes)
         try:
             self._cluster = cluster
-            found = room(self._config, cluster.nodes(), os.environ.get("JAX_PLATFORMS", ""))
+            found = room(self._config, nodes_of(cluster), os.environ.get("JAX_PLATFORMS", ""))
             check_room(self._config, found, cluster)
             self._send(sent, dataset)
         except BaseException:
