@@ -32,7 +32,7 @@ from search.runner.signals import interrupts_held, stoppable
 from search.study.confirmation import fresh_seeds
 from search.study.database import NAME
 from search.study.finals import KIND, readings
-from search.study.folder import running
+from search.study.hold import running
 from search.study.study import Study
 from search.units import format_multiplies
 

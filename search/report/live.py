@@ -8,7 +8,7 @@ from typing import Any
 
 from search.report.study import study_page
 from search.study.database import NAME
-from search.study.folder import running
+from search.study.hold import running
 from search.study.study import Study
 from search.study.tables import study_content
 from search.study.trials import FrontEntry, Trial

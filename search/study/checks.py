@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +16,9 @@ from search.errors import UserError
 LARGEST = 2**63 - 1
 _ID = re.compile(r"[0-9a-f]{12}")
 _SHOWN = 60
+# Bytes of the largest file that is read as one JSON object: no value of a study is as long.
+_LARGEST_FILE = 2**24
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class Damaged(ValueError):
@@ -42,6 +47,26 @@ def parsed(text: object, where: str) -> Any:
     # Also for integers of thousands of digits.
     except ValueError as error:
         raise Damaged(f"{where} is not JSON: {error}") from None
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object that a file holds, None where there is no such file.
+
+    Never through a link. Raises `Damaged` for anything else, and `OSError`.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NO_LINK)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_FILE:
+            raise Damaged(f"it is not a file of at most {_LARGEST_FILE} bytes")
+        content = file.read()
+    try:
+        return mapping(parsed(content.decode(), "the file"), "the file")
+    except UnicodeDecodeError:
+        raise Damaged("it is not text") from None
 
 
 def integer(value: object, where: str, low: int = 0, high: int = LARGEST) -> int:

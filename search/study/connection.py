@@ -1,11 +1,15 @@
 """Opening the SQLite file of a study, which may be a stranger's, a link, or no database at all."""
 
+import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from search.errors import UserError
 
 NAME = "study.db"
+# The key of the token in `meta`: who may write, see `search.study.hold`.
+WRITER = "writer"
 _HEADER = b"SQLite format 3\0"
 
 
@@ -32,6 +36,31 @@ def connect(path: Path | None, *, writable: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("PRAGMA synchronous=FULL")
     return connection
+
+
+def token_in(connection: sqlite3.Connection) -> str | None:
+    """Return the token of the process that may write; None where none was ever put there."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (WRITER,)).fetchone()
+    return None if row is None else str(json.loads(row[0]))
+
+
+def check_token(connection: sqlite3.Connection, token: str, shown: str) -> None:
+    """Raise `UserError` where another process took over the study, `shown`, from `token`'s."""
+    if token_in(connection) != token:
+        raise UserError(
+            f"{shown} was taken over by another process while this one was silent; what this one"
+            " recorded before is kept, and it writes no more: give the same command with join=true"
+            " to train for the other"
+        )
+
+
+def writer_of(path: Path) -> str | None:
+    """Return that token of a study that this process need not have open; None if it has none."""
+    try:
+        with closing(connect(path, writable=False)) as connection:
+            return token_in(connection)
+    except (sqlite3.Error, OSError, UserError, ValueError):
+        return None
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:

@@ -7,7 +7,7 @@ Format 1, without those, is read as it is and becomes format 2 when the study go
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 from search.errors import UserError
 from search.files import canonical_json
 from search.study.checks import Damaged, parsed, string
-from search.study.connection import NAME, connect
-from search.study.rows import Row, checksum, from_row, to_row
+from search.study.connection import NAME, WRITER, check_token, connect
+from search.study.rows import Row, checksum, from_row, record_text, to_row
 from search.study.schema import (
     COLUMNS,
     CONFIRMATIONS,
@@ -42,6 +42,8 @@ class Database:
 
     def __init__(self, path: Path | None, *, writable: bool = True) -> None:
         self.path = path
+        # The token of this process, once it has the right to write; see `claim`.
+        self._token: str | None = None
         self._shown = str(path) if path else "the study in memory"
         with self._reported():
             self._connection = connect(self.path, writable=writable)
@@ -66,6 +68,26 @@ class Database:
                 string(key, "a key of meta"): parsed(value, f"meta {key!r:.40}")
                 for key, value in pairs
             }
+
+    def claim(self, token: str, check: Callable[[], None]) -> None:
+        """Let this process alone write from now on: those that could before cannot any more.
+
+        `check` raises where another process has taken the study over since.
+        """
+        with self._reported(), self._transaction():
+            check()
+            self._write_meta({WRITER: token})
+        self._token = token
+
+    def check_writer(self) -> None:
+        """Raise `UserError` where another process has claimed the study since `claim`."""
+        if self._token is not None:
+            check_token(self._connection, self._token, self._shown)
+
+    def counted(self, table: str) -> tuple[int, int]:
+        """Return how many rows of a table were written, and the sum of their checksums."""
+        query = "SELECT rows, checksum FROM totals WHERE name = ?"
+        return self._connection.execute(query, (table,)).fetchone() or (0, 0)
 
     def set_meta(self, values: Mapping[str, Any]) -> None:
         """Write meta data, all of it or, on a failure, none."""
@@ -93,7 +115,7 @@ class Database:
 
     def record(self, kind: str, values: Mapping[str, Any]) -> None:
         """Write JSON values by their keys, in place of earlier ones: all or, on a failure, none."""
-        texts = {key: _text(kind, key, value) for key, value in values.items()}
+        texts = {key: record_text(kind, key, value) for key, value in values.items()}
         with self._reported(), self._transaction():
             self._write_records(kind, texts)
 
@@ -156,7 +178,7 @@ class Database:
                 " strategy that gave it, then the same command goes on"
             ) from None
         key = str(trial.number)
-        texts = {kind: _text(kind, key, value) for kind, value in records.items()}
+        texts = {kind: record_text(kind, key, value) for kind, value in records.items()}
         with self._reported(), self._transaction():
             self._insert(table, row)
             for kind, text in texts.items():
@@ -224,8 +246,7 @@ class Database:
 
     def _verified(self, table: str, rows: list[Row]) -> list[Row]:
         """Return the rows without their checksums, which must be right, and no row missing."""
-        query = "SELECT rows, checksum FROM totals WHERE name = ?"
-        expected = self._connection.execute(query, (table,)).fetchone() or (0, 0)
+        expected = self.counted(table)
         total = 0
         for row in rows:
             found = checksum(row[:-1])
@@ -286,6 +307,7 @@ class Database:
         # Begun inside: an interrupt at any moment must leave no transaction open.
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
+            self.check_writer()
             yield
 
     @contextmanager
@@ -303,13 +325,6 @@ class Database:
                 f"{self._shown} is corrupt ({_line(error)}); nothing was changed, put a copy of it"
                 " back, or move it away to begin anew"
             ) from error
-
-
-def _text(kind: str, key: str, value: Any) -> str:
-    try:
-        return canonical_json(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"{kind} {[key]!r:.80} cannot be recorded: {error}") from None
 
 
 def _total_of(kind: str) -> str:

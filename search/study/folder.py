@@ -3,41 +3,31 @@
 from pathlib import Path
 
 from search.errors import UserError
-from search.files import InUse, Lock, holder, lock, reported, sweep
-from search.study.database import NAME
+from search.files import reported, sweep
+from search.study.connection import NAME
+from search.study.hold import HOLDER, LOCK, Hold, hold
 
-LOCK = ".lock"
 # What a folder may hold that a first start, killed early, left behind.
-_OURS = {LOCK, NAME, f"{NAME}-journal", "config.yaml", "run.log"}
+_OURS = {LOCK, HOLDER, NAME, f"{NAME}-journal", "config.yaml", "run.log"}
 # Sub-folders that a study writes into, and files that are written in place.
 _FOLDERS = ("archs", "weights", "checkpoints", "checkpoints/confirmation", "finals")
-_IN_PLACE = (LOCK, "run.log", NAME, f"{NAME}-journal", f"{NAME}-wal", f"{NAME}-shm")
+_IN_PLACE = (LOCK, HOLDER, "run.log", NAME, f"{NAME}-journal", f"{NAME}-wal", f"{NAME}-shm")
 
 
-def locked(folder: Path) -> Lock:
-    """Make the folder if absent, lock it, and sweep what killed processes left in it.
+def held(folder: Path) -> Hold:
+    """Make the folder if absent, take the right to write, and sweep what killed processes left.
 
-    Raises `UserError` where it holds something else than a study, is in use, leads elsewhere by a
-    link, or cannot be written.
+    Raises `StudyInUse`, and `UserError` where it holds something else than a study, leads elsewhere
+    by a link, or cannot be written.
     """
     _refuse_strangers(folder)
     with reported(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_links(folder)
-    try:
-        held = lock(folder / LOCK)
-    except InUse as owner:
-        raise UserError(
-            f"{folder} is being written by {owner}; wait for it, or choose another study="
-        ) from None
+    found = hold(folder)
     for place in (folder, *(folder / name for name in _FOLDERS)):
         sweep(place)
-    return held
-
-
-def running(folder: Path) -> str | None:
-    """Return the process that writes to a study, as far as it said who it is; None for none."""
-    return holder(folder / LOCK)
+    return found
 
 
 def _refuse_strangers(folder: Path) -> None:

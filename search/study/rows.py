@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast, get_args
 
+from search.errors import UserError
 from search.files import canonical_json
 from search.jobs import Candidate, Option, Result, Status
 from search.networks.arch import FORMAT as ARCH
@@ -118,6 +119,14 @@ def from_row(row: Row) -> Trial:
         _computed(computed),
         integer(version, "format", 1, FORMAT),
     )
+
+
+def record_text(kind: str, key: str, value: Any) -> str:
+    """Return the cell of a record's value; raises `UserError` for what JSON cannot express."""
+    try:
+        return canonical_json(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{kind} {[key]!r:.80} cannot be recorded: {error}") from None
 
 
 def options_of(values: list[Any]) -> tuple[Option, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import UserError
-from search.files import Lock, canonical_json, write
+from search.files import canonical_json, write
 from search.jobs import Curve
 from search.study.arrival import CONFIRMATION_WORKER, WORKER, Arrival, read_arrivals, with_workers
 from search.study.arrival import KIND as ARRIVAL
@@ -19,11 +19,13 @@ from search.study.curves import curve_from_json, key_number
 from search.study.database import NAME, Database
 from search.study.finals import KIND as FINAL
 from search.study.finals import checked_finals
-from search.study.folder import locked
+from search.study.folder import held
+from search.study.hold import Hold
 from search.study.info import StudyInfo, checked_settings
 from search.study.landmarks import KIND as LANDMARK
 from search.study.landmarks import Landmark, read_landmarks
 from search.study.places import check_name, locate
+from search.study.schema import TRIALS
 from search.study.settings import refuse_changes
 from search.study.trials import FORMAT, FrontEntry, Trial, front_entries
 
@@ -40,20 +42,17 @@ class Study:
     `folder` is None for a study in memory. Use it as a context manager, or call `close`.
     """
 
-    def __init__(self, folder: Path | None, database: Database, lock: Lock | None) -> None:
+    def __init__(self, folder: Path | None, database: Database, hold: Hold | None) -> None:
         self.folder = folder
         self._database = database
-        self._lock = lock
+        self._hold = hold
         self._computed: Mapping[str, str] = {}
         self._allow_mixed = False
         # What workers in other processes computed on, as far as it was compared with the rest.
         self._compared: list[Mapping[str, str]] = []
         self._trials: dict[int, Trial] | None = None
         self.notes: list[str] = []
-        if lock is not None and not lock.held:
-            self.notes.append(
-                f"{folder} lies on a file system without locks: see to it that one process writes"
-            )
+        self.notes += [] if hold is None else hold.notes
         self._meta = database.meta()
         with reading(self._path, _FIX):
             if "facts" in self._meta:
@@ -80,29 +79,40 @@ class Study:
         platform or by a newer version, is damaged, or cannot be written. What the user should be
         told is in `notes`.
         """
-        lock = None if folder is None else locked(folder)
+        hold = None if folder is None else held(folder)
         try:
             database = Database(folder / NAME if folder else None)
             try:
                 if "settings" in database.meta():
-                    study = cls(folder, database, lock)
+                    study = cls(folder, database, hold)
                     refuse_changes(folder, study.settings, settings)
                 else:
                     _check_new(database, settings, info)
                     # One transaction: a study has both or, after a kill, neither.
                     database.set_meta({"settings": settings, "facts": info.as_json()})
-                    study = cls(folder, database, lock)
+                    study = cls(folder, database, hold)
                 study._trials = {trial.number: trial for trial in study.trials()}
                 study.compute_on(computed or {}, allow_mixed=allow_mixed)
                 database.migrate()
+                if hold is not None:
+                    study._claim(hold)
                 return study
             except BaseException:
                 database.close()
                 raise
         except BaseException:
-            if lock is not None:
-                lock.close()
+            if hold is not None:
+                hold.close()
             raise
+
+    def _claim(self, hold: Hold) -> None:
+        """Keep every other process from writing from now on."""
+        before = self._database.counted(TRIALS)
+        self._database.claim(hold.token, hold.check)
+        if self._database.counted(TRIALS) != before:
+            # Whoever could write until now did.
+            self._trials = None
+            self._trials = {trial.number: trial for trial in self.trials()}
 
     def compute_on(self, computed: Mapping[str, str], *, allow_mixed: bool = False) -> None:
         """Mark what is added from now on with what it is computed on; see `search.study.computed`.
@@ -312,13 +322,14 @@ class Study:
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:
         """Replace a file of the folder, whole or not at all; nothing for a study in memory."""
         if self.folder is not None:
+            self._database.check_writer()
             write(self.folder / name, content, durable=durable)
 
     def close(self) -> None:
         """Close the file and let other processes write."""
         self._database.close()
-        if self._lock is not None:
-            self._lock.close()
+        if self._hold is not None:
+            self._hold.close()
 
 
 def _check_new(database: Database, settings: Mapping[str, Any], info: StudyInfo) -> None:
