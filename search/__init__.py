@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from search.networks.cost import Cost, cost_of
     from search.pareto import hypervolume
     from search.report.notebook import front
-    from search.runner.session import Outcome
+    from search.runner.outcome import Outcome
     from search.spaces.budget_table import BudgetTable, tabulate
     from search.spaces.chain import Chain
     from search.study.study import Study

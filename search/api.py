@@ -17,7 +17,8 @@ from search.errors import UserError, shown
 from search.jobs import Evaluator, Job, Strategy
 from search.pareto import Aim
 from search.runner import session
-from search.runner.session import Outcome, Parts
+from search.runner.outcome import Outcome
+from search.runner.session import Parts
 from search.spaces.chain import Chain
 from search.study.study import check_name
 
@@ -59,6 +60,7 @@ def run(
     outputs: str | Path = "outputs",
     zoo: bool = False,
     allow_mixed: bool = False,
+    join: bool = False,
     logger: str | Sequence[str] = (),
     chance: float | None = None,
     overrides: Sequence[str] = (),
@@ -85,8 +87,9 @@ def run(
     of one's own reports in `Result.details`. `confirm`: with how many fresh seeds the front is
     evaluated again, or `{"seeds": 3, "fraction": 0.1}`, on a share of the training split that chose
     nothing; `zoo`: whether the known networks that fit are trained as landmarks after the search.
-    `logger`: one or several of `csv`, `tensorboard`, `mlflow`, `wandb`. `progress` prints what the
-    command prints, by default where networks are trained.
+    `logger`: one or several of `csv`, `tensorboard`, `mlflow`, `wandb`. `join`: evaluate for the
+    process that holds the study, if there is one, instead of being refused. `progress` prints what
+    the command prints, by default where networks are trained.
 
     Raises `UserError` for bad values, after ten failures in a row and where the surroundings fail
     twice; `Interrupted` on Ctrl-C.
@@ -117,6 +120,7 @@ def run(
         "outputs": str(outputs),
         "zoo": zoo,
         "allow_mixed": allow_mixed,
+        "join": join,
         "logger": [logger] if isinstance(logger, str) else list(logger),
     }
     console = Console(quiet=not (evaluator is None if progress is None else progress))

@@ -220,6 +220,11 @@ class RunConfig:
         "after the search, train the known networks that fit the budget, as landmarks",
         identity=False,
     )
+    join: bool = setting(
+        False,
+        "train for the process that holds the study, if there is one, instead of being refused",
+        identity=False,
+    )
     allow_mixed: bool = setting(
         False,
         "go on with a study on another platform, device or precision; its rows tell which",

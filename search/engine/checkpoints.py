@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, replace
@@ -11,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from search.files import writing
 
 Arrays = dict[str, NDArray[Any]]
 _NAME = re.compile(r"([0-9a-f]{12})-s(\d+)-e(\d+)(-partial)?\.npz")
@@ -39,16 +40,14 @@ class Checkpoints:
     """A folder of checkpoints that all belong to one data set and one set of settings.
 
     A file that was written under another `signature` counts as absent; with None, for readers,
-    none does. What earlier processes left half-written is deleted first, unless others write here
-    now (`shared`): a study's lock keeps all out but its own workers.
+    none does. Several processes may write here at once; what older versions left half-written is
+    deleted.
     """
 
-    def __init__(self, folder: Path, signature: str | None, *, shared: bool = False) -> None:
+    def __init__(self, folder: Path, signature: str | None) -> None:
         self.folder, self._signature = folder, signature
-        self._own = f".{os.getpid()}-"
-        for left in () if shared else folder.glob(".*.part"):
-            if not left.name.startswith(self._own):
-                left.unlink(missing_ok=True)
+        for left in folder.glob(".*.part"):
+            left.unlink(missing_ok=True)
 
     def write(self, place: CheckpointKey, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write a checkpoint whole: under another name first, renamed when it is on the disk.
@@ -56,17 +55,8 @@ class Checkpoints:
         That of a finished job takes the place of its partial one.
         """
         assert self._signature is not None, "a reader"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=self._own, suffix=".part", dir=self.folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, allow_pickle=False, signature=np.array(self._signature), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self.folder / place.filename)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with writing(self.folder / place.filename) as file:
+            np.savez(file, allow_pickle=False, signature=np.array(self._signature), **arrays)
         if not place.partial:
             (self.folder / replace(place, partial=True).filename).unlink(missing_ok=True)
 

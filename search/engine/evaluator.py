@@ -60,7 +60,6 @@ class TrainingEvaluator:
         clock: Callable[[], float] = time.monotonic,
         soft: SoftLabels | None = None,
         initial: Initial | None = None,
-        shared: bool = False,
         programs: str | None = "",
     ) -> None:
         """Put the data on `device` (JAX's first by default).
@@ -69,16 +68,14 @@ class TrainingEvaluator:
         `programs`: folder in which compiled programs are kept for later processes, empty for the
         user's cache folder, None for nowhere. No result depends on it.
 
-        `checkpoints` is a folder of this study's own, or None to keep nothing; `shared`: whether
-        other processes write there too; `clock` tells the seconds between partial ones. Raises
-        `UserError` for settings out of range.
+        `checkpoints` is a folder of this study's own, or None to keep nothing; `clock` tells the
+        seconds between partial ones. Raises `UserError` for settings out of range.
         """
         device = jax.local_devices()[0] if device is None else device
         self._trainer = Trainer(dataset, settings, device, soft, initial, programs)
         self._turns = Turns()
         self._clock, self._interval = clock, 60 * settings.checkpoint_minutes
         self._dataset, self._settings, self._extras = dataset, settings, (soft, initial)
-        self._shared = shared
         self._store = self._checkpoints(checkpoints, dataset)
 
     def scored_on(self, part: Split, folder: Path | None) -> "TrainingEvaluator":
@@ -96,7 +93,7 @@ class TrainingEvaluator:
             return None
         device = self._trainer.device
         made = signature(dataset, self._settings, device, *self._extras)
-        return Checkpoints(folder, made, shared=self._shared)
+        return Checkpoints(folder, made)
 
     @property
     def precision(self) -> str:

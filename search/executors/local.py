@@ -47,6 +47,12 @@ class LocalExecutor:
         """Queue the job of trial `number`."""
         self._waiting.append((number, job))
 
+    def withdraw(self) -> list[int]:
+        """Give back the jobs that are not begun; return their numbers."""
+        numbers = [number for number, _ in self._waiting]
+        self._waiting.clear()
+        return numbers
+
     def next(self) -> tuple[int, Result]:
         """Evaluate the oldest queued job; return its number and result.
 

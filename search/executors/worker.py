@@ -88,9 +88,7 @@ class WorkerSpec:
         keep_memory_for(self.train.batch, *dataset.shape[:2])
         from search.engine.evaluator import TrainingEvaluator
 
-        evaluator = TrainingEvaluator(
-            dataset, self.train, self.checkpoints, shared=True, programs=self.programs
-        )
+        evaluator = TrainingEvaluator(dataset, self.train, self.checkpoints, programs=self.programs)
         if not self.confirming or dataset.confirmation is None:
             return evaluator
         return evaluator.scored_on(dataset.confirmation, self.checkpoints)

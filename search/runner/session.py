@@ -5,7 +5,7 @@ with its front: data, space, budget table, strategy, study, executor, runner,
 confirmation, report.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,27 +18,30 @@ from search.data.class_weights import class_weights, weights_summary
 from search.data.dataset import Dataset
 from search.errors import UserError, shown
 from search.executors.build import elsewhere
+from search.executors.joined import JoinedWorkers
 from search.executors.protocol import Executor
+from search.executors.shared import SharedExecutor
 from search.export.leave import leave_weights
 from search.jobs import Evaluator, Job, Strategy
 from search.loggers.build import Loggers
 from search.loggers.build import classes as logger_classes
 from search.networks.arch import Arch, Input
-from search.report.html import paragraph, table
 from search.report.progress import Watch
 from search.report.study import introduction, leave, reporting, show_end
-from search.report.table import front_rows, summary, text_columns
 from search.runner import images
 from search.runner.budget import EarlyTable, early_table, notices, tabulated
 from search.runner.confirm import confirm
 from search.runner.evaluation import Evaluation, evaluations, start
+from search.runner.join import HolderGone, join
 from search.runner.landmarks import chosen, jobs_of, train_landmarks
 from search.runner.loop import Ended, Rules, Runner
+from search.runner.outcome import Outcome
 from search.runner.retention import drop_checkpoints
 from search.runner.signals import stoppable
 from search.spaces.budget_table import BudgetTable, tabulate
 from search.spaces.chain import Chain
 from search.strategies.registry import rung_lengths
+from search.study.hold import StudyInUse, running
 from search.study.study import Study, StudyInfo
 from search.study.trials import FrontEntry, Trial
 
@@ -64,36 +67,6 @@ class Parts:
         return self.chain is None or self.evaluator is None
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a search found.
-
-    `trials` in the order of asking, `front` cheapest first, `hypervolume` of the front in [0, 1],
-    `reason` why it ended (`trials`, `hours` or `exhausted`), `folder` of the study or None,
-    `content` what `front.json` says.
-    """
-
-    trials: list[Trial]
-    front: list[FrontEntry]
-    hypervolume: float
-    reason: str
-    folder: Path | None
-    content: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        place = f", in {self.folder}" if self.folder else ""
-        return (
-            f"Outcome({len(self.trials)} trials, {len(self.front)} on the front, hypervolume"
-            f" {self.hypervolume:.4f}, ended by {self.reason}{place})"
-        )
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: the front as a table."""
-        rows = front_rows(self.content, self.front)
-        said = paragraph(summary(self.content, self.front))
-        return f"{said}{table(rows, left=text_columns(rows))}"
-
-
 def search(
     config: RunConfig, folder: Path | None, text: str, parts: Parts, console: Console
 ) -> Outcome:
@@ -101,9 +74,18 @@ def search(
 
     `text` is the study's `config.yaml`. Raises `UserError` for bad values, of which nothing is
     left on the disk, and after too many failures in a row; `Interrupted` when the user stops it.
+    With `join` this process trains for the one that holds the study, and is the next to hold it.
     """
     with stoppable("stopped; what was recorded is kept, and the same command goes on"):
-        return _search(config, folder, text, parts, console)
+        while True:
+            try:
+                return _search(config, folder, text, parts, console)
+            except StudyInUse:
+                # Of several commands that begin at once, one was first.
+                if not config.join:
+                    raise
+            except HolderGone as gone:
+                console.print(f"{gone}; this process goes on", highlight=False, markup=False)
 
 
 def _search(
@@ -130,6 +112,8 @@ def _search(
     info = _info(config, parts, dataset, table)
     strategy = parts.strategy or _strategy(config, table, info)
     settings = _settings(config, parts, dataset, info)
+    if config.join and folder is not None and running(folder) is not None:
+        return join(config, folder, settings, dataset, parts.evaluator, console)
     log = folder / "run.log" if folder else None
     made = logger_classes(config.logger)
     rungs = () if parts.strategy else rung_lengths(config.strategy, config.epochs)
@@ -156,8 +140,10 @@ def _search(
         phases = evaluations(config, parts.evaluator, study, dataset, watch.tell)
         searching, confirming = phases
         later = jobs_of(known, config.epochs, config.seed)
-        with closing(searching.executor()) as executor:
-            start(executor, config, study, watch.tell)
+        joined = _joined(config, study, watch)
+        own = searching.executor()
+        with closing(_shared(config, own, joined)) as executor:
+            start(own, config, study, watch.tell)
             for note in study.notes:
                 watch.tell(note)
             done = len(study.trials())
@@ -169,7 +155,7 @@ def _search(
         if config.confirm.seeds and ended.complete:
             # Tables and weights are there by now, should this be interrupted.
             told = reporting(watch, "confirming", info.objective)
-            with closing(confirming.executor()) as executor:
+            with closing(_shared(config, confirming.executor(), joined, True)) as executor:
                 confirm(study, executor, config.confirm.seeds, told)
             content, found = _leave(study, phases, watch, later)
         if config.zoo and ended.complete:
@@ -177,7 +163,7 @@ def _search(
                 watch.tell(line)
             names = {one.arch.id: one.name for one in known}
             told = reporting(watch, "landmark", info.objective, names)
-            with closing(searching.executor()) as executor:
+            with closing(_shared(config, searching.executor(), joined)) as executor:
                 train_landmarks(study, executor, known, config.seed, told)
             content, found = _leave(study, phases, watch)
         trials = study.trials()
@@ -268,6 +254,28 @@ def _strategy(config: RunConfig, table: BudgetTable, info: StudyInfo) -> Strateg
         chance=info.chance,
         aim=config.improved,
     )
+
+
+def _joined(config: RunConfig, study: Study, watch: Watch) -> JoinedWorkers | None:
+    """Return the processes that join a study, which one in memory has none of."""
+    if study.folder is None:
+        return None
+    return JoinedWorkers(
+        study.folder,
+        watch.tell,
+        computed=lambda: study.computed,
+        allow_mixed=config.allow_mixed,
+        timeout=config.executor.timeout,
+    )
+
+
+def _shared(
+    config: RunConfig, own: Executor, joined: JoinedWorkers | None, confirming: bool = False
+) -> Executor:
+    if joined is None:
+        return own
+    retries = config.executor.retries
+    return SharedExecutor(own, joined, confirming=confirming, retries=retries)
 
 
 def _run(

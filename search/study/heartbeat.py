@@ -67,7 +67,8 @@ class Process:
             return True
         except OSError:
             return False
-        return bool(self.born) and _born(self.pid) not in ("", self.born)
+        # Readable, for the signal was allowed; one that only waits to be reaped has ended.
+        return bool(self.born) and _born(self.pid) != self.born
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Beat:
 
 def this_process() -> Process:
     """Return the process that asks."""
-    words = [Path(sys.argv[0]).name if sys.argv else "", *sys.argv[1:]]
+    program = Path(sys.argv[0]).name if sys.argv else ""
+    words = ["convbudget" if program == "__main__.py" else program, *sys.argv[1:]]
     command = shlex.join(words).encode(errors="backslashreplace").decode()[:400]
     pid = os.getpid()
     return Process(socket.gethostname(), pid, _machine(), _born(pid), command)
@@ -219,10 +221,10 @@ def _machine() -> str:
 
 
 def _born(pid: int) -> str:
-    """Return when a process began, in ticks since its machine did; empty where unknown."""
+    """Return when a process began, in ticks since its machine did; empty if ended, or unknown."""
     try:
         # The name of the program, in brackets, may hold blanks and brackets.
-        after = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2]
-        return after.split()[19]
+        after = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return "" if after[0] in "ZX" else after[19]
     except (OSError, IndexError):
         return ""

@@ -123,7 +123,7 @@ def _vacated(folder: Path, locked: bool) -> str:
     released = process.here and locked
     if not (process.dead or released):
         if not _silent(path):
-            wait = f"; once it is silent for {SILENT:g} seconds, this command takes over"
+            wait = f"; once it is silent for {SILENT:g} s, this command takes over"
             raise _in_use(folder, _described(beat, path), wait)
         watched = Watched(path)
         watched.look()
@@ -176,7 +176,7 @@ def _silent(path: Path) -> bool:
 
 def _described(beat: Beat, path: Path) -> str:
     seconds = seconds_silent(path)
-    age = "" if seconds is None else f", its heartbeat {seconds:.0f} seconds old"
+    age = "" if seconds is None else f", its heartbeat {seconds:.0f} s old"
     return f"{beat.process}{age}"
 
 

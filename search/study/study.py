@@ -114,6 +114,11 @@ class Study:
             self._trials = None
             self._trials = {trial.number: trial for trial in self.trials()}
 
+    @property
+    def computed(self) -> Mapping[str, str]:
+        """What new results are computed on, as `compute_on` was told; empty where unknown."""
+        return self._computed
+
     def compute_on(self, computed: Mapping[str, str], *, allow_mixed: bool = False) -> None:
         """Mark what is added from now on with what it is computed on; see `search.study.computed`.
 

@@ -92,7 +92,7 @@ def test_a_second_writer_is_refused_with_host_pid_and_age(tmp_path: Path) -> Non
             Study.open(tmp_path, SETTINGS, FACTS)
         said = str(refused.value)
         assert f"is being written by process {os.getpid()} on {os.uname().nodename}" in said
-        assert "its heartbeat 0 seconds old; wait for it, join it with join=true" in said
+        assert "its heartbeat 0 s old; wait for it, join it with join=true" in said
         assert running(tmp_path) == str(this_process())
     assert running(tmp_path) is None
     assert not (tmp_path / HOLDER).exists(), "removed at the end"
@@ -144,7 +144,7 @@ def test_a_suspended_writer_with_a_lock_keeps_its_study(
     assert writers[0].says() == "open"
     writers[0].process.send_signal(signal.SIGSTOP)
     time.sleep(1.2)
-    with pytest.raises(StudyInUse, match=r"its heartbeat [1-9] seconds old"):
+    with pytest.raises(StudyInUse, match=r"its heartbeat [1-9] s old"):
         Study.open(tmp_path, SETTINGS, FACTS)
     writers[0].process.send_signal(signal.SIGCONT)
     writers[0].add(0)
@@ -223,7 +223,7 @@ def test_a_process_elsewhere_is_waited_for_while_its_heart_beats(tmp_path: Path)
     elsewhere = Process("elsewhere", 5, "another machine", "1", "convbudget run")
     (tmp_path / HOLDER).write_text(Beat(elsewhere, "theirs").text(7))
     assert running(tmp_path) == "process 5 on elsewhere (convbudget run)"
-    with pytest.raises(StudyInUse, match="once it is silent for 60 seconds, this command takes"):
+    with pytest.raises(StudyInUse, match="once it is silent for 60 s, this command takes"):
         Study.open(tmp_path, SETTINGS, FACTS)
     assert read_beat(tmp_path / HOLDER) is not None, "left as it is"
 
