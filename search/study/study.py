@@ -95,7 +95,11 @@ class Study:
                 study.compute_on(computed or {}, allow_mixed=allow_mixed)
                 database.migrate()
                 if hold is not None:
-                    study._claim(hold)
+                    database.claim(hold.token, hold.check)
+                    if database.counted(TRIALS)[0] != len(study._trials):
+                        # Of a process that could write until now.
+                        study._trials = None
+                        study._trials = {trial.number: trial for trial in study.trials()}
                 return study
             except BaseException:
                 database.close()
@@ -104,15 +108,6 @@ class Study:
             if hold is not None:
                 hold.close()
             raise
-
-    def _claim(self, hold: Hold) -> None:
-        """Keep every other process from writing from now on."""
-        before = self._database.counted(TRIALS)
-        self._database.claim(hold.token, hold.check)
-        if self._database.counted(TRIALS) != before:
-            # Whoever could write until now did.
-            self._trials = None
-            self._trials = {trial.number: trial for trial in self.trials()}
 
     @property
     def computed(self) -> Mapping[str, str]:

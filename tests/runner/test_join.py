@@ -28,7 +28,7 @@ CHAIN = numbers(6, 4, end=10)
 # A search that joins; every evaluation takes a moment and leaves a line that says who did it.
 CODE = """
 import sys
-sys.path[:0] = sys.argv[5:]
+sys.path[:0] = sys.argv[6:]
 import search, test_join
 from search.errors import Interrupted
 from search.executors import joined, shared
@@ -52,13 +52,19 @@ except Interrupted as error:
 def logged(job: Job) -> float:
     with Path(sys.argv[1]).with_suffix(".log").open("a") as file:
         file.write(f"{os.getpid()} {' '.join(map(str, job.options))}\n")
+    # Python starts slowly on a busy machine: the first jobs wait until everyone has joined.
+    deadline = time.monotonic() + 60
+    while len(seats(Path(sys.argv[1]))) < int(sys.argv[5]) and time.monotonic() < deadline:
+        time.sleep(0.01)
     time.sleep(float(sys.argv[4]))
     return sum(map(int, job.options)) / 40
 
 
 class Command:
-    def __init__(self, folder: Path, trials: int = 60, seed: int = 0, pause: float = 0.02) -> None:
-        words = [folder, trials, seed, pause, ROOT / "tests/runner", ROOT / "tests"]
+    def __init__(
+        self, folder: Path, trials: int = 60, seed: int = 0, pause: float = 0.02, joined: int = 0
+    ) -> None:
+        words = [folder, trials, seed, pause, joined, ROOT / "tests/runner", ROOT / "tests"]
         self.process = subprocess.Popen(
             [sys.executable, "-c", CODE, *map(str, words)],
             cwd=ROOT,
@@ -136,7 +142,7 @@ def check_complete(folder: Path, trials: int = 60) -> None:
 def test_of_three_commands_one_holds_and_all_train(
     tmp_path: Path, begin: Callable[..., Command]
 ) -> None:
-    commands = [begin() for _ in range(3)]
+    commands = [begin(joined=2) for _ in range(3)]
     said = [one.output() for one in commands]
     assert sum("ended trials 60" in one for one in said) == 1, said
     assert sum("ended joined 60" in one for one in said) == 2, said
