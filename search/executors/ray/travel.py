@@ -18,7 +18,7 @@ def travelling(folder: Path, job: Job, *, finished: bool) -> dict[str, bytes]:
     A name and the bytes of the file, nothing where there is none.
     """
     wanted = key_of(job)
-    for place in Checkpoints(folder, None, shared=True).longest(wanted):
+    for place in Checkpoints(folder, None).longest(wanted):
         if place.partial or (finished and place != wanted):
             continue
         try:
