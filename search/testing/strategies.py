@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Iterator
+from random import Random
 
 from search.errors import UserError
 from search.jobs import Exhausted, Job, Result, Strategy, failed
@@ -27,13 +28,22 @@ def play(
     limit: int,
     ahead: int = 0,
     newest_first: bool = False,
+    shuffled: int | None = None,
 ) -> Iterator[Job]:
     """Yield up to `limit` jobs of a strategy, each asked for with up to `ahead` jobs pending.
 
-    Results are told oldest first, or newest first, as parallel workers may finish.
+    Results are told oldest first, newest first or, as workers may finish, in a random order of the
+    seed `shuffled`.
     """
     pending: list[Job] = []
+    order = None if shuffled is None else Random(shuffled)
     asked = 0
+
+    def next_told() -> int:
+        if order is not None:
+            return order.randrange(len(pending))
+        return -1 if newest_first else 0
+
     while asked < limit:
         try:
             pending.append(strategy.ask())
@@ -41,13 +51,13 @@ def play(
             if not pending:
                 return
             # A pending result may make further jobs possible, such as a promotion.
-            job = pending.pop(0)
+            job = pending.pop(0 if order is None else next_told())
             strategy.tell(job, evaluate(job))
             continue
         asked += 1
         yield pending[-1]
         if len(pending) > ahead:
-            job = pending.pop(-1 if newest_first else 0)
+            job = pending.pop(next_told())
             strategy.tell(job, evaluate(job))
 
 
@@ -64,8 +74,8 @@ def check_strategy(
 
     Every job costs from `low` to `high` multiplies. No value is proposed twice with the same epochs
     and seed. The same seed and results give the same jobs, also after a replay, as when a study is
-    continued. All that with results that fail, come late, or come in another order. Runs about a
-    dozen searches of at most `limit` jobs; `evaluate` gives their results.
+    continued. All that with results that fail, come late, or come in any order while many jobs are
+    pending. Runs about a dozen searches of at most `limit` jobs; `evaluate` gives their results.
     """
 
     def often_fails(job: Job) -> Result:
@@ -74,11 +84,15 @@ def check_strategy(
     def always_fails(_: Job) -> Result:
         return failed("on purpose")
 
-    orders = [(evaluate, 0, False), (evaluate, 7, False), (evaluate, 5, True)]
-    for results, ahead, newest_first in [
-        *orders,
-        (often_fails, 1, False),
-        (always_fails, 1, False),
+    # What is told, how many jobs are pending, and in which order they end.
+    for results, ahead, newest_first, shuffled in [
+        (evaluate, 0, False, None),
+        (evaluate, 7, False, None),
+        (evaluate, 5, True, None),
+        (evaluate, limit // 2, False, 1),
+        (often_fails, limit // 4, False, 2),
+        (often_fails, 1, False, None),
+        (always_fails, 1, False, None),
     ]:
         first, second = (
             list(
@@ -88,6 +102,7 @@ def check_strategy(
                     limit=limit,
                     ahead=ahead,
                     newest_first=newest_first,
+                    shuffled=shuffled,
                 )
             )
             for _ in range(2)

@@ -1,7 +1,10 @@
 """The surrogate's parts: acquisition, model, training set, and multi-fidelity decisions."""
 
 import itertools
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,8 +29,8 @@ from search.strategies.surrogate.acquisition import (
 from search.strategies.surrogate.features import Featurizer
 from search.strategies.surrogate.gp import PRIOR_MEDIAN, GaussianProcess, Hyperparameters
 from search.strategies.surrogate.kernel_cache import KernelCache
+from search.strategies.surrogate.posterior import Posterior
 from search.strategies.surrogate.strategy import Surrogate
-from search.strategies.surrogate.strategy import _Posterior as Posterior
 
 RNG = np.random.default_rng(0)
 
@@ -142,10 +145,77 @@ def test_short_results_are_dropped_first(
     assert len(noise) == 20
     assert (noise == 0).sum() == 15
     # A pending job stands at its predicted value until a failure removes it.
-    assert held.add_pending(encodings[40], cache.add([encodings[40]])[0], 1.0)
+    held.add_pending(encodings[40], cache.add([encodings[40]])[0], 1.0)
     assert len(held.arrays()[0]) == 21
     held.fail(encodings[40])
     assert len(held.arrays()[0]) == 20
+
+
+def parallel(
+    strategy: Surrogate, evaluate: Callable[[Options], float], workers: int, results: int
+) -> tuple[list[Job], list[tuple[Job, Result]]]:
+    """Return the jobs of a search with so many workers that end in a random order; and results."""
+    order, pending = np.random.default_rng(4), list[Job]()
+    asked, told = list[Job](), list[tuple[Job, Result]]()
+    while len(told) < results:
+        while len(pending) < workers:
+            asked.append(strategy.ask())
+            pending.append(asked[-1])
+        job = pending.pop(int(order.integers(len(pending))))
+        told.append((job, Result(evaluate(job.options))))
+        strategy.tell(*told[-1])
+    return asked, told
+
+
+def test_64_pending_jobs_are_imagined_and_distinct(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strategy, seen = Surrogate(problem), list[int]()
+    predict = GaussianProcess.predict
+
+    def noted(*arguments: Any) -> tuple[np.ndarray, np.ndarray]:
+        model = strategy._model
+        assert model is not None
+        # Every job that was asked for and not told is in the model, at a finite value.
+        pending = model.training_set.pending
+        assert np.isfinite([*pending.values()]).all()
+        assert not strategy._unmodelled
+        seen.append(len(pending))
+        return predict(*arguments)
+
+    monkeypatch.setattr(GaussianProcess, "predict", noted)
+    asked, _ = parallel(strategy, accuracy, 64, 40)
+    assert len({job.options for job in asked}) == len(asked) == 103
+    # One before each proposal, one to imagine them.
+    assert set(seen) <= {63, 64}
+    assert len(seen) >= 70
+
+
+def test_with_64_pending_it_goes_on_from_a_snapshot(problem: Problem) -> None:
+    original, restored = Surrogate(problem), Surrogate(problem)
+    asked, told = parallel(original, accuracy, 64, 30)
+    text = json.dumps(original.snapshot(), allow_nan=False)
+    restored.restore(json.loads(text), asked, told)
+    assert json.dumps(restored.snapshot()) == text
+    pending = [job for job in asked if job not in [job for job, _ in told]]
+    for job in pending[:20]:
+        for strategy in (original, restored):
+            strategy.tell(job, Result(accuracy(job.options)))
+        assert original.ask() == restored.ask()
+    assert json.dumps(restored.snapshot()) == json.dumps(original.snapshot())
+
+
+def test_a_full_cache_grows_and_compares_all(table: BudgetTable) -> None:
+    encodings = list(table.encodings())
+    featurizer = Featurizer(table, encodings)
+    small, large = KernelCache(featurizer, 20), KernelCache(featurizer, 80)
+    for cut in range(0, 70, 7):
+        rows = [cache.add(encodings[cut : cut + 7]) for cache in (small, large)]
+        assert sorted(rows[0]) == sorted(set(rows[0]))
+    found = [np.array([cache.options.index(o) for o in encodings[:70]]) for cache in (small, large)]
+    one, other = (c.pairwise.select(r, r) for c, r in zip((small, large), found, strict=True))
+    for name in one.__dataclass_fields__:
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-6, atol=1e-6)
 
 
 def halved(problem: Problem, full: dict[Options, float], short: dict[Options, float]) -> list[Job]:

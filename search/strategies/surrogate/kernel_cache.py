@@ -35,26 +35,23 @@ class PairwiseTerms:
 
 
 class KernelCache:
-    """Holds up to `capacity` encodings in numbered rows, with the terms of every two of them.
+    """Holds encodings in numbered rows, with the terms of every two of them.
 
     Comparing a new encoding with all others once, when it is added, leaves each proposal only
-    look-ups.
+    look-ups. There is room for `capacity` encodings at first, and for so many more whenever it is
+    full.
     """
 
     def __init__(self, featurizer: Featurizer, capacity: int) -> None:
-        self._featurizer = featurizer
-        self.options: list[Options] = [()] * capacity
-        self._free = list(range(capacity))[::-1]
+        self._featurizer, self._block = featurizer, capacity
+        self.options: list[Options] = []
+        self._free: list[int] = []
         # Of each row: number of the call that added it, its place there, and how many it added.
-        self._batch = [(0, 0, 0)] * capacity
+        self._batch: list[tuple[int, int, int]] = []
         self._batches = 0
-        empty = featurizer([])
-        self._features = Features(
-            *(np.zeros((capacity, *array.shape[1:])) for array in empty.arrays)
-        )
-        self.pairwise = PairwiseTerms(
-            *(np.zeros((capacity, capacity), np.float32) for _ in range(6))
-        )
+        self._features = featurizer([])
+        self.pairwise = PairwiseTerms(*(np.zeros((0, 0), np.float32) for _ in range(6)))
+        self._grow()
 
     @property
     def cost(self) -> FloatArray:
@@ -69,6 +66,8 @@ class KernelCache:
         """Add `encodings`; return their rows."""
         if not encodings:
             return []
+        while len(self._free) < len(encodings):
+            self._grow()
         rows = [self._free.pop() for _ in encodings]
         features = self._featurizer(encodings)
         for place, (row, options) in enumerate(zip(rows, encodings, strict=True)):
@@ -94,6 +93,8 @@ class KernelCache:
 
         Batch by batch, each of its first size: the last bits of a matrix product depend on that.
         """
+        while len(self.options) < len(state["free"]) + len(state["held"]):
+            self._grow()
         self._free, self._batches = list(state["free"]), int(state["batches"])
         batches: dict[int, list[tuple[int, int]]] = {}
         for row, options, batch, place, size in state["held"]:
@@ -112,6 +113,21 @@ class KernelCache:
                 array[places] = new
             self._compare_all(rows, padded, places)
 
+    def _grow(self) -> None:
+        """Make room for one block more of encodings."""
+        size, added = len(self.options), self._block
+        self.options += [()] * added
+        self._batch += [(0, 0, 0)] * added
+        self._free = [*range(size + added - 1, size - 1, -1), *self._free]
+        self._features = Features(
+            *(
+                np.concatenate([array, np.zeros((added, *array.shape[1:]))])
+                for array in self._features.arrays
+            )
+        )
+        terms = (getattr(self.pairwise, name) for name in PairwiseTerms.__dataclass_fields__)
+        self.pairwise = PairwiseTerms(*(np.pad(term, (0, added)) for term in terms))
+
     def _compare_all(
         self, rows: list[int], features: Features, places: Sequence[int] | None = None
     ) -> None:
@@ -119,11 +135,14 @@ class KernelCache:
         own = list(range(len(rows))) if places is None else list(places)
         for array, new in zip(self._features.arrays, features.arrays, strict=True):
             array[rows] = new[own]
-        terms = _compare(features, self._features)
-        for name in PairwiseTerms.__dataclass_fields__:
-            held, new = getattr(self.pairwise, name), getattr(terms, name)[own]
-            held[rows] = new
-            held[:, rows] = new.T
+        # Block by block: the last bits of a product depend on its size, and would change with it.
+        for start in range(0, len(self.options), self._block):
+            block = slice(start, start + self._block)
+            terms = _compare(features, Features(*(array[block] for array in self._features.arrays)))
+            for name in PairwiseTerms.__dataclass_fields__:
+                held, new = getattr(self.pairwise, name), getattr(terms, name)[own]
+                held[rows, block] = new
+                held[block, rows] = new.T
 
 
 def _compare(one: Features, other: Features) -> PairwiseTerms:

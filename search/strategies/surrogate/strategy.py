@@ -1,7 +1,7 @@
 """Bayesian optimisation of the front: expected hypervolume improvement under a GP."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,84 +16,26 @@ from search.strategies.history import (
     restore_generator,
 )
 from search.strategies.log_cost import LogCostLevels
-from search.strategies.surrogate.acquisition import (
-    expected_hypervolume_improvement,
-    from_negative_log_error,
-    quadrature_points,
-    reservation_value,
-)
+from search.strategies.surrogate.acquisition import from_negative_log_error
 from search.strategies.surrogate.arrays import FloatArray, IndexArray
 from search.strategies.surrogate.features import Featurizer
 from search.strategies.surrogate.gp import GaussianProcess
 from search.strategies.surrogate.kernel_cache import KernelCache
 from search.strategies.surrogate.pool import Pool
+from search.strategies.surrogate.posterior import Posterior
 from search.strategies.surrogate.threads import one_thread
-from search.strategies.surrogate.training_set import FITTED, PENDING, TrainingSet
+from search.strategies.surrogate.training_set import FITTED, TrainingSet
 
 START = 10
 # Encodings that the features are made from.
 _SAMPLE = 400
 # Encodings, the best by expected improvement, for which one step ahead is computed.
 _LOOKAHEAD = 24
-
-
-@dataclass(frozen=True)
-class _Posterior:
-    """The front and what the model predicts for m encodings; costs are shares, see `Features`."""
-
-    front_cost: FloatArray  # [k] ascending
-    front_accuracy: FloatArray  # [k]
-    cost: FloatArray  # [m]
-    mean: FloatArray  # [m] negative log-error at full length
-    deviation: FloatArray  # [m]
-
-    def select(self, rows: IndexArray) -> "_Posterior":
-        """Return the posterior of some of the encodings."""
-        selected = (self.cost[rows], self.mean[rows], self.deviation[rows])
-        return _Posterior(self.front_cost, self.front_accuracy, *selected)
-
-    def of_the_best(self) -> "_Posterior":
-        """Return the posterior without costs: its area grows by better accuracies alone.
-
-        Its expected hypervolume improvement is the expected improvement of the best accuracy
-        (Mockus, 1975).
-        """
-        best = self.front_accuracy[-1:]
-        return replace(
-            self,
-            front_cost=np.zeros(len(best)),
-            front_accuracy=best,
-            cost=np.zeros(len(self.cost)),
-        )
-
-    def expected_improvement(self, chance: float) -> FloatArray:
-        """Return the expected hypervolume improvement of each encoding [m]."""
-        return expected_hypervolume_improvement(
-            self.front_cost,
-            self.front_accuracy,
-            self.cost,
-            self.mean,
-            self.deviation,
-            chance=chance,
-        )
-
-    def reservation_value(
-        self, noise_variance: FloatArray, step: FloatArray, rest: FloatArray, chance: float
-    ) -> FloatArray:
-        """Return each encoding's improvement per unit of training [m], see `reservation_value`.
-
-        `noise_variance` [m]: of the next step's result as an observation of the full-length one.
-        """
-        variance = np.square(self.deviation)
-        # Share of the variance that the next step's result resolves.
-        resolved = np.where(rest > 0, variance / (variance + noise_variance), 1.0)
-        remaining = self.deviation * np.sqrt(1.0 - resolved)
-        means = quadrature_points(self.mean, self.deviation * np.sqrt(resolved))
-        improvement = [
-            replace(self, mean=mean, deviation=remaining).expected_improvement(chance)
-            for mean in means
-        ]
-        return reservation_value(np.stack(improvement), step, rest)
+# Pending jobs from which on all of them are imagined by what is known now. With fewer, as one
+# worker has, each keeps the value that was predicted when the model proposed it: it is told soon.
+_MANY_PENDING = 8
+# Rows of the cache beside the results and the pool, before it has to grow.
+_SPARE = 32
 
 
 @dataclass(frozen=True)
@@ -128,6 +70,8 @@ class Surrogate:
         self._before_sample = ""
         # Shorter trainings that were told before there was a model: (encoding, epochs, accuracy).
         self._early: list[tuple[Options, int, float]] = []
+        # Pending jobs that were proposed without the model, in that order.
+        self._unmodelled: dict[Options, None] = {}
         self._asked = 0
 
     def ask(self) -> Job:
@@ -154,6 +98,8 @@ class Surrogate:
             job = self._history.claim(options)
             if job is not None:
                 self._asked += 1
+                if self._model is None or options not in self._model.training_set.pending:
+                    self._unmodelled[options] = None
                 return job
             if self._model is not None:
                 self._model.training_set.forget(options)
@@ -164,6 +110,7 @@ class Surrogate:
         A result of fewer epochs than the full length informs the model but is never on the front.
         """
         self._remember(job, result)
+        self._unmodelled.pop(job.options, None)
         if self._model is None:
             if job.epochs < self._problem.epochs and is_known(result):
                 self._early.append((job.options, job.epochs, result.accuracy))
@@ -175,8 +122,9 @@ class Surrogate:
         with one_thread():
             self._model.pool.discard(job.options)
             training_set.add(job.options, job.epochs, result.accuracy)
-            if self._gp.due(len(training_set.row)):
-                rows, targets, noise = training_set.arrays()
+            # Many imagined values would make the model believe in itself.
+            rows, targets, noise = training_set.arrays(imagined=not self._many_pending())
+            if self._gp.due(len(rows)):
                 self._gp.fit(self._model.cache.pairwise.select(rows, rows), targets, noise)
 
     def _remember(self, job: Job, result: Result) -> None:
@@ -226,6 +174,10 @@ class Surrogate:
                 model.cache.restore(held["cache"])
             model.training_set.restore(held["training_set"], accuracies)
             model.pool.restore(held["pool"])
+        known = {job.options for job, _ in told}
+        if self._model is not None:
+            known |= self._model.training_set.pending.keys()
+        self._unmodelled = {job.options: None for job in asked if job.options not in known}
         restore_generator(self._rng, state["rng"])
 
     def _best(self, paused: Mapping[Options, int], lengths: tuple[int, ...]) -> Options:
@@ -236,6 +188,8 @@ class Surrogate:
         model = self._fitted()
         cache, training_set, pool = model.cache, model.training_set, model.pool
         pool.refresh(self._history.front())
+        if self._many_pending():
+            self._imagine(model)
         waiting = [options for options in paused if options in training_set.row]
         fresh = len(pool.rows)
         if fresh + len(waiting) == 0:
@@ -249,7 +203,7 @@ class Surrogate:
             targets,
             noise,
         )
-        posterior = _Posterior(*self._front(model), cache.cost[rows], mean, deviation)
+        posterior = Posterior(*self._front(model), cache.cost[rows], mean, deviation)
         if self._aims_at_best():
             posterior = posterior.of_the_best()
         improvement = posterior.expected_improvement(self._problem.chance)
@@ -266,10 +220,30 @@ class Surrogate:
         options = cache.options[row]
         if pick < fresh:
             pool.take(row)
-        added = training_set.add_pending(options, row, float(posterior.mean[pick]))
-        if not added and pick < fresh:
-            cache.drop(row)
+        training_set.add_pending(options, row, float(posterior.mean[pick]))
         return options
+
+    def _many_pending(self) -> bool:
+        pending = 0 if self._model is None else len(self._model.training_set.pending)
+        return pending + len(self._unmodelled) >= _MANY_PENDING
+
+    def _imagine(self, model: _Model) -> None:
+        """Predict the results of all pending jobs anew, from those that were told."""
+        cache, training_set = model.cache, model.training_set
+        for options, row in zip(self._unmodelled, cache.add([*self._unmodelled]), strict=True):
+            training_set.add_pending(options, row, 0.0)
+        self._unmodelled.clear()
+        train, targets, noise = training_set.arrays(imagined=False)
+        rows = np.array([training_set.row[options] for options in training_set.pending], np.intp)
+        mean, _ = self._gp.predict(
+            cache.pairwise.select(train, train),
+            cache.pairwise.select(rows, train),
+            cache.pairwise.diagonal(rows),
+            targets,
+            noise,
+        )
+        for options, value in zip([*training_set.pending], mean.tolist(), strict=True):
+            training_set.pending[options] = value
 
     def _aims_at_best(self) -> bool:
         """Return whether the next encoding is to improve the best accuracy, not the area."""
@@ -281,7 +255,7 @@ class Surrogate:
         model: _Model,
         rows: IndexArray,
         targets: FloatArray,
-        posterior: _Posterior,
+        posterior: Posterior,
         rung: IndexArray,
         lengths: Sequence[int],
     ) -> FloatArray:
@@ -321,7 +295,7 @@ class Surrogate:
         table, interval = self._problem.table, self._problem.interval
         sample = table.sample_level(self._rng, _SAMPLE // 2, *interval)
         sample += table.sample(self._rng, _SAMPLE // 2, *interval)
-        cache = KernelCache(Featurizer(table, sample), FITTED + PENDING + Pool.SIZE)
+        cache = KernelCache(Featurizer(table, sample), FITTED + _SPARE + Pool.SIZE)
         training_set = TrainingSet(cache, self._history, self._rng)
         return _Model(cache, training_set, Pool(cache, self._history, self._rng))
 
@@ -330,7 +304,10 @@ class Surrogate:
         points = [(observation.cost, observation.accuracy) for observation in self._history.front()]
         for options, value in model.training_set.pending.items():
             points.append(
-                (self._problem.table.cost(options), float(from_negative_log_error(np.array(value))))
+                (
+                    self._history.known[options].multiplies,
+                    float(from_negative_log_error(np.array(value))),
+                )
             )
         chosen = [points[i] for i in front(points)]
         costs = model.cache.scaled_cost([cost for cost, _ in chosen])

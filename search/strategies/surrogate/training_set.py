@@ -12,8 +12,8 @@ from search.strategies.surrogate.acquisition import negative_log_error
 from search.strategies.surrogate.arrays import FloatArray, IndexArray
 from search.strategies.surrogate.kernel_cache import KernelCache
 
-# Encodings with results that the model is fitted to, and pending ones beside them.
-FITTED, PENDING = 128, 32
+# Encodings with results that the model is fitted to.
+FITTED = 128
 # Prior of the line from short to full results: equal spreads and this correlation, weighing as much
 # as so many pairs; and the least correlation that is used.
 _PRIOR_PAIRS, _PRIOR_CORRELATION, _LEAST_CORRELATION = 5, 0.8, 0.1
@@ -91,12 +91,9 @@ class TrainingSet:
         if options not in self.row:
             self.row[options] = self._cache.add([options])[0]
 
-    def add_pending(self, options: Options, row: int, value: float) -> bool:
-        """Add a proposal at its predicted `value`; return False if there are too many."""
-        if len(self.pending) >= PENDING:
-            return False
+    def add_pending(self, options: Options, row: int, value: float) -> None:
+        """Add a proposal at its predicted `value`."""
         self.pending[options], self.row[options] = value, row
-        return True
 
     def forget(self, options: Options) -> None:
         """Drop all results of an encoding and its row."""
@@ -117,24 +114,26 @@ class TrainingSet:
         found = {length: self._line(length)[2] for length in set(epochs)}
         return np.array([found[length] for length in epochs])
 
-    def arrays(self) -> tuple[IndexArray, FloatArray, FloatArray]:
+    def arrays(self, *, imagined: bool = True) -> tuple[IndexArray, FloatArray, FloatArray]:
         """Return rows in the cache, targets and fidelity noise, each [n].
 
-        An encoding counts once, by its longest training, at full length.
+        An encoding counts once, by its longest training, at full length; unless `imagined`, only
+        results do.
         """
+        pending = self.pending if imagined else {}
         rows, targets, noise = [], [], []
         lines = {length: self._line(length) for length in {self._full, *self._lengths}}
         for options, values in self._values.items():
             longest = max(values)
             rows.append(self.row[options])
-            if options in self.pending:
-                targets.append(self.pending[options])
+            if options in pending:
+                targets.append(pending[options])
                 noise.append(0.0)
             else:
                 slope, intercept, deviation = lines[longest]
                 targets.append(slope * values[longest] + intercept)
                 noise.append(deviation)
-        for options, value in self.pending.items():
+        for options, value in pending.items():
             if options not in self._values:
                 rows.append(self.row[options])
                 targets.append(value)
