@@ -1,4 +1,4 @@
-"""Numbers of multiplies as people write them: `2M`, `350k`, `1.5G` or plain integers."""
+"""Numbers as people write them: multiplies as `2M`, `350k`, `1.5G`, things as `12 epochs`."""
 
 import re
 from fractions import Fraction
@@ -47,6 +47,11 @@ def parse_multiplies(text: str | int | float, name: str = "budget") -> int:
     if value == 0:
         raise UserError(f"{given} leaves nothing to compute with; {_RULE}")
     return int(value)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words: `1 epoch`, `12 epochs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def format_multiplies(value: int) -> str:

@@ -31,7 +31,15 @@ from search.cli import launchers
 from search.cli.hydra_errors import explained, keys, launched
 from search.cli.hydra_sweep import job_overrides
 from search.cli.launchers import JobEnd, Sweep
-from search.cli.prepared import Prepared, check_keys, checked, container, own_part, schema
+from search.cli.prepared import (
+    Prepared,
+    check_keys,
+    checked,
+    composing_schema,
+    container,
+    own_part,
+    typed,
+)
 from search.cli.words import check_hydra_words, with_data_sets
 from search.config import shipped
 from search.config.run import RunConfig
@@ -95,7 +103,7 @@ def prepare(
 def _hydra(config_dir: str | None) -> Iterator[Hydra]:
     """Make Hydra ready: our schema, our configs, and the user's own in `config_dir`."""
     setbase("1.3")
-    ConfigStore.instance().store(name="run_schema", node=schema())
+    ConfigStore.instance().store(name="run_schema", node=composing_schema())
     path = create_config_search_path(str(shipped.folder()))
     if config_dir is not None:
         own = f"file://{Path(config_dir).absolute()}"
@@ -134,6 +142,7 @@ def _print(hydra: Hydra, name: str, words: Sequence[str], arguments: argparse.Na
     composed = _composed(hydra, name, words)
     own = own_part(composed)
     check_keys(own, composed.hydra)
+    own = typed(own)
     if arguments.help:
         from search.cli.run_help import text
 

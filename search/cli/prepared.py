@@ -7,12 +7,13 @@ from typing import Any, cast
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import AnyNode, DictConfig, OmegaConf
 
 from search.cli.hydra_errors import keys, no_key
-from search.cli.words import check_flags
+from search.cli.run_help import written
 from search.config import shipped
 from search.config.run import RunConfig
+from search.config.settings import walk
 from search.config.strategy import StrategyConfig
 from search.config.train import TrainConfig
 from search.errors import UserError
@@ -21,6 +22,7 @@ from search.study.study import check_name
 
 # Their choices are part of a study's name.
 _NAMING = ("data", "space", "strategy")
+_FLAGS = [key for key, _, default in walk(RunConfig()) if isinstance(default, bool)]
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,37 @@ def schema() -> DictConfig:
     return found
 
 
+def composing_schema() -> DictConfig:
+    """Return `schema` for Hydra to compose by: flags take any value, which `typed` then checks."""
+    found = schema()
+    for key in _FLAGS:
+        group, _, name = key.rpartition(".")
+        parent = OmegaConf.select(found, group) if group else found
+        parent.__dict__["_content"][name] = AnyNode(parent[name], key=name, parent=parent)
+    return found
+
+
+def typed(own: DictConfig) -> DictConfig:
+    """Return a configuration with the types of the schema.
+
+    Raises `UserError` for a number where true or false is meant; OmegaConf takes any but 0 for
+    true.
+    """
+    for key in _FLAGS:
+        value = OmegaConf.select(own, key)
+        if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+            raise UserError(f"{key}={written(value)} must be true or false")
+    return cast(DictConfig, OmegaConf.merge(schema(), own))
+
+
 def checked(own: DictConfig, hydra: DictConfig, parts: Mapping[str, str] | None = None) -> Prepared:
     """Check the configuration `own`, which came with Hydra's part `hydra`, and name the study.
 
     `parts` as `own` of `hydra.prepare`. Raises `UserError` that names the key and the rule.
     """
     check_keys(own, hydra)
-    check_flags(hydra.overrides.task)
-    config = OmegaConf.to_object(OmegaConf.merge(schema(), own))
+    own = typed(own)
+    config = OmegaConf.to_object(own)
     assert isinstance(config, RunConfig)
     chosen, plain = _choices(hydra)
     named = {**chosen, **(parts or {})}

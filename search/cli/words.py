@@ -3,14 +3,11 @@
 import re
 from collections.abc import Collection, Sequence
 
-from search.config.run import RunConfig
-from search.config.settings import walk
 from search.config.shipped import GROUPS, choices
 from search.errors import UserError, shown
 
 # No key is longer; Hydra looks for a file of that name, which fails for very long ones.
 _LONGEST = 100
-_FLAGS = {key for key, _, default in walk(RunConfig()) if isinstance(default, bool)}
 _HEEDED = r"hydra(\.(mode|searchpath)$|[./](sweep|sweeper|launcher)\b)"
 
 
@@ -55,14 +52,6 @@ def with_data_sets(overrides: Sequence[str], known: Collection[str]) -> list[str
         else:
             result.append(override)
     return result
-
-
-def check_flags(overrides: Sequence[str]) -> None:
-    """Refuse a number where true or false is meant; OmegaConf takes any but 0 for true."""
-    for override in overrides:
-        key, _, value = override.lstrip("+").partition("=")
-        if key in _FLAGS and re.fullmatch(r"'?[+-]?[\d._]+(e[+-]?\d+)?'?", value, re.IGNORECASE):
-            raise UserError(f"{shown(override)} must be true or false")
 
 
 def check_hydra_words(overrides: Sequence[str]) -> None:

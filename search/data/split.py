@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from search.data.dataset import Images
 from search.errors import UserError
+from search.units import counted
 
 # Bytes read at a time from arrays that may not fit into memory.
 _CHUNK = 2**26
@@ -100,13 +101,9 @@ def refuse_few_images(
         f"a {part} part ({_SETTINGS[part][0]}={fraction:g})" for part, fraction in fractions.items()
     )
     raise UserError(
-        f"class {classes[label]!r} has {_images(size)}; to take {said}"
+        f"class {classes[label]!r} has {counted(size, 'image')}; to take {said}"
         f" from them needs {needed} of every class, add images or {_SETTINGS[[*fractions][-1]][1]}"
     )
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"
 
 
 def _suffices(size: int, fractions: Mapping[Part, float]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from search.cores import cores
+from search.units import counted
 
 
 def computed_on(precision: str) -> dict[str, str]:
@@ -38,8 +39,7 @@ def described(computed: Mapping[str, str]) -> str:
     """Return what `computed_on` told, somewhere, in a few words."""
     if computed["platform"] != "cpu":
         return f"{computed['platform']}, {computed['device_kind']}"
-    count = computed["cores"]
-    return f"cpu, {count} core{'s' * (count != '1')}"
+    return f"cpu, {counted(int(computed['cores']), 'core')}"
 
 
 def _version(package: str) -> str:

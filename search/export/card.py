@@ -11,6 +11,7 @@ from search.export.weights import Measured, Packed
 from search.networks.cost import cost_of
 from search.networks.decisions import short_form
 from search.study.info import CONFIRMATION_IMAGES
+from search.units import counted
 
 _BYTES = 4
 _SAVED = """Without convbudget: `arch.json` describes the network, `model.safetensors` holds its
@@ -93,7 +94,7 @@ def figures(packed: Packed) -> list[tuple[str, str]]:
         for name, value in sorted(measured.details.items())
     ]
     if measured.epochs is not None:
-        length = "1 epoch" if measured.epochs == 1 else f"{measured.epochs} epochs"
+        length = counted(measured.epochs, "epoch")
         found.append(("training", f"{length}, seed {measured.seed}"))
     return found
 

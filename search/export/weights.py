@@ -31,6 +31,7 @@ from search.study.checks import (
 )
 from search.study.study import StudyInfo
 from search.study.trials import FrontEntry
+from search.units import counted
 
 FORMAT = "convbudget-weights/1"
 Arrays = dict[str, NDArray[Any]]
@@ -131,7 +132,7 @@ def to_bytes(packed: Packed) -> bytes:
         "data": canonical_json(dict(packed.data)),
         "accuracy": repr(packed.accuracy),
         "multiplies": str(packed.multiplies),
-        "training": f"{measured.epochs} epochs, seed {measured.seed}",
+        "training": _training(measured.epochs, measured.seed),
         "measured": canonical_json(asdict(measured)),
     }
     metadata["checksum"] = _checksum(metadata, contiguous)
@@ -149,8 +150,9 @@ def holds(path: Path, row: FrontEntry) -> bool:
             metadata = file.metadata() or {}
     except (OSError, SafetensorError):
         return False
-    wanted = {"training": _training(row), "accuracy": repr(row.accuracy)}
-    return all(metadata.get(key) == value for key, value in wanted.items())
+    # Earlier versions wrote 1 epochs.
+    trainings = (_training(row.epochs, row.seed), f"{row.epochs} epochs, seed {row.seed}")
+    return metadata.get("training") in trainings and metadata.get("accuracy") == repr(row.accuracy)
 
 
 def kind_of_weights(packed: Packed) -> str:
@@ -158,9 +160,10 @@ def kind_of_weights(packed: Packed) -> str:
     return "final" if packed.measured.part == "test" else "search"
 
 
-def _training(row: FrontEntry) -> str:
+def _training(epochs: int | None, seed: int | None) -> str:
     """What tells the trainings of one architecture apart."""
-    return f"{row.epochs} epochs, seed {row.seed}"
+    length = "unknown epochs" if epochs is None else counted(epochs, "epoch")
+    return f"{length}, seed {seed}"
 
 
 def unpack(path: Path, fix: str = "run the study's command again") -> Packed:

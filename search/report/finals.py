@@ -9,7 +9,7 @@ from typing import Any
 from search.errors import shown
 from search.report.terminal import Rows
 from search.study.finals import Final, firsts
-from search.units import format_multiplies
+from search.units import counted, format_multiplies
 
 _NOTE = (
     "test: accuracy on the test part after `convbudget retrain`, on all other images and with seeds"
@@ -92,10 +92,9 @@ def final_lines(final: Final) -> list[str]:
     images = f"{data['train_images']:,} images of {shown(data['name'])}"
     other = "" if data["own"] else ", other data than the study's"
     seeds = f"{final['seeds']} seeds" if several else "one seed"
-    length = "1 epoch" if final["epochs"] == 1 else f"{final['epochs']} epochs"
     lines = [
         f"Final of {name(final)}: {format_multiplies(final['multiplies'])} multiplies,"
-        f" {length} on {images}{other}, {seeds}, {_training(final)}",
+        f" {counted(final['epochs'], 'epoch')} on {images}{other}, {seeds}, {_training(final)}",
         f"  test accuracy      {test_accuracy(final)}  on {data['test_images']:,} images"
         + (", mean ± standard deviation over seeds" if several else ""),
         f"  balanced accuracy  {final['balanced_accuracy']:.4f}",

@@ -14,7 +14,7 @@ from search.errors import shown
 from search.files import append
 from search.pareto import Objective, value_of
 from search.study.trials import Trial
-from search.units import format_multiplies
+from search.units import counted, format_multiplies
 
 # Seconds between two lines without a terminal: cheap trials would print thousands.
 _PAUSE = 1.0
@@ -154,7 +154,7 @@ def _rung(epochs: int, rungs: Sequence[int]) -> str:
     if not rungs:
         return ""
     rung = f" (rung {rungs.index(epochs) + 1} of {len(rungs)})" if epochs in rungs else ""
-    return f"  {epochs} epochs{rung}"
+    return f"  {counted(epochs, 'epoch')}{rung}"
 
 
 def spell(seconds: float) -> str:

@@ -16,6 +16,7 @@ from search.report.loading import Loading
 from search.spaces.stages import StageChain, build
 from search.study.info import CONFIRMATION_IMAGES
 from search.study.study import Study
+from search.units import counted
 
 # With fewer validation images, one of them is worth more than 1 % of accuracy.
 _FEW_IMAGES = 100
@@ -74,10 +75,10 @@ def few_images_notice(dataset: Dataset) -> str:
     count = len(dataset.validation)
     if count >= _FEW_IMAGES:
         return ""
-    images = "1 image" if count == 1 else f"{count} images"
     return (
-        f"the validation part has only {images}: one is worth {1 / count:.1%} of accuracy; add"
-        " images, raise data.validation_fraction, or confirm the front (confirm.seeds=3)"
+        f"the validation part has only {counted(count, 'image')}: one is worth {1 / count:.1%} of"
+        " accuracy; add images, raise data.validation_fraction, or confirm the front"
+        " (confirm.seeds=3)"
     )
 
 

@@ -167,3 +167,18 @@ def test_every_option_of_hydra_is_known() -> None:
     """An option that Hydra learns must be served here or refused, not ignored."""
     known = set(parser()._option_string_actions)
     assert set(get_args_parser()._option_string_actions) <= known
+
+
+def test_a_number_for_a_flag_in_a_config_file(
+    started: list[str], tmp_path_factory: pytest.TempPathFactory, capsys: Any
+) -> None:
+    """OmegaConf would take it for true."""
+    own = tmp_path_factory.mktemp("own")
+    (own / "data").mkdir()
+    (own / "data" / "mine.yaml").write_text("defaults: [digits]\nflip: 3\n")
+    for more in ([], ["--cfg", "job"]):
+        assert main(["run", "--config-dir", str(own), "data=mine", *more]) == 2
+        assert capsys.readouterr().err == "convbudget: data.flip=3 must be true or false\n"
+    assert main(["run", "data.flip=yes", "--cfg", "job"]) == 0
+    assert "flip: true" in capsys.readouterr().out
+    assert started == []

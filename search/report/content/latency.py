@@ -7,6 +7,7 @@ from typing import Any
 from search.errors import shown
 from search.report.latency import correlation_notes
 from search.study.latency import Latency, from_json
+from search.units import counted
 
 # Characters of a device's kind.
 _DEVICE = 60
@@ -44,5 +45,4 @@ def latency_series(stored: Sequence[Mapping[str, Any]]) -> list[LatencySeries]:
 
 
 def _where(one: Latency) -> str:
-    threads = "1 thread" if one.threads == 1 else f"{one.threads} threads"
-    return f"{shown(one.device, _DEVICE)}, {threads}"
+    return f"{shown(one.device, _DEVICE)}, {counted(one.threads, 'thread')}"
