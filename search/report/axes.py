@@ -1,6 +1,7 @@
 """What all drawings share: matplotlib without global state, an axis of multiplies, saving."""
 
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,12 +56,18 @@ def new_figure(width: float, height: float) -> "Figure":
 
 def logarithmic_multiplies(axes: "Axes") -> None:
     """Make the x-axis logarithmic, with ticks such as `50k`."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    def between(x: float, _: object) -> str:
+        """Label some digits more where the axis is too short for three of 1, 2 and 5."""
+        low, high = axes.get_xlim()
+        digit = round(x / 10 ** math.floor(math.log10(x)))
+        return format_multiplies(round(x)) if high < 5 * low and digit in (3, 4, 6, 8) else ""
 
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: format_multiplies(round(x))))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_formatter(FuncFormatter(between))
 
 
 def saved(figure: "Figure", form: Form = "png") -> bytes:

@@ -113,7 +113,7 @@ function sortedTable(caption, columns, mark) {
   const count = h("span", { class: "muted" });
   const heads = columns.map((column, index) => h("th", { scope: "col", class: column.text ? "text" : null },
     h("button", { type: "button", onclick: () => by(index) }, column.name)));
-  const table = h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, ...heads)), body);
+  const table = h("table", {}, h("caption", { class: "hidden" }, caption), h("thead", {}, h("tr", {}, ...heads)), body);
 
   function by(index, rising = null) {
     const up = rising ?? !(sort && sort.index === index && sort.up);

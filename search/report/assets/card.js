@@ -23,13 +23,13 @@ function drawing(network) {
     const shape = svg("g", {},
       svg("title", {}, words),
       svg("rect", { x, y: (tall - hgt) / 2, width: w, height: hgt, class: box.name === "image" ? "ink" : `fill${opIndex(box.name)}` }));
-    if (w > 24) shape.append(svg("text", { x: x + w / 2, y: tall + 18 }, `${box.channels}`));
+    if (w > 24) shape.append(svg("text", { x: x + w / 2, y: tall + 22 }, `${box.channels}`));
     x += w + gap;
     return shape;
   });
   const kinds = [...new Set(parts.map((part) => part.name))];
   return h("figure", {},
-    svg("svg", { class: "drawing", viewBox: `0 0 ${Math.max(room, x)} ${tall + 24}`, role: "img",
+    svg("svg", { class: "drawing", viewBox: `0 0 ${Math.max(room, x)} ${tall + 30}`, role: "img",
       "aria-label": `${parts.length} parts: ${parts.map((part) => `${part.name} ${part.channels}`).join(", ")}` }, ...shapes),
     h("figcaption", {}, h("span", { class: "choices" }, ...kinds.map((name) => h("span", { class: "choices" },
       swatchOf(name), name))), "Width = channels (below), height = resolution, colour = kind of block."));
@@ -103,6 +103,9 @@ function learningCurve(trial) {
   const found = content.curves[trial];
   if (!found) return [];
   const charts = CURVES.map(([name, lines]) => [name, lines.filter(([key]) => found[key])]).filter(([, lines]) => lines.length);
+  // Of one epoch there is a point and no curve.
+  if (found.epochs.length === 1) return [h("h3", {}, "Its one epoch"), pairs(
+    charts.flatMap(([name, lines]) => lines.map(([key, where]) => [`${where} ${name.toLowerCase()}`, orDash(found[key][0], share)])), "facts")];
   return [h("h3", {}, "Learning curve"), ...charts.map(([name, lines]) => chart(
     `${name} over ${found.epochs.length} epochs`,
     () => ({

@@ -75,15 +75,17 @@ const log = (value) => Math.log10(Math.max(1, value));
 // Ticks at 1, 2 and 5 times powers of ten, fewer where they would crowd.
 function logTicks(low, high) {
   const most = wide.matches ? 9 : 5;
-  for (const digits of [[1, 2, 5], [1, 3], [1]]) {
+  const ticks = (digits) => {
     const found = [];
     for (let power = Math.floor(low); power <= high; power += 1) {
       for (const digit of digits) found.push(power + Math.log10(digit));
     }
-    const inside = found.filter((tick) => tick >= low - 1e-9 && tick <= high + 1e-9);
-    if (inside.length <= most || digits.length === 1) return inside;
-  }
-  return [];
+    return found.filter((tick) => tick >= low - 1e-9 && tick <= high + 1e-9);
+  };
+  const fine = ticks([1, 2, 5]);
+  // Within less than a decade.
+  if (fine.length < 3) return ticks([1, 1.5, 2, 3, 4, 5, 6, 8]);
+  return [fine, ticks([1, 3])].find((found) => found.length <= most) ?? ticks([1]);
 }
 
 function axis(name, options) {
@@ -144,7 +146,8 @@ function stepLine(name, points, index, options = {}) {
 // Vertical bars from low to high at x; `data` is [x, low, high].
 function errorBars(data, stroke) {
   return {
-    type: "custom", data, silent: true, z: 4, encode: { x: 0, y: [1, 2] }, clip: true,
+    // Without a zlevel ECharts warns on the console once a range is dragged.
+    type: "custom", zlevel: 0, data, silent: true, z: 4, encode: { x: 0, y: [1, 2] }, clip: true,
     renderItem(_, api) {
       const [x, low] = api.coord([api.value(0), api.value(1)]);
       const [, high] = api.coord([api.value(0), api.value(2)]);
@@ -162,7 +165,7 @@ function errorBars(data, stroke) {
 // The area between two functions of x, which hold still between its values where `stepped`.
 function band(xs, low, high, index, stepped = true) {
   return {
-    type: "custom", data: [[xs[0], low[0]]], silent: true, z: 1, clip: true,
+    type: "custom", zlevel: 0, data: [[xs[0], low[0]]], silent: true, z: 1, clip: true,
     renderItem(parameters, api) {
       const top = [], bottom = [];
       for (let at = 0; at < xs.length; at += 1) {

@@ -55,7 +55,8 @@ function interval(line, at) {
 function fronts() {
   const one = chart(`Fronts, one for each of ${groups.reduce((sum, group) => sum + group.fronts.length, 0)} studies`, () => ({
     title: heading(`validation ${words}`),
-    xAxis: logAxis("multiplies for one image", content.low * 0.9, content.high * 1.1), yAxis: vertical({ scale: true, max: (value) => Math.min(1, value.max + 0.002) }),
+    xAxis: logAxis("multiplies for one image", content.low * 0.9, content.high * 1.1), yAxis: vertical({ max: (value) => Math.min(1, value.max + 0.002),
+      axisLabel: { color: colour("muted"), showMaxLabel: false, formatter: (value) => String(Number(value.toFixed(4))) } }),
     tooltip: { trigger: "item", ...tooltip((p) => (p.data && p.data.study ? tip(p.seriesName, [["", p.data.study], [words, share(p.value[1])], ["multiplies", whole(p.data.cost)]]) : null)) },
     series: groups.flatMap((group, index) => group.fronts.map((points, at) => stepLine(names[index], [
       ...points.map(([cost, value]) => ({ value: [log(cost), value], study: group.studies[at], cost })),

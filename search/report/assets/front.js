@@ -63,7 +63,7 @@ function mainOption() {
     type: "scatter", name: "known networks", z: 4, symbol: "diamond", symbolSize: 13,
     data: landmarks.map((one) => ({ value: [log(one.multiplies), one[state.y], null], landmark: one, name: one.name })),
     itemStyle: { color: colour("paper"), borderColor: colour("ink"), borderWidth: 1.5 },
-    label: { show: true, position: "bottom", formatter: (p) => p.name, color: colour("ink"), fontSize: 11 },
+    label: { show: true, position: "bottom", formatter: (p) => p.name, color: colour("ink"), fontSize: 11, width: 120, overflow: "truncate" },
     labelLayout: { hideOverlap: true },
   });
   if (chosen !== null && state.x.value(chosen) !== null && passes(chosen)) series.push({

@@ -87,7 +87,9 @@ def _data(study: Study) -> list[tuple[str, str]]:
     rows.append(("classes", f"{len(classes)}: {shown(', '.join(map(str, classes)), _LONGEST)}"))
     if isinstance(counts, list) and counts:
         rows.append(("training images", f"{sum(counts):,}"))
-        rows.append(("per class", f"{min(counts):,} to {max(counts):,}"))
+        fewest, most = min(counts), max(counts)
+        each = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+        rows.append(("per class", each))
     settings = study.settings.get("data", {})
     for key in ("train", "validation", "validation_fraction", "path"):
         if settings.get(key) not in (None, ""):
