@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from search.__main__ import main
@@ -102,6 +103,8 @@ def test_what_slurm_is_told(
 def test_without_the_plugin_a_line_says_what_to_install(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # Plugins are looked for once in a process, whichever test comes first.
+    Plugins.instance()
     group = ConfigStore.instance().repo["hydra"]["launcher"]
     for known in [known for known in group if name in known]:
         monkeypatch.delitem(group, known)
