@@ -1,4 +1,4 @@
-"""Regret of every strategy on tables of networks, beside plain Optuna.
+"""Regret of every strategy on tables of networks, beside plain Optuna, BoTorch and Vizier.
 
     python tests/benchmarks/strategies.py [--tables NAME…] [--strategies NAME…] [--seeds 20]
     python tests/benchmarks/strategies.py --overhead
@@ -9,14 +9,15 @@ highest mean accuracy within the budget less that of the encodings evaluated.
 """
 
 import argparse
+import itertools
 import math
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from peers import MODELS, Feasible, OptunaSearch, Peer, columns, installed
 from tables import Table, integers, made_up, read
 
 import search.spaces.stages
@@ -42,8 +43,6 @@ TABLES: dict[str, Callable[[], Table]] = {
     "digits": lambda: read(_HERE / "digits_table.json.xz"),
     "digits-30": lambda: read(_HERE / "digits_table.json.xz", budget_share=0.3),
 }
-# Proposals over budget cost no evaluation, but they must end some time.
-_MOST_PROPOSALS = 5000
 
 
 def propose_jobs(
@@ -80,38 +79,55 @@ def propose(
 def plain_optuna(sampler: str, table: Table, seed: int, *, aim: Aim = "front") -> Iterator[Options]:
     """Yield the encodings within the budget that Optuna's own search evaluates.
 
-    As its documentation shows: one categorical parameter a decision, two objectives, or accuracy
-    alone where the aim is the best, the budget in `constraints_func`.
+    Two objectives, or accuracy alone where the aim is the best.
     """
-    import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    def accuracy(options: Options) -> float:
+        return table.accuracies[options][-1][seed % 3]
+
+    def cost(options: Options) -> int:
+        return table.costs[options]
+
     chain = table.budget_table.chain
+    peer = OptunaSearch(sampler, chain, cost, table.high, seed, aim=aim, over=accuracy)
+    return played(peer, accuracy)
 
-    def constraints(trial: optuna.trial.FrozenTrial) -> tuple[float]:
-        return (trial.user_attrs["cost"] - table.high,)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        samplers = {
-            "tpe": optuna.samplers.TPESampler,
-            "nsgaii": optuna.samplers.NSGAIISampler,
-        }
-        chosen = samplers[sampler](seed=seed, constraints_func=constraints)
-        directions = ["maximize"] if aim == "best" else ["maximize", "minimize"]
-        study = optuna.create_study(directions=directions, sampler=chosen)
-        for _ in range(_MOST_PROPOSALS):
-            trial = study.ask()
-            options: Options = ()
-            while offered := chain.options(len(options), options):
-                name = f"{len(options)}:{'/'.join(map(str, offered))}"
-                options += (trial.suggest_categorical(name, list(offered)),)
-            cost = table.costs[options]
-            trial.set_user_attr("cost", cost)
-            values = [table.accuracies[options][-1][seed % 3], math.log(cost)]
-            study.tell(trial, values[: len(directions)])
-            if cost <= table.high:
-                yield options
+def model_search(name: str, table: Table, seed: int, *, aim: Aim = "front") -> Iterator[Options]:
+    """Yield the encodings that another library's model evaluates, all that fit being its pool.
+
+    It begins with one from each of ten equal parts of the range of log-cost, the cheapest first.
+    """
+    rng = np.random.default_rng(seed)
+    fit = [options for options, cost in table.costs.items() if cost <= table.high]
+    fit.sort(key=table.costs.__getitem__)
+    levels = np.log([table.costs[options] for options in fit])
+
+    def start(count: int) -> list[Options]:
+        edges = np.searchsorted(levels, np.linspace(levels[0], levels[-1], count + 1))
+        edges[-1] = len(fit)
+        parts = itertools.pairwise(edges)
+        rest = [fit[int(rng.integers(low, high))] for low, high in parts if high > low][1:]
+        return [fit[0], *rest]
+
+    space = Feasible(
+        table.budget_table.chain,
+        table.costs.__getitem__,
+        table.low,
+        table.high,
+        lambda _: fit,
+        start,
+        columns(table.budget_table.chain, table.costs),
+    )
+    peer = MODELS[name](space, chance=table.chance, seed=seed, aim=aim)
+    return played(peer, lambda options: table.accuracies[options][-1][seed % 3])
+
+
+def played(peer: Peer, accuracy: Callable[[Options], float]) -> Iterator[Options]:
+    """Yield a peer's proposals, each with its accuracy told."""
+    while (options := peer.ask()) is not None:
+        peer.tell(options, accuracy(options))
+        yield options
 
 
 def regrets(
@@ -139,6 +155,9 @@ def players(names: list[str]) -> dict[str, Callable[[Table, int], Iterator[Optio
             found[name] = lambda t, s, sampler=sampler, aim=aim: plain_optuna(
                 sampler, t, s, aim=aim
             )
+            continue
+        if kind in MODELS:
+            found[name] = lambda t, s, kind=kind, aim=aim: model_search(kind, t, s, aim=aim)
             continue
         options = {key: int(text) if text.isdigit() else text for key, text in pairs.items()}
         config = StrategyConfig(kind, **options)
@@ -192,6 +211,7 @@ def main() -> None:
     every = [*own, "surrogate,aim=best", "surrogate,aim=both"]
     every += ["optuna,sampler=tpe", "optuna,sampler=nsgaii"]
     every += ["plain-tpe", "plain-nsgaii", "plain-tpe,aim=best"]
+    every += [*MODELS, "botorch,aim=best"]
     parser.add_argument("--strategies", nargs="+", default=every)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--marks", nargs="+", type=int, default=list(MARKS))
@@ -205,6 +225,11 @@ def main() -> None:
             print(f"{name}: median {np.median(spent):.1f} ms, 95 % within", end=" ")
             print(f"{np.quantile(spent, 0.95):.1f} ms, first {spent[0]:.0f} ms", flush=True)
         return
+    for text in filter(None, map(installed, MODELS)):
+        if any(name.startswith(text.split()[0]) for name in arguments.strategies):
+            print(text)
+    absent = tuple(name for name in MODELS if installed(name))
+    arguments.strategies = [n for n in arguments.strategies if n.split(",")[0] not in absent]
     print("regret × 10,000 after", *arguments.marks, "evaluations; ± standard error; ms a proposal")
     for table_name in arguments.tables:
         table = TABLES[table_name]()
