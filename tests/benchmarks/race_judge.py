@@ -133,10 +133,12 @@ def measure(runs: Sequence[Run], levels: Sequence[int], accuracies: Accuracies) 
 
 
 def reached(one: Judged, mark: float, moments: Sequence[float]) -> list[float | None]:
-    """Return for each seed the first of `moments` with an area of at least `mark`, None if never."""
-    return [
-        next((t for t, a in zip(moments, row, strict=True) if a >= mark), None) for row in one.areas
-    ]
+    """Return for each seed the first of `moments` with an area of `mark`, None if never."""
+
+    def first(row: NDArray[np.float64]) -> float | None:
+        return next((t for t, a in zip(moments, row, strict=True) if a >= mark), None)
+
+    return [first(row) for row in one.areas]
 
 
 def marks(found: Sequence[Judged]) -> dict[str, float]:

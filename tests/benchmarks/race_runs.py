@@ -97,9 +97,8 @@ def load(path: Path) -> Run:
 def machine() -> dict[str, str]:
     """Return what the figures belong to: processor, cores, versions, load."""
     found = {"python": platform.python_version(), "cores": str(os.cpu_count())}
-    lines = (
-        Path("/proc/cpuinfo").read_text().splitlines() if os.path.exists("/proc/cpuinfo") else []
-    )
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     found["processor"] = names[0] if names else platform.processor()
     for name in ("jax", "torch", "optuna", "botorch", "google-vizier"):
