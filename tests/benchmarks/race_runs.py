@@ -97,8 +97,8 @@ def load(path: Path) -> Run:
 def machine() -> dict[str, str]:
     """Return what the figures belong to: processor, cores, versions, load."""
     found = {"python": platform.python_version(), "cores": str(os.cpu_count())}
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text().splitlines() if listed.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     found["processor"] = names[0] if names else platform.processor()
     for name in ("jax", "torch", "optuna", "botorch", "google-vizier"):

@@ -3,7 +3,7 @@
     python tests/benchmarks/race_searches.py FILE --search tpe --seed 0 --limit 240 data=digits
 
 `--search` is tpe, nsgaii, random, botorch, vizier, tpe-best or botorch-best; the latter two look
-for accuracy alone. `--workers` processes share the cores. Time counts from `--began`, by default now.
+for accuracy alone. `--workers` processes share the cores. Time counts from `--began`, else now.
 """
 
 import argparse
