@@ -7,6 +7,7 @@ first weights and augmentation are drawn by other generators.
 """
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,12 +20,13 @@ from rich.console import Console
 from search.cli.hydra import compose
 from search.compare.statistics import difference
 from search.config.run import RunConfig
-from search.data.dataset import Dataset
+from search.data.dataset import Augment, Dataset
 from search.engine.forward import train_step
 from search.engine.recipe import recipe_of
 from search.engine.state import fresh, weights_of
 from search.engine.trainer import Trainer
 from search.networks.arch import Arch, Input
+from search.networks.cost import cost_of
 from search.networks.layers import layers_of
 from search.runner.images import open_images
 from search.spaces.budget_table import tabulate
@@ -41,10 +43,6 @@ def chosen(config: RunConfig, data: Dataset, count: int) -> list[Arch]:
 
 def step_difference(arch: Arch, config: RunConfig, data: Dataset) -> tuple[float, float]:
     """Return the largest relative differences of the losses of three steps and of the weights."""
-    from dataclasses import replace
-
-    from search.data.dataset import Augment
-
     plain = replace(data, augment=Augment())
     device = jax.local_devices()[0]
     recipe = recipe_of(plain, config.train, device)
@@ -80,19 +78,21 @@ def main() -> None:
     data = open_images(config, Console(stderr=True))
     ours = Trainer(data, config.train, jax.local_devices()[0])
     theirs = TorchTrainer(data, config.train)
-    print("multiplies  loss apart  weights apart  accuracy here  PyTorch  less [95 % interval]")
-    from search.networks.cost import cost_of
-
     for arch in chosen(config, data, arguments.networks):
         loss, weights = step_difference(arch, config, data)
+        print(
+            f"{cost_of(arch).multiplies:,} multiplies; in three steps losses differ by {loss:.1e},"
+            f" the classifier's weights after them by {weights:.1e}",
+            flush=True,
+        )
         seeds = range(arguments.seeds)
-        own = [ours.fit(arch, config.epochs, seed).scores.accuracy for seed in seeds]
         peer = [theirs.train(arch, config.epochs, seed).accuracy for seed in seeds]
+        own = [ours.fit(arch, config.epochs, seed).scores.accuracy for seed in seeds]
         apart = difference(own, peer, paired=False)
         ends = "" if apart.low is None else f" [{apart.low:+.4f}, {apart.high:+.4f}]"
         print(
-            f"{cost_of(arch).multiplies:10,}  {loss:.1e}     {weights:.1e}"
-            f"        {np.mean(own):.4f}         {np.mean(peer):.4f}   {apart.mean:+.4f}{ends}",
+            f"  accuracy {np.mean(own):.4f} by the engine, {np.mean(peer):.4f} by PyTorch:"
+            f" {apart.mean:+.4f}{ends}",
             flush=True,
         )
 
