@@ -290,6 +290,8 @@ class VizierSearch(ModelSearch):
         from vizier import pyvizier as vz
         from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit
 
+        # Its covariances need it.
+        jax.config.update("jax_enable_x64", True)
         self._vz, self._completed = vz, algorithms.CompletedTrials
         self._active, self._told = algorithms.ActiveTrials, 0
         problem = vz.ProblemStatement()

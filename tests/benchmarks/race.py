@@ -69,18 +69,24 @@ def best_workers(folder: Path, job: Job) -> int:
     return int(max(rates, key=rates.__getitem__))
 
 
-def play(folder: Path, job: Job, search: str, seed: int, workers: int) -> Run:
-    """Return the run of a search, from its file where it is there."""
+def play(folder: Path, job: Job, search: str, seed: int, workers: int) -> Run | None:
+    """Return the run of a search, from its file where it is there; None where it failed."""
     file = folder / "runs" / f"{search}-seed{seed}.json"
     if not file.exists():
         print(f"{time.strftime('%H:%M:%S')} {search}, seed {seed}", flush=True)
         words = ["--search", search, "--seed", str(seed), "--limit", str(job.limit)]
+        script = "race_searches.py"
         if search in race_ours.SEARCHES:
-            programs = ["--programs", str(folder / "programs")]
-            process("race_ours.py", file, *words, *programs, *job.overrides)
+            script = "race_ours.py"
+            words += ["--programs", str(folder / "programs")]
         else:
             words += ["--workers", str(workers), "--began", repr(time.time())]
-            process("race_searches.py", file, *words, *job.overrides)
+        try:
+            process(script, file, *words, *job.overrides)
+        except subprocess.CalledProcessError as error:
+            # The hours of the others are not lost; the same command tries again.
+            print(f"{search}, seed {seed} failed: {error}", flush=True)
+            return None
     return race_runs.load(file)
 
 
@@ -140,7 +146,8 @@ def main() -> None:
         races = [(s, k) for s, k in races if (kept / f"{s}-seed{k}.json").exists()]
     else:
         workers = given.workers or best_workers(given.folder, job)
-    runs = [play(given.folder, job, s, k, 1 if given.report else workers) for s, k in races]
+    played = [play(given.folder, job, s, k, 1 if given.report else workers) for s, k in races]
+    runs = [run for run in played if run is not None]
     networks = race_judge.wanted(runs, job.limit)
     if not given.report:
         config = compose(list(job.overrides))

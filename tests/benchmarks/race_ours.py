@@ -47,8 +47,11 @@ def play(search: str, overrides: list[str], seed: int, limit: float, programs: P
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         own = programs if search == "ours-warm" else folder / "programs"
-        if search == "ours-warm" and not programs.exists():
+        # Beside the folder, which may be there from a run that was cut off.
+        whole = programs.with_name(f"{programs.name}.whole")
+        if search == "ours-warm" and not whole.exists():
             typed(overrides, search, _OTHER_SEED, limit, programs, folder / "before")
+            whole.touch()
         seen = typed(overrides, search, seed, limit, own, folder / "timed")
         with Study.read(folder / "timed" / "race") as study:
             info, trials = study.info, study.trials()

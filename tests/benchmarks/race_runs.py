@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from search.cores import cores
 from search.files import write
 from search.pareto import front
 
@@ -96,7 +97,7 @@ def load(path: Path) -> Run:
 
 def machine() -> dict[str, str]:
     """Return what the figures belong to: processor, cores, versions, load."""
-    found = {"python": platform.python_version(), "cores": str(os.cpu_count())}
+    found = {"python": platform.python_version(), "cores": str(cores())}
     listed = Path("/proc/cpuinfo")
     lines = listed.read_text().splitlines() if listed.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]

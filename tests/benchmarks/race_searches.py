@@ -7,7 +7,6 @@ for accuracy alone. `--workers` processes share the cores. Time counts from `--b
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -21,6 +20,7 @@ from race_runs import Evaluated, Run, machine, on_some_front, save
 
 from search.cli.hydra import compose
 from search.config.run import RunConfig
+from search.cores import cores
 from search.data.open import open_dataset
 from search.jobs import Candidate, Option, Options
 from search.networks.arch import Input
@@ -179,7 +179,7 @@ def play(config: RunConfig, overrides: list[str], given: argparse.Namespace) -> 
     chance, high = 1 / len(data.classes), config.interval[1]
     table = tabulate(build(config.space, Input(*data.shape), len(data.classes)), high)
     peer = peer_of(given.search, table, high, config.seed, chance, given.workers)
-    threads = max(1, (os.cpu_count() or 1) // given.workers)
+    threads = max(1, cores() // given.workers)
     executor: Executor
     if given.workers == 1:
         start_worker(overrides, threads)
