@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.config.checks import check, check_class_weights
-from search.config.settings import setting
+from search.config.settings import identity, setting
 
 OPTIMISERS = ("adamw", "sgd")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -63,8 +63,14 @@ class TrainConfig:
         " starts with layers and changes to whole where that pays",
         choices=FORMS,
     )
-    resident_megabytes: float = setting(
-        1024.0, "a larger training part is read from disk batch by batch", low=0, high=1e9
+    resident_megabytes: float | None = setting(
+        None,
+        "a larger training part is read from disk batch by batch; null for a quarter of an"
+        " accelerator's memory, 1024 on the CPU",
+        low=0,
+        high=1e9,
+        null="a share of the device's memory",
+        identity=False,
     )
     validate: str = setting(
         "end",
@@ -86,3 +92,9 @@ class TrainConfig:
         """Raise `UserError` that names the key, its value and the rule."""
         check(self, "train")
         check_class_weights("train.class_weights", self.class_weights)
+
+
+def digested(config: TrainConfig) -> dict[str, Any]:
+    """Return what digests are made of that name checkpoints and final trainings."""
+    # It counted until it came to depend on the device, with this default.
+    return {**identity(config), "resident_megabytes": 1024.0}

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from search.data.dataset import Split
 from search.engine.distillation import SoftLabels
 
+# Bytes of a split on a device that does not say how much memory it has.
+_RESIDENT = 2**30
+
 Batch = tuple[Array, Array, Array]
 """Images uint8 [m, h, w, c], labels, and the indices into both that make the batch.
 
@@ -102,12 +105,33 @@ class Streamed:
 
 
 def feed_of(
-    split: Split, device: jax.Device, resident_megabytes: float, soft: SoftLabels | None = None
+    split: Split,
+    device: jax.Device,
+    resident_megabytes: float | None,
+    soft: SoftLabels | None = None,
 ) -> Feed:
-    """Put a split on the device if it fits into `resident_megabytes`, else stream it."""
-    if split.images.nbytes <= resident_megabytes * 2**20:
+    """Put a split on the device if it fits into its share of the memory, else stream it."""
+    if split.images.nbytes <= resident_bytes(resident_megabytes, device):
         return Resident(split, device, soft)
     return Streamed(split, device, soft)
+
+
+def resident_bytes(megabytes: float | None, device: jax.Device) -> int:
+    """Return how large a split may be to lie on the device: as given, or by its memory.
+
+    A quarter of what this process may use of an accelerator; on the CPU, where streamed batches
+    come from the same memory, a gigabyte.
+    """
+    if megabytes is not None:
+        return int(megabytes * 2**20)
+    if device.platform == "cpu":
+        return _RESIDENT
+    try:
+        limit = (device.memory_stats() or {}).get("bytes_limit", 0)
+    except jax.errors.JaxRuntimeError:
+        # Not every platform counts its memory.
+        limit = 0
+    return limit // 4 or _RESIDENT
 
 
 def _labels(split: Split, soft: SoftLabels | None) -> NDArray[np.int32] | NDArray[np.float32]:

@@ -11,8 +11,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from search.config.settings import identity
-from search.config.train import TrainConfig
+from search.config.train import TrainConfig, digested
 from search.cores import cores
 from search.data.dataset import Dataset
 from search.engine.distillation import SoftLabels
@@ -27,7 +26,7 @@ def signature(
     initial: Initial | None = None,
 ) -> str:
     """Return a digest of what a checkpoint and the training that goes on from it must share."""
-    kept = identity(settings)
+    kept = digested(settings)
     if kept["class_weights"] is None:
         # Checkpoints from before there were weights are those of trainings without.
         del kept["class_weights"]

@@ -177,7 +177,9 @@ class Trainer:
             return shaped(layers_of(arch), self.recipe)
 
     def _fresh(self, arch: Arch, seed: int) -> State:
-        state = fresh(arch, self.recipe, seed)
+        # Else a search on the eighth device would draw its weights on the first.
+        with jax.default_device(self.device):
+            state = fresh(arch, self.recipe, seed)
         initial = self._initial.get(arch.id)
         return state if initial is None else with_weights(state, initial)
 

@@ -1,5 +1,7 @@
 """What this process computes on."""
 
+import os
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
@@ -28,6 +30,17 @@ def computed_by(evaluator: object) -> dict[str, str]:
     """Return what an evaluator that trains computes on; nothing is known of others."""
     precision = getattr(evaluator, "precision", None)
     return computed_on(precision) if isinstance(precision, str) else {}
+
+
+def use_one_device() -> None:
+    """Leave all GPUs but the first of those visible to others; called before JAX is imported.
+
+    JAX starts every GPU that it finds and takes most of its memory, though one process trains on
+    one. What the user set counts, and a JAX that is imported already is left alone.
+    """
+    if "jax" not in sys.modules:
+        for platform in ("CUDA", "ROCM"):
+            os.environ.setdefault(f"JAX_{platform}_VISIBLE_DEVICES", "0")
 
 
 def describe() -> str:

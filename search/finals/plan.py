@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.config.settings import identity
-from search.config.train import TrainConfig
+from search.config.train import TrainConfig, digested
 from search.errors import UserError, shown
 from search.files import canonical_json
 from search.finals.images import FinalImages
@@ -81,7 +81,7 @@ class Plan:
         return {
             "data": identity(images.config),
             "train": images.dataset.train.fingerprint,
-            "recipe": identity(recipe),
+            "recipe": digested(recipe),
             "teacher": self.taught(teacher),
             "from": self.begin,
         }

@@ -10,7 +10,7 @@ from search.config.run import RunConfig
 from search.data.dataset import Dataset
 from search.errors import SurroundingsError
 from search.executors.build import build, build_elsewhere, elsewhere
-from search.executors.devices import computed_on, describe, described
+from search.executors.devices import computed_on, describe, use_one_device, described
 from search.executors.protocol import Executor
 from search.executors.worker import WorkerSpec
 from search.jobs import Evaluator, Job
@@ -81,6 +81,7 @@ def _trainer(
 
     assert dataset is not None, "Parts.need_images"
     keep_memory_for(config.train.batch, *dataset.shape[:2])
+    use_one_device()
     with interrupts_held():
         # Imported here: it brings JAX, and bad values have been answered by now.
         from search.engine.evaluator import TrainingEvaluator

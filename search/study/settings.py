@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.run import RunConfig
+from search.config.settings import walk
 from search.errors import UserError
 
 _SHOWN = 80
@@ -27,9 +28,11 @@ def refuse_changes(
     """Raise `UserError` that shows how the `given` settings differ from those `stored`.
 
     A key that the study was made without counts as having had its default: a new setting must
-    default to what was done before it came.
+    default to what was done before it came. One that no longer defines results may differ.
     """
-    before, now = flatten(stored), flatten(given)
+    free = {key for key, said, _ in walk(RunConfig()) if not said.identity}
+    before = {key: value for key, value in flatten(stored).items() if key not in free}
+    now = flatten(given)
     defaults = flatten(RunConfig().settings())
     before |= {
         key: now[key]

@@ -1,13 +1,34 @@
 """When a training changes from programs shared by all networks to one compiled for its own."""
 
+from dataclasses import dataclass
+
 from search.engine.recipe import Recipe
 from search.networks.layers import Layer
 
-# Seconds on two cores in 2026: compiling a whole network, for each layer; and what a step takes
-# longer through the shared programs, for each layer and for each million multiplies of the step.
-_COMPILE = 0.7
-_CALLS = 150e-6
-_TRAFFIC = 25e-6
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds that decide when a network's own program pays.
+
+    `compile`: compiling a whole network, for each layer; and what a step takes longer through the
+    shared programs: `calls` for each layer, `traffic` for each million multiplies of the step.
+    """
+
+    compile: float
+    calls: float
+    traffic: float
+
+
+# Of the CPU: measured on two cores in 2026. Of accelerators: from reading, not measured. Kernels
+# are tuned while they are compiled; a layer is two calls of some 50 µs instead of a few launches
+# inside a loop; maps between programs pass a memory a hundred times as fast.
+_ACCELERATOR = Costs(compile=1.0, calls=100e-6, traffic=0.25e-6)
+_COSTS = {"cpu": Costs(compile=0.7, calls=150e-6, traffic=25e-6)}
+
+
+def costs_on(platform: str) -> Costs:
+    """Return the costs on a platform: `cpu`, `gpu` or `tpu`."""
+    return _COSTS.get(platform, _ACCELERATOR)
 
 
 def per_layer_steps(layers: tuple[Layer, ...], recipe: Recipe, steps: int, form: str) -> int:
@@ -28,6 +49,7 @@ def per_layer_steps(layers: tuple[Layer, ...], recipe: Recipe, steps: int, form:
         return 2**62
     convolutions = [layer.shape for layer in layers if layer.shape.kind != "pool"]
     multiplies = sum(shape.multiplies for shape in convolutions) * recipe.batch / 1e6
-    excess = _CALLS * len(convolutions) + _TRAFFIC * multiplies
-    even = _COMPILE * len(convolutions) / excess
+    costs = costs_on(recipe.platform)
+    excess = costs.calls * len(convolutions) + costs.traffic * multiplies
+    even = costs.compile * len(convolutions) / excess
     return steps * max(1, round(even / steps)) if even >= steps / 2 else 0

@@ -8,6 +8,7 @@ at both there.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -100,14 +101,17 @@ class PerEpochProgram:
                 batch = (images, labels, index)
                 return train_step(self._layers, self.recipe, state, batch, seed, step, rates[k])
 
-            states, score = self._each(one)(states, chosen[:, k], seeds)
+            after, score = self._each(one)(states, chosen[:, k], seeds)
+            # Steps behind the last are made for nothing, at most an epoch of them in a training.
+            states = jax.tree.map(partial(jnp.where, k < last), after, states)
             return states, scores.at[:, k].set(score)
 
         scores = jnp.zeros((self._seeds, self._steps, 2), jnp.float32)
-        # The number of steps is an argument, so that a part of an epoch needs no other program.
-        after: tuple[State, Array] = lax.fori_loop(
-            0, count.astype(jnp.int32), body, (states, scores)
-        )
+        # The number of steps is an argument, so that a part of an epoch needs no other program; and
+        # the loop's length is not, or the host would read from the device before each step whether
+        # there is one more.
+        last = count.astype(jnp.int32)
+        after: tuple[State, Array] = lax.fori_loop(0, self._steps, body, (states, scores))
         return after
 
     def _evaluate(

@@ -110,12 +110,17 @@ def fingerprint(device: jax.Device) -> str:
     Programs are the same if and only if their keys are, and these: the code that makes them, the
     packages, the settings of JAX and XLA, and the machine, to the features of its processor.
     """
+    settings = jax.config.values
     told = [
         *(f"{name} {version(name)}" for name in _PACKAGES),
         sys.version,
         _sources(),
         *(f"{name}={os.environ.get(name)}" for name in _FLAGS),
-        *(f"{name}={value!r}" for name, value in sorted(jax.config.values.items())),
+        *(
+            f"{name}={value!r}"
+            for name, value in sorted(jax.config.values.items())
+            if _counts(name)
+        ),
         device.platform,
         device.client.platform_version,
         device.device_kind,
@@ -126,6 +131,11 @@ def fingerprint(device: jax.Device) -> str:
     ]
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
     return f"{device.platform}-jaxlib{version('jaxlib')}-{digest}"
+
+
+def _counts(setting: str) -> bool:
+    """Say whether a setting of JAX may change programs; which devices are hidden does not."""
+    return not setting.endswith("_visible_devices")
 
 
 @cache
