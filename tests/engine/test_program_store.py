@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small import dataset, job_of
+from small import EVERY_OP, dataset, job_of
 
 from search.config.train import TrainConfig
 from search.engine.evaluator import TrainingEvaluator
 from search.engine.programs import cache, store
 from search.engine.programs.cache import ProgramCache, ProgramSpec
+from search.engine.programs.per_layer import PerLayerPrograms
 from search.jobs import Result
+from search.networks.layers import layers_of
 
 DEVICE = jax.local_devices()[0]
 
@@ -193,3 +196,26 @@ def test_programs_of_other_surroundings_are_others(monkeypatch: pytest.MonkeyPat
             found.add(store.fingerprint(DEVICE))
     assert len(found) == 1 + len(changes)
     assert "flags" in store.processor() or not Path("/proc/cpuinfo").exists()
+
+
+def test_programs_of_layers_serve_other_images_and_other_classes() -> None:
+    """Another seed has another training part, with another mean."""
+    recipe = TrainingEvaluator(dataset(), TrainConfig(batch=16), None)._trainer.recipe
+    layers = layers_of(EVERY_OP)
+
+    def texts(**changes: object) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for spec in PerLayerPrograms(
+            layers, replace(recipe, **changes), (6, 5, 1), (50, 13)
+        ).program_specs():
+            found.setdefault(spec.key[0], []).append(spec.text)
+        return found
+
+    plain, images = texts(), texts(mean=(0.1,), std=(0.9,), label_smoothing=0.1)
+    assert {name for name in plain if plain[name] != images[name]} == {"batch", "plain"}
+    classes = texts(classes=7)
+    changed = {name for name in plain if plain[name] != classes[name]}
+    assert changed == {"batch", "plain", "loss", "score"}
+    other = texts(optimiser="sgd")
+    assert other["backward"] != plain["backward"]
+    assert other["loss"] != plain["loss"]

@@ -1,5 +1,6 @@
 """The programs of a single layer: what each computes, and the shapes it is compiled for."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from search.data.dataset import Augment
 from search.engine import ops
 from search.engine.augment import normalised, training_batch
 from search.engine.forward import Totals, add_scores, convolve, loss_and_accuracy, update_running
@@ -52,6 +54,7 @@ def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
     Training and evaluation share it, so that half as many programs are compiled: the flag
     `training` chooses between the batch's statistics and the running ones.
     """
+    recipe = _of_layers(recipe)
 
     def run(p: Parameters, s: Parameters, x: Array, add: Array | None, training: Array) -> Any:
         y = convolve(shape, recipe, x, p["kernel"])
@@ -67,6 +70,7 @@ def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
 
 def backward(recipe: Recipe, shape: Shape, *, first: bool) -> ProgramSpec:
     """Gradients to the input (not of the first layer) and the addition, and updated parameters."""
+    recipe = _of_layers(recipe)
 
     def run(
         p: Parameters,
@@ -100,12 +104,14 @@ def backward(recipe: Recipe, shape: Shape, *, first: bool) -> ProgramSpec:
 
 def pool(recipe: Recipe, shape: Shape) -> ProgramSpec:
     """Max pooling of x."""
+    recipe = _of_layers(recipe)
     x, _, _ = _maps(recipe, shape)
     return ProgramSpec(("pool", recipe, shape), ops.pool, (x,))
 
 
 def unpool(recipe: Recipe, shape: Shape) -> ProgramSpec:
     """(x, gradient) to the gradient to the pooling's input."""
+    recipe = _of_layers(recipe)
 
     def run(x: Array, gradient: Array) -> Array:
         to_x: Array = jax.vjp(ops.pool, x)[1](gradient)[0]
@@ -120,6 +126,7 @@ def loss(recipe: Recipe, size: MapShape) -> ProgramSpec:
 
     The scores [2] are the loss and the accuracy.
     """
+    recipe = _of_classifier(recipe)
 
     def run(p: Parameters, opt_state: Any, rate: Array, x: Array, targets: Array) -> Any:
         differentiated = jax.value_and_grad(loss_and_accuracy, (0, 1), has_aux=True)
@@ -135,6 +142,7 @@ def loss(recipe: Recipe, size: MapShape) -> ProgramSpec:
 
 def score(recipe: Recipe, size: MapShape) -> ProgramSpec:
     """(parameters, x, labels, mask, totals) to the totals after this batch."""
+    recipe = replace(_of_classifier(recipe), distillation=None)
     p, x = _classifier(recipe, size)
     labels = Spec((recipe.batch,), np.int32)
     arguments = (p, x, labels, _floats(recipe.batch), totals_like(recipe))
@@ -143,6 +151,7 @@ def score(recipe: Recipe, size: MapShape) -> ProgramSpec:
 
 def total(recipe: Recipe, size: MapShape) -> ProgramSpec:
     """Sum of two gradients to the same value."""
+    recipe = _of_layers(recipe)
 
     def run(first: Array, second: Array) -> Array:
         return first + second
@@ -161,6 +170,23 @@ def labels_like(recipe: Recipe, length: int) -> Spec:
     if recipe.distillation is None:
         return Spec((length,), np.int32)
     return _floats(length, 2, recipe.classes)
+
+
+def _of_classifier(recipe: Recipe) -> Recipe:
+    """Return what a classifier's programs depend on: nothing of how images are prepared.
+
+    Keys say no more than programs depend on: another seed has another training part, with another
+    mean, and no program of an earlier search would serve it.
+    """
+    unprepared = Augment()
+    return replace(
+        recipe, mean=(), std=(), augment=unprepared, label_smoothing=0.0, class_weights=()
+    )
+
+
+def _of_layers(recipe: Recipe) -> Recipe:
+    """Return what the programs of inner layers depend on: nothing of the classes either."""
+    return replace(_of_classifier(recipe), classes=0, distillation=None)
 
 
 def _images(recipe: Recipe, image: MapShape, labels: Spec) -> tuple[Spec, Spec, Spec]:

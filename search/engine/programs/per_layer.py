@@ -81,12 +81,13 @@ class PerLayerPrograms(Stepwise):
         """Wait until the programs are compiled; returns the seconds waited."""
         program_specs = self.program_specs()
         found, seconds = programs.get(program_specs)
-        self._found = {b.key: p for b, p in zip(program_specs, found, strict=True)}
+        # Without the recipe, of which each program has its own part.
+        keys: list[Any] = [spec.key for spec in program_specs]
+        self._found = {(k[0], *k[2:]): p for k, p in zip(keys, found, strict=True)}
         return seconds
 
     def _program(self, *key: Any) -> Program:
-        name, *rest = key
-        return self._found[(name, self.recipe, *rest)]
+        return self._found[key]
 
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32

@@ -116,11 +116,7 @@ def fingerprint(device: jax.Device) -> str:
         sys.version,
         _sources(),
         *(f"{name}={os.environ.get(name)}" for name in _FLAGS),
-        *(
-            f"{name}={value!r}"
-            for name, value in sorted(jax.config.values.items())
-            if _counts(name)
-        ),
+        *(f"{name}={settings[name]!r}" for name in sorted(settings) if _counts(name)),
         device.platform,
         device.client.platform_version,
         device.device_kind,
