@@ -8,7 +8,7 @@ from typing import Any
 from search.config.run import ExecutorConfig
 from search.config.train import TrainConfig
 from search.executors.build import build_elsewhere, elsewhere
-from search.executors.devices import computed_on, describe, use_one_device, described
+from search.executors.devices import computed_on, describe, described, use_one_device
 from search.executors.local import LocalExecutor
 from search.executors.protocol import Executor
 from search.executors.worker import WorkerSpec

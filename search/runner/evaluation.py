@@ -10,7 +10,7 @@ from search.config.run import RunConfig
 from search.data.dataset import Dataset
 from search.errors import SurroundingsError
 from search.executors.build import build, build_elsewhere, elsewhere
-from search.executors.devices import computed_on, describe, use_one_device, described
+from search.executors.devices import computed_on, describe, described, use_one_device
 from search.executors.protocol import Executor
 from search.executors.worker import WorkerSpec
 from search.jobs import Evaluator, Job
