@@ -150,21 +150,24 @@ def test_learns(name: str) -> None:
     assert share_of_the_front(name) >= 0.6 > share_of_the_front("random")
 
 
-def test_the_surrogate_keeps_its_training_set_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With more results than it is fitted to, more pending jobs, and some results told twice."""
+@pytest.mark.parametrize("ahead", [2, 6, 20])
+def test_the_surrogate_keeps_its_training_set_small(
+    monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    """With more results than it is fitted to, some told twice, and a cache that has to grow."""
     monkeypatch.setattr(strategy_module, "FITTED", 12)
     monkeypatch.setattr(training_set, "FITTED", 12)
-    monkeypatch.setattr(training_set, "PENDING", 3)
+    monkeypatch.setattr(strategy_module, "_SPARE", 3)
     table = tabulate(Stages())
     strategy = factory(StrategyConfig("surrogate", start=4))(table, 0, 400, 0)
     sizes, asked = [], []
-    for job in play(strategy, evaluate, limit=60, ahead=6):
+    for job in play(strategy, evaluate, limit=60, ahead=ahead):
         asked.append(job)
         if len(job.options) % 2:
             strategy.tell(job, evaluate(job))
         if (model := strategy._model) is not None:  # type: ignore[attr-defined]
             held = model.training_set
-            assert len(held.pending) <= 3
+            assert len(held.pending) <= ahead + 1
             rows, targets, noise = held.arrays()
             assert len(rows) == len(set(rows.tolist())) == len(targets) == len(noise)
             # No row belongs to an encoding of the training set and to one of the pool.
@@ -173,7 +176,7 @@ def test_the_surrogate_keeps_its_training_set_small(monkeypatch: pytest.MonkeyPa
             assert used + len(model.cache._free) == len(model.cache.options)
             sizes.append(len(rows))
     assert len(set(asked)) == len(asked) == 60
-    assert max(sizes) <= 12 + 3
+    assert max(sizes) <= 12 + ahead + 1
     assert len(held._values) == 12
 
 
