@@ -104,8 +104,9 @@ def typed(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-    if not seen:
-        raise SystemExit(f"no trial within {limit:g} s: {(outputs / 'said.txt').read_text()}")
+    # A search that came to no trial in its time has an empty front; one that never began is a fault.
+    if not (outputs / "race" / "study.db").exists():
+        raise SystemExit(f"no study within {limit:g} s: {(outputs / 'said.txt').read_text()}")
     return seen
 
 
