@@ -163,7 +163,7 @@ def test_the_front_is_printed_drawn_and_laid_out(text: str) -> None:
     assert picture.startswith(b"\x89PNG")
     shown_page = page(front_page(study_of(text, info, trials)))
     check(shown_page)
-    check_page(shown_page, scripts=6)
+    check_page(shown_page, scripts=9)
     assert shown(text, 80)[:60] in unescape(shown_page) + texts(content_of(shown_page))
 
 

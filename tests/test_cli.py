@@ -127,8 +127,9 @@ def test_a_job_of_a_sweep_that_fails_does_not_stop_the_others(
         Path("outputs", name, "notes.txt").touch()
     assert main(["run", "-m", "study=one,two", "trials=1", "epochs=1"]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert ["outputs/one is" in lines[0], "outputs/two is" in lines[1]] == [True, True]
+    assert lines[2] == "convbudget: 2 of 2 jobs failed: one, two"
 
 
 def test_no_job_of_a_sweep_starts_where_a_budget_has_no_network(

@@ -42,7 +42,7 @@ def test_a_front_is_confirmed_by_the_same_command(
         assert float(row["accuracy"]) == pytest.approx(np.mean(own), abs=1e-5)
         assert float(row["accuracy_std"]) == pytest.approx(np.std(own, ddof=1), abs=1e-5)
         with safe_open(folder / "weights" / f"{row['arch_id']}.safetensors", "np") as file:
-            assert file.metadata()["training"] == f"1 epochs, seed {lowest}"
+            assert file.metadata()["training"] == f"1 epoch, seed {lowest}"
     files = {path: path.stat().st_mtime_ns for path in (folder / "weights").iterdir()}
     # Confirmed is confirmed: nothing is trained or written again when nobody asks.
     assert main(words) == 0

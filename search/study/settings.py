@@ -32,7 +32,7 @@ def refuse_changes(
     """
     free = {key for key, said, _ in walk(RunConfig()) if not said.identity}
     before = {key: value for key, value in flatten(stored).items() if key not in free}
-    now = flatten(given)
+    now = {key: value for key, value in flatten(given).items() if key not in free}
     defaults = flatten(RunConfig().settings())
     before |= {
         key: now[key]

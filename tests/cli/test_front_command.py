@@ -213,7 +213,7 @@ def test_a_storage_that_cannot_be_written_is_one_line(
         ("convbudget front x --to o", ["optuna "]),
         ("convbudget export x --to on", ["onnx "]),
         ("convbudget latency x --ba", ["--batch "]),
-        ("convbudget run experiment=q", ["experiment=quick "]),
+        ("convbudget run experiment=qui", ["experiment=quick "]),
         ("convbudget run logger=te", ["logger=tensorboard "]),
     ],
 )

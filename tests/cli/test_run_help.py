@@ -64,7 +64,7 @@ def test_help_shows_a_choices_values_and_introduction(
     (tmp_path / "space").mkdir()
     (tmp_path / "space" / "mine.yaml").write_text("# Mine alone.\nname: mine\ndepths: [1]\n")
     own = printed(["run", "--config-dir", str(tmp_path), "space=mine", "--help"], capsys)
-    assert "medium, mine, mobile, small" in own
+    assert "medium, mine, mobile, question, small" in own
     assert "space=mine:\n  Mine alone." in own
     assert "  space.depths=[1] " in own
 
