@@ -33,8 +33,9 @@ class Noise:
     """Every network is right for half of all images; on a part, each has its own luck."""
 
     precision = "float32"
+    notes = ()
 
-    def __init__(self, dataset: Dataset, *_: Any) -> None:
+    def __init__(self, dataset: Dataset, *_: Any, **__: Any) -> None:
         self.part = dataset.validation
 
     def __call__(self, job: Job) -> Result:
