@@ -23,6 +23,8 @@ from search.errors import shown
 from search.files import canonical_json, writing
 from search.study.checks import Damaged, choice, integer, member, read_object, string
 
+# Of the thread that beats.
+THREAD = "heartbeat"
 # Seconds from one beat to the next, and without one after which a process counts as gone. Network
 # file systems show a change to other hosts up to 30 seconds later.
 INTERVAL, SILENT = 3.0, 60.0
@@ -169,9 +171,7 @@ class Heartbeat:
         # The thread must not keep this object alive.
         self._forgotten = weakref.finalize(self, self._stopped.set)
         arguments = (path, beat, self._stopped, mine)
-        self._thread = threading.Thread(
-            target=_beating, args=arguments, name="heartbeat", daemon=True
-        )
+        self._thread = threading.Thread(target=_beating, args=arguments, name=THREAD, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

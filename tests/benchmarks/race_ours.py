@@ -104,7 +104,7 @@ def typed(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-    # A search that came to no trial in its time has an empty front; one that never began is a fault.
+    # A search without a trial in its time has an empty front; one that never began is a fault.
     if not (outputs / "race" / "study.db").exists():
         raise SystemExit(f"no study within {limit:g} s: {(outputs / 'said.txt').read_text()}")
     return seen
