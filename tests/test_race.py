@@ -22,8 +22,8 @@ Script = Callable[[str], ModuleType]
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
-    """Imports a script of this folder, which is no package."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    """Imports a script of tests/benchmarks, which is no package."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "benchmarks"))
     return importlib.import_module
 
 
