@@ -15,8 +15,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from search.config.run import ExecutorConfig
-from search.errors import SurroundingsError, UserError, shown
+from search.errors import UserError, shown
 from search.executors import child
+from search.executors.attempts import Task, given_up
 from search.executors.placement import Placement
 from search.executors.worker import Work
 from search.jobs import Job, Result
@@ -31,15 +32,6 @@ _FROM_TERMINAL = {
 }
 
 
-@dataclass
-class _Task:
-    """A job of trial `number`, and how often its surroundings failed."""
-
-    number: int
-    job: Job
-    failures: int = 0
-
-
 @dataclass(eq=False)
 class _Worker:
     """A process, its pipe, the end of its stderr, and what it does until when at most."""
@@ -51,7 +43,7 @@ class _Worker:
     deadline: float
     failed_starts: int = 0
     ready: bool = False
-    task: _Task | None = None
+    task: Task | None = None
     told: bytes = field(default=b"", repr=False)
 
 
@@ -70,7 +62,7 @@ class PoolExecutor:
         self._retries, self._timeout = config.retries, config.timeout
         self._placements, self._work = placements, _pickled(work)
         self._workers: list[_Worker] = []
-        self._waiting: deque[_Task] = deque()
+        self._waiting: deque[Task] = deque()
         self._finished: deque[tuple[int, Result]] = deque()
         self._computed: dict[str, Mapping[str, str]] = {}
 
@@ -82,7 +74,7 @@ class PoolExecutor:
     def submit(self, number: int, job: Job) -> None:
         """Take the job of trial `number`."""
         self._start()
-        self._waiting.append(_Task(number, job))
+        self._waiting.append(Task(number, job))
         self._dispatch()
 
     def next(self) -> tuple[int, Result]:
@@ -141,7 +133,7 @@ class PoolExecutor:
             with suppress(OSError):
                 worker.pipe.send(worker.task.job)
 
-    def _last_try(self, task: _Task) -> bool:
+    def _last_try(self, task: Task) -> bool:
         return 0 < task.failures == self._retries
 
     def _receive(self) -> None:
@@ -200,8 +192,7 @@ class PoolExecutor:
             worker.placement, self._work, 0 if worker.ready else failures
         )
         if failures > self._retries and not idle:
-            times = "once" if failures == 1 else f"{failures} times"
-            raise SurroundingsError(f"worker {worker.placement.name}{why}; tried {times}")
+            raise given_up(worker.placement.name, why, failures)
         if task is not None:
             self._waiting.appendleft(task)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from search.config.run import ExecutorConfig
 from search.errors import SurroundingsError, UserError, shown
+from search.executors.attempts import Task, given_up
 from search.executors.placement import memory_share
 from search.executors.ray import actor
 from search.executors.ray.cluster import Cluster, Room, check_room, join, nodes_of, room
@@ -29,15 +30,6 @@ _POLL, _START = 5.0, 600.0
 _TRAVELS = 2**30
 # Variables of the search's own environment that choose how its workers compute.
 _PASSED = ("JAX_PLATFORMS", "XLA_FLAGS")
-
-
-@dataclass
-class _Task:
-    """A job of trial `number`, and how often its surroundings failed."""
-
-    number: int
-    job: Job
-    failures: int = 0
 
 
 @dataclass(eq=False)
@@ -57,7 +49,7 @@ class _Worker:
     ready: bool = False
     shared: bool = False
     computed: Mapping[str, str] | None = None
-    task: _Task | None = None
+    task: Task | None = None
     deadline: float = math.inf
 
     @property
@@ -80,7 +72,7 @@ class RayExecutor:
         self._cluster: Cluster | None = None
         self._room = Room("CPU", config.devices or 1, {})
         self._workers: list[_Worker] = []
-        self._waiting: deque[_Task] = deque()
+        self._waiting: deque[Task] = deque()
         self._finished: deque[tuple[int, Result]] = deque()
         self._looked = self._heard = -math.inf
         self._sent: tuple[Any, ...] = ()
@@ -95,7 +87,7 @@ class RayExecutor:
     def submit(self, number: int, job: Job) -> None:
         """Take the job of trial `number`."""
         self._start()
-        self._waiting.append(_Task(number, job))
+        self._waiting.append(Task(number, job))
         self._dispatch()
 
     def next(self) -> tuple[int, Result]:
@@ -311,9 +303,7 @@ class RayExecutor:
         if worker.task is not None:
             failures = worker.task.failures = worker.task.failures + 1
         if failures > self._config.retries:
-            times = "once" if failures == 1 else f"{failures} times"
-            name = worker.name if worker.greeted else "that was to start"
-            raise SurroundingsError(f"worker {name}{why}; tried {times}")
+            raise given_up(worker.name if worker.greeted else "that was to start", why, failures)
         if worker.task is not None:
             self._waiting.appendleft(worker.task)
         # What went with a node is noticed a little later than its workers; a worker too many waits
