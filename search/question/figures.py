@@ -18,14 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, from dark to light, so that they differ in grey as well.
-_COLOURS = {
-    "conv": "#000000",
-    "separable": "#0072B2",
-    "inverted": "#009E73",
-    "blueprint": "#D55E00",
-    "basic": "#56B4E9",
-    "mixed": "#CC79A7",
-}
+_OKABE_ITO = ("#000000", "#0072B2", "#009E73", "#D55E00", "#56B4E9", "#CC79A7")
+_COLOURS = dict(zip(FAMILIES, _OKABE_ITO, strict=False))
 _MARKERS = dict(zip(FAMILIES, "osD^vP", strict=False))
 _DASHES: Mapping[str, Any] = dict(
     zip(FAMILIES, ("-", "--", "-.", ":", (0, (1, 1)), (0, (6, 2))), strict=False)
