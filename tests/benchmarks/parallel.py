@@ -14,12 +14,11 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from strategies import TABLES
+from strategies import TABLES, made
 from tables import Table
 
 from search.config.strategy import StrategyConfig
 from search.jobs import Exhausted, Job, Options
-from search.strategies import build
 
 # Regrets × 10,000 that are waited for, and evaluations after which a search gives up.
 MARKS = (50, 20, 5)
@@ -30,15 +29,7 @@ def arrivals(
     config: StrategyConfig, table: Table, seed: int, workers: int
 ) -> Iterator[tuple[float, Options]]:
     """Yield the time at which each training ends, and its encoding, in that order."""
-    strategy = build(
-        config,
-        table.budget_table,
-        0,
-        table.high,
-        seed=seed,
-        epochs=table.epochs[-1],
-        chance=table.chance,
-    )
+    strategy = made(config, table, seed)
     mean = float(np.mean(list(table.costs.values())))
     running: list[tuple[float, int, Job]] = []
     now, asked = 0.0, 0

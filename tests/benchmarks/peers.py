@@ -6,6 +6,7 @@ given encodings of which all fit. None knows anything of this project's strategi
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -171,7 +172,7 @@ def columns(chain: Chain, encodings: Iterable[Options]) -> dict[Decision, int]:
     return {decision: column for column, decision in enumerate(found)}
 
 
-class ModelSearch:
+class ModelSearch(ABC):
     """What all searches by a model over feasible encodings share: first encodings, then a model."""
 
     def __init__(self, space: Feasible, *, chance: float, seed: int, aim: Aim = "front") -> None:
@@ -200,9 +201,9 @@ class ModelSearch:
         # Without any result, workers side by side get what the pool offers first.
         return self.propose(pool) if len(self.results) > 1 else pool[0]
 
+    @abstractmethod
     def propose(self, pool: Sequence[Options]) -> Options:
         """Return the encoding of `pool` that is worth the most."""
-        raise NotImplementedError
 
     def tell(self, options: Options, accuracy: float) -> None:
         """Learn a result; one that failed counts as guessing."""

@@ -23,7 +23,7 @@ from tables import Table, integers, made_up, read
 import search.spaces.stages
 from search.config.space import SpaceConfig
 from search.config.strategy import OPTIONS, StrategyConfig
-from search.jobs import Exhausted, Job, Options, Result
+from search.jobs import Exhausted, Job, Options, Result, Strategy
 from search.networks.arch import Input, to_json
 from search.networks.cost import cost_of
 from search.pareto import Aim
@@ -45,11 +45,9 @@ TABLES: dict[str, Callable[[], Table]] = {
 }
 
 
-def propose_jobs(
-    config: StrategyConfig, table: Table, seed: int, aim: Aim = "front"
-) -> Iterator[Job]:
-    """Yield the jobs of a strategy of the project, each with its result told."""
-    strategy = build(
+def made(config: StrategyConfig, table: Table, seed: int, aim: Aim = "front") -> Strategy:
+    """Return a strategy of the project for the networks of a table within its budget."""
+    return build(
         config,
         table.budget_table,
         0,
@@ -59,6 +57,13 @@ def propose_jobs(
         chance=table.chance,
         aim=aim,
     )
+
+
+def propose_jobs(
+    config: StrategyConfig, table: Table, seed: int, aim: Aim = "front"
+) -> Iterator[Job]:
+    """Yield the jobs of a strategy of the project, each with its result told."""
+    strategy = made(config, table, seed, aim)
     while True:
         try:
             job = strategy.ask()
