@@ -26,6 +26,11 @@ QUICK = ("budget=8k", "trials=1", "epochs=1", "train.form=whole")
 # What SLURM's command says to submitit, which then waits for a result that never comes.
 SBATCH = '#!/bin/sh\ncp "$1" {kept}\necho Submitted batch job 77\n'
 SACCT = "#!/bin/sh\necho 'JobID|State|NodeList'\nfor i in 0 1; do echo \"77_$i|FAILED|n1\"; done\n"
+# The command, which waits 0.1 s for a result that SLURM says is there.
+IMPATIENT = (
+    "import sys, submitit; submitit.Job._results_timeout_s = 0.1\n"
+    "from search.__main__ import main; sys.exit(main(sys.argv[1:]))"
+)
 
 
 @pytest.fixture
@@ -71,25 +76,29 @@ def test_submitit_runs_studies_in_processes_of_their_own(outputs: Path) -> None:
     assert any("\ngood: 1/1  " in log for log in logs)
 
 
-def test_what_slurm_is_told(
-    outputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The script that submitit writes has the shipped settings; lost jobs are one line."""
+def test_what_slurm_is_told(outputs: Path) -> None:
+    """The script that submitit writes has the shipped settings; lost jobs are one line.
+
+    In a process of its own: submitit closes all handlers of `logging` when it is imported, and
+    absl's, which JAX brings, then closes pytest's captured stderr.
+    """
     programs = outputs.parent / "bin"
     programs.mkdir()
     kept = outputs.parent / "script.sh"
     for name, text in (("sbatch", SBATCH.format(kept=kept)), ("srun", ""), ("sacct", SACCT)):
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
-    # Seconds to wait for a result that SLURM says is there.
-    monkeypatch.setattr("submitit.Job._results_timeout_s", 0.1)
     words = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=night", "seed=0,1"]
-    assert main(["run", "-m", *words, "hydra.launcher.gpus_per_node=1"]) == 1
-    said = capsys.readouterr()
-    assert said.out.startswith("2 jobs by submitit_slurm; their logs lie in outputs/.sweeps/")
-    assert said.err.startswith("convbudget: a job of the sweep was lost (")
-    assert said.err.count("\n") == 1
+    done = subprocess.run(
+        [sys.executable, "-c", IMPATIENT, "run", "-m", *words, "hydra.launcher.gpus_per_node=1"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("2 jobs by submitit_slurm; their logs lie in outputs/.sweeps/")
+    assert done.stderr.startswith("convbudget: a job of the sweep was lost (")
+    assert done.stderr.count("\n") == 1
     script = kept.read_text()
     options = set(re.findall(r"^#SBATCH --(\S+)", script, re.MULTILINE))
     assert {
