@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search.jobs import Candidate, Result, failed
+from search.jobs import Candidate, Curve, Result, failed
 from search.networks.arch import Arch, Block, Head, Input, Stem
 from search.study.landmarks import Landmark
 from search.study.latency import Latency, record
@@ -92,15 +92,12 @@ def fill(study: Study, count: int) -> None:
     for number, trial in enumerate(study.begin_confirmation(3)):
         accuracy = 0.15 * math.log10(trial.multiplies) + 0.01 * rng.random()
         details = {"balanced_accuracy": accuracy - 0.02 * rng.random()}
-        result = Result(accuracy, 0.3, 1.0, details=details)
+        result = Result(accuracy, 0.3, 1.0, details=details, curve=curve(accuracy))
         study.add_confirmation(replace(trial, number=number, result=result))
     found, confirmed = study.front(study.trials())
     assert confirmed
-    epochs = list(range(1, 9))
-    rising = [0.5 + epoch / 20 for epoch in epochs]
     for member in found:
-        curve = {"epochs": epochs, "train_loss": rising[::-1], "train_accuracy": rising}
-        study.record("curve", str(member.trial), curve)
+        study.record("curve", str(member.trial), curve(0.9).as_json())
     for name, cost in ((HOSTILE, 5_000), ("mobilenet_v2 × 0.1", 30_000)):
         study.add_landmark(landmark(name, cost))
     best = found[-1].arch_id
@@ -108,6 +105,14 @@ def fill(study: Study, count: int) -> None:
     record(study, latencies([(row.arch_id, row.multiplies) for row in found]))
     sheet = [{"name": name, "count": 9, "images": 1, "png": PNG} for name in CLASSES]
     study.record("contact_sheet", "train", {"classes": sheet})
+
+
+def curve(last: float) -> Curve:
+    """Return the curve of eight epochs without validation; it ends at this training accuracy."""
+    epochs = range(1, 9)
+    none, rate = (math.nan,) * 8, (0.1,) * 8
+    rising = tuple(last - 0.05 * (8 - epoch) for epoch in epochs)
+    return Curve(tuple(epochs), rising[::-1], rising, none, none, rate, rate)
 
 
 def latencies(networks: Sequence[tuple[str, int]]) -> list[Latency]:

@@ -32,6 +32,7 @@ def test_a_front_is_confirmed_by_the_same_command(
         assert study.trials() == before
         lowest, _ = study.confirm_seeds
         again = study.confirmations()
+        assert list(study.confirmation_curves()) == [one.number for one in again]
         assert {t.job.seed for t in again} == set(study.confirm_seeds)
     rows = list(csv.DictReader((folder / "front.csv").read_text().splitlines()))
     assert {(row["seeds"], row["seed"]) for row in rows} == {("2", str(lowest))}

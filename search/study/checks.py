@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import UserError
+from search.files import canonical_json
 
 # Integers that SQLite can store.
 LARGEST = 2**63 - 1
@@ -47,6 +48,11 @@ def parsed(text: object, where: str) -> Any:
     # Also for integers of thousands of digits.
     except ValueError as error:
         raise Damaged(f"{where} is not JSON: {error}") from None
+
+
+def as_read(value: object) -> Any:
+    """Return a JSON value as it is after it was written and read."""
+    return parsed(canonical_json(value), "settings")
 
 
 def read_object(path: Path) -> dict[str, Any] | None:

@@ -1,12 +1,13 @@
-"""Learning curves as records of a study, under the number of their trial."""
+"""Learning curves as records of a study, under the number of their trial or confirmation."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from search.jobs import Curve
 from search.study.checks import Damaged, integer, mapping, member, number_or_nan, refusal, sequence
 
-KIND = "curve"
+KIND, CONFIRMATION = "curve", "confirmation_curve"
 
 
 def curve_from_json(values: object, where: str) -> Curve:
@@ -36,6 +37,15 @@ def curve_from_json(values: object, where: str) -> Curve:
         )
     except ValueError as error:
         raise Damaged(f"{where}: {error}") from None
+
+
+def read_curves(records: Mapping[str, Any], kind: str = KIND) -> dict[int, Curve]:
+    """Return the curves that a study recorded by number, in its order; raises `Damaged`."""
+    found = {
+        key_number(key, kind): curve_from_json(value, f"{kind} {key:.40}")
+        for key, value in records.items()
+    }
+    return dict(sorted(found.items()))
 
 
 def key_number(key: str, kind: str = KIND) -> int:

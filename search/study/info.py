@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from search.errors import UserError
 from search.pareto import OBJECTIVES, Objective
 from search.study.checks import (
     Damaged,
+    as_read,
     boolean,
     choice,
     integer,
@@ -120,3 +122,12 @@ def checked_settings(values: object) -> dict[str, Any]:
     number(settings.get("train", {}).get("decay", 0.0), "train.decay", 0, 1)
     number(settings.get("confirm", {}).get("fraction", 0.0), "confirm.fraction", 0, 1)
     return settings
+
+
+def refuse_unreadable(settings: Mapping[str, Any], info: StudyInfo) -> None:
+    """Raise `UserError` for a new study that its own readers would refuse."""
+    try:
+        StudyInfo.from_json(as_read(info.as_json()))
+        checked_settings(as_read(settings))
+    except (Damaged, ValueError, TypeError) as error:
+        raise UserError(f"this study cannot be recorded: {error}") from None

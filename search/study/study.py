@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import UserError
-from search.files import canonical_json, write
+from search.files import write
 from search.jobs import Curve
 from search.study.arrival import CONFIRMATION_WORKER, WORKER, Arrival, read_arrivals, with_workers
 from search.study.arrival import KIND as ARRIVAL
-from search.study.checks import Damaged, integer, member, parsed, reading, sequence
+from search.study.checks import as_read, integer, member, reading, sequence
 from search.study.computed import notes_on
 from search.study.confirmation import confirmed, due, fresh_seeds
+from search.study.curves import CONFIRMATION as CONFIRMATION_CURVE
 from search.study.curves import KIND as CURVE
-from search.study.curves import curve_from_json, key_number
+from search.study.curves import curve_from_json, read_curves
 from search.study.database import NAME, Database
 from search.study.finals import KIND as FINAL
 from search.study.finals import checked_finals
 from search.study.folder import held
 from search.study.hold import Hold
-from search.study.info import StudyInfo, checked_settings
+from search.study.info import StudyInfo, checked_settings, refuse_unreadable
 from search.study.landmarks import KIND as LANDMARK
 from search.study.landmarks import Landmark, read_landmarks
 from search.study.places import check_name, locate
@@ -87,7 +88,10 @@ class Study:
                     study = cls(folder, database, hold)
                     refuse_changes(folder, study.settings, settings)
                 else:
-                    _check_new(database, settings, info)
+                    if database.trials():
+                        told = f"{database.path} is corrupt (it holds trials but no settings)"
+                        raise UserError(f"{told}; {_FIX}")
+                    refuse_unreadable(settings, info)
                     # One transaction: a study has both or, after a kill, neither.
                     database.set_meta({"settings": settings, "facts": info.as_json()})
                     study = cls(folder, database, hold)
@@ -224,7 +228,7 @@ class Study:
     def keep_snapshot(self, value: Mapping[str, Any]) -> None:
         """Record a snapshot in place of the last; once this returns it survives a kill."""
         self._database.set_meta({"snapshot": value})
-        self._meta["snapshot"] = _as_read(value)
+        self._meta["snapshot"] = as_read(value)
 
     def front(self, trials: Sequence[Trial]) -> tuple[list[FrontEntry], bool]:
         """Return the front, and whether its figures are means over fresh seeds.
@@ -263,10 +267,16 @@ class Study:
         return self._with_workers(self._database.confirmations(), CONFIRMATION_WORKER)
 
     def add_confirmation(self, trial: Trial) -> None:
-        """Record a training with a fresh seed; once this returns it survives a kill."""
+        """Record a training with a fresh seed and its curve; once this returns it survives a kill.
+
+        Raises as `add` does.
+        """
         marked = self._marked(trial)
-        worker = marked.result.worker
-        self._database.add_confirmation(marked, {CONFIRMATION_WORKER: worker} if worker else {})
+        worker, curve = marked.result.worker, trial.result.curve
+        with_it: dict[str, Any] = {CONFIRMATION_WORKER: worker} if worker else {}
+        if curve is not None:
+            with_it[CONFIRMATION_CURVE] = curve.as_json()
+        self._database.add_confirmation(marked, with_it)
 
     def record(self, kind: str, key: str, value: Mapping[str, Any]) -> None:
         """Keep a JSON object under its kind and key, in place of an earlier one.
@@ -304,11 +314,12 @@ class Study:
     def curves(self) -> dict[int, Curve]:
         """Return every curve by the number of its trial; see `curve`."""
         with reading(self._path, _FIX):
-            found = {
-                key_number(key): curve_from_json(value, f"{CURVE} {key:.40}")
-                for key, value in self.records(CURVE).items()
-            }
-        return dict(sorted(found.items()))
+            return read_curves(self.records(CURVE))
+
+    def confirmation_curves(self) -> dict[int, Curve]:
+        """Return the curves of trainings with fresh seeds by their numbers; see `curve`."""
+        with reading(self._path, _FIX):
+            return read_curves(self.records(CONFIRMATION_CURVE), CONFIRMATION_CURVE)
 
     @property
     def _path(self) -> Path:
@@ -330,18 +341,3 @@ class Study:
         self._database.close()
         if self._hold is not None:
             self._hold.close()
-
-
-def _check_new(database: Database, settings: Mapping[str, Any], info: StudyInfo) -> None:
-    """Refuse a new study whose own readers would refuse it, or results without their settings."""
-    if database.trials():
-        raise UserError(f"{database.path} is corrupt (it holds trials but no settings); {_FIX}")
-    try:
-        StudyInfo.from_json(_as_read(info.as_json()))
-        checked_settings(_as_read(settings))
-    except (Damaged, ValueError, TypeError) as error:
-        raise UserError(f"this study cannot be recorded: {error}") from None
-
-
-def _as_read(value: object) -> Any:
-    return parsed(canonical_json(value), "settings")

@@ -177,6 +177,12 @@ def test_a_click_opens_the_card_and_pointing_shows_the_figures(
         member = opened.run("membersHere[membersHere.length - 1].at")
         opened.run(f"open({member})")
         assert "Learning curve" in card.inner_text()
+        assert "Thin lines: its 3 trainings with fresh seeds" in card.inner_text()
+        lines = opened.run(
+            "drawn.find((one) => one.host.ariaLabel === 'Accuracy over 8 epochs')"
+            ".instance.getOption().series.map((one) => one.lineStyle.width)"
+        )
+        assert lines == [2, 1, 1, 1]
         assert "Test split" in card.inner_text()
         assert card.locator(".confusion tbody tr").count() == 3
         median = 0.1 + opened.run(f"trials.multiplies[{member}]") * 64 / 1e5

@@ -58,6 +58,21 @@ def test_members_have_students_interval(folder: Path, content: FrontPage) -> Non
     assert half_width(float("nan"), 1) is None
 
 
+def test_members_have_the_curves_of_their_fresh_seeds(folder: Path, content: FrontPage) -> None:
+    with Study.read(folder) as study:
+        again = {one.number: one.arch_id for one in study.confirmations()}
+        kept = study.confirmation_curves()
+    ids = [content.networks.rows[member.network].id for member in content.front]
+    assert ids
+    assert set(content.fresh_curves) == set(ids)
+    for arch_id, lists in content.fresh_curves.items():
+        own = [kept[number] for number, of in again.items() if of == arch_id]
+        assert len(own) == 3
+        assert sorted(one["train_accuracy"] for one in lists) == sorted(
+            one.as_json()["train_accuracy"] for one in own
+        )
+
+
 def test_latencies_are_those_that_were_measured(folder: Path, content: FrontPage) -> None:
     with Study.read(folder) as study:
         kept = latencies(study)

@@ -44,6 +44,21 @@ def test_curves_are_read_by_the_number_of_their_trial(tmp_path: Path) -> None:
         assert study.trials()[0].result == WITH
 
 
+def test_curves_of_fresh_seeds_are_kept_apart_from_those_of_trials(tmp_path: Path) -> None:
+    with Study.open(tmp_path, SETTINGS, FACTS) as study:
+        study.add(trial(0, result=WITH))
+        study.add_confirmation(trial(0))
+        study.add_confirmation(trial(1, result=WITH))
+        with pytest.raises(UserError, match="is corrupt"):
+            study.add_confirmation(trial(0, result=WITH))
+    with Study.read(tmp_path) as study:
+        assert list(study.curves()) == [0]
+        assert list(study.confirmation_curves()) == [1]
+        assert str(study.confirmation_curves()[1]) == str(CURVE)
+    with Study.read(Path(__file__).parent / "format1" / "digits") as study:
+        assert study.confirmation_curves() == {}
+
+
 def test_validation_that_was_never_measured_is_null() -> None:
     none = replace(CURVE, validation_loss=(math.nan,) * 2, validation_accuracy=(math.nan,) * 2)
     assert none.as_json()["validation_loss"] is None
@@ -96,6 +111,9 @@ def test_a_key_that_is_no_number_is_refused(key: str, tmp_path: Path) -> None:
         study.record("curve", key, CURVE.as_json())
         with pytest.raises(UserError, match="must be the number of a trial"):
             study.curves()
+        study.record("confirmation_curve", key, CURVE.as_json())
+        with pytest.raises(UserError, match=r"key of confirmation_curve.*the number of a trial"):
+            study.confirmation_curves()
 
 
 def test_a_flipped_bit_in_a_curve_is_found(tmp_path: Path) -> None:

@@ -99,26 +99,39 @@ const CURVES = [
   ["Loss", [["train_loss", "training", 0], ["validation_loss", "validation", 1]]],
 ];
 
-function learningCurve(trial) {
-  const found = content.curves[trial];
-  if (!found) return [];
-  const charts = CURVES.map(([name, lines]) => [name, lines.filter(([key]) => found[key])]).filter(([, lines]) => lines.length);
+// `fresh`: the curves of trainings with fresh seeds, drawn as thin lines.
+function learningCurve(found, fresh) {
+  const all = found ? [found, ...fresh] : fresh;
+  if (!all.length) return [];
+  const charts = CURVES.map(([name, lines]) => [name, lines.filter(([key]) => all.some((one) => one[key]))]).filter(([, lines]) => lines.length);
+  const longest = Math.max(...all.map((one) => one.epochs.length));
   // Of one epoch there is a point and no curve.
-  if (found.epochs.length === 1) return [h("h3", {}, "Its one epoch"), pairs(
-    charts.flatMap(([name, lines]) => lines.map(([key, where]) => [`${where} ${name.toLowerCase()}`, orDash(found[key][0], share)])), "facts")];
-  return [h("h3", {}, "Learning curve"), ...charts.map(([name, lines]) => chart(
-    `${name} over ${found.epochs.length} epochs`,
-    () => ({
-      title: heading(name), grid: { left: 4, right: 14, top: 34, bottom: 26, containLabel: true },
-      legend: legend(lines.map(([, words]) => words)),
-      xAxis: axis("epoch", { minInterval: 1, scale: true }),
-      yAxis: vertical(),
-      tooltip: { ...tooltip((many) => tip(`epoch ${many[0].value[0]}`, many.map((p) => [p.seriesName, share(p.value[1])]))), trigger: "axis" },
-      series: lines.map(([key, words, index]) => ({
-        ...stepLine(words, found.epochs.map((epoch, at) => [epoch, found[key][at]]), index, {
-          step: false, showSymbol: found.epochs.length < 30, symbolSize: 6 }),
-      })),
-    })).host)];
+  if (longest === 1) return found ? [h("h3", {}, "Its one epoch"), pairs(
+    charts.flatMap(([name, lines]) => lines.map(([key, where]) => [`${where} ${name.toLowerCase()}`, orDash((found[key] ?? [null])[0], share)])), "facts")] : [];
+  const line = (one, [key, where, index], thin) => stepLine(where, one.epochs.map((epoch, at) => [epoch, one[key][at]]), index, {
+    step: false, showSymbol: !thin && one.epochs.length < 30, symbolSize: 6,
+    ...(thin ? { z: 1, lineStyle: { width: 1, opacity: 0.6, color: hue(index), type: dash(index) } } : {}) });
+  const told = (many) => {
+    const rows = new Map();
+    for (const { seriesName, value } of many) if (value[1] !== null) rows.set(seriesName, [...(rows.get(seriesName) ?? []), value[1]]);
+    return tip(`epoch ${many[0].value[0]}`, [...rows].flatMap(([name, values]) => {
+      const others = found ? values.slice(1) : values;
+      return [...(found ? [[name, share(values[0])]] : []),
+        ...(others.length ? [[`${name}, fresh seeds`, `${share(Math.min(...others))} to ${share(Math.max(...others))}`]] : [])];
+    }));
+  };
+  return [h("h3", {}, "Learning curve"),
+    fresh.length ? h("p", { class: "muted" }, `Thin lines: its ${fresh.length} trainings with fresh seeds.`) : null,
+    ...charts.map(([name, lines]) => chart(
+      `${name} over ${longest} epochs`,
+      () => ({
+        title: heading(name), grid: { left: 4, right: 14, top: 34, bottom: 26, containLabel: true },
+        legend: legend(lines.map(([, where]) => where)),
+        xAxis: axis("epoch", { minInterval: 1, scale: true }),
+        yAxis: vertical(),
+        tooltip: { ...tooltip(told), trigger: "axis" },
+        series: lines.flatMap((one) => all.filter((curve) => curve[one[0]]).map((curve) => line(curve, one, curve !== found))),
+      })).host)];
 }
 
 function confusion(final) {
@@ -183,7 +196,7 @@ function card(at) {
     pairs(facts, "facts"),
     error ? h("p", {}, error) : null,
     ...(network.parts.length ? [drawing(network), ...layerCosts(network)] : []),
-    ...learningCurve(String(number)),
+    ...learningCurve(content.curves[number], (member && content.fresh_curves[network.id]) || []),
     ...confusion(final),
     ...lines,
   ];

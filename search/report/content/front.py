@@ -14,10 +14,12 @@ from search.report.content.networks import Networks, families, networks
 from search.report.content.over_time import OverTime, over_time
 from search.report.content.provenance import Provenance, provenance
 from search.report.content.records import (
+    CurveLists,
     FinalRow,
     Landmark,
     curves,
     finals,
+    fresh_curves,
     landmarks,
 )
 from search.report.content.trials import Member, TrialColumns, members, trial_columns
@@ -44,8 +46,8 @@ class FrontPage:
     use the front was confirmed, 0 for the validation images; `unequal`: whether balanced accuracy
     is worth showing; `low`, `high`, `cheapest`: budget and cheapest architecture in multiplies;
     `epochs` of a full training; `families` present, in the order of their colours; `sampled`:
-    whether the strategy drew at random; `curves` by number of the trial; `finals` by id;
-    `latencies` by what ran the networks.
+    whether the strategy drew at random; `curves` by number of the trial; `fresh_curves`,
+    of the confirmation's trainings, and `finals` by id; `latencies` by what ran the networks.
     """
 
     title: str
@@ -71,7 +73,8 @@ class FrontPage:
     over_time: OverTime
     populations: Populations | None
     sampled: bool
-    curves: dict[str, dict[str, list[float | None]]]
+    curves: dict[str, CurveLists]
+    fresh_curves: dict[str, list[CurveLists]]
     landmarks: list[Landmark]
     finals: dict[str, FinalRow]
     latencies: list[LatencySeries]
@@ -121,6 +124,7 @@ def _front_page(
         sampled=(strategy.get("name") if isinstance(strategy, Mapping) else strategy)
         in INDEPENDENT,
         curves=curves(study, trials, found),
+        fresh_curves=fresh_curves(study, study.confirmations(), found),
         landmarks=landmarks(study),
         finals=finals(study),
         latencies=latency_series(content.get("latency", ())),

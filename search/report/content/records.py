@@ -1,11 +1,12 @@
 """What a study keeps beside its trials, as the page shows it: only what has the expected form."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search.errors import shown
 from search.report.content.trials import finite
+from search.study.curves import CONFIRMATION, KIND
 from search.study.finals import Final, firsts, on_own_data
 from search.study.study import Study
 from search.study.trials import FrontEntry, Trial
@@ -17,6 +18,8 @@ _LISTS = (
     *("epochs", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
     "learning_rate",
 )
+CurveLists = dict[str, list[float | None]]
+"""A learning curve as lists [epochs] by the names of `_LISTS`."""
 # Confusion matrices with more classes are not drawn.
 _CLASSES = 40
 
@@ -53,13 +56,29 @@ class FinalRow:
 
 def curves(
     study: Study, trials: Sequence[Trial], found: Iterable[FrontEntry]
-) -> dict[str, dict[str, list[float | None]]]:
-    """Return learning curves by number of the trial, as lists [epochs]."""
+) -> dict[str, CurveLists]:
+    """Return learning curves by number of the trial."""
     wanted = {str(row.trial) for row in found}
     if len(trials) <= _CURVES:
         wanted = {str(trial.number) for trial in trials}
+    return _kept(study.records(KIND), wanted)
+
+
+def fresh_curves(
+    study: Study, again: Iterable[Trial], found: Iterable[FrontEntry]
+) -> dict[str, list[CurveLists]]:
+    """Return the curves of each member's trainings with fresh seeds, `again`, by its id."""
+    members = {row.arch_id for row in found}
+    ids = {str(trial.number): trial.arch_id for trial in again if trial.arch_id in members}
+    grouped: dict[str, list[CurveLists]] = {}
+    for key, lists in _kept(study.records(CONFIRMATION), ids).items():
+        grouped.setdefault(ids[key], []).append(lists)
+    return grouped
+
+
+def _kept(records: Mapping[str, object], wanted: Collection[str]) -> dict[str, CurveLists]:
     kept = {}
-    for key, stored in study.records("curve").items():
+    for key, stored in records.items():
         if key not in wanted or not isinstance(stored, Mapping):
             continue
         lists = {name: list(stored[name]) for name in _LISTS if _numbers(stored.get(name))}
