@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,13 +25,15 @@ _ERROR = 500
 class ProgressEstimate:
     """Counts trials and estimates the time left from those run so far.
 
-    `trials` and `hours` are the limits, None for no limit; the best is by `objective`.
+    `trials` and `hours` of evaluation are the limits, None for no limit; the best is by
+    `objective`. `workers()`: how many trials run at once by now.
     """
 
     def __init__(
         self, trials: int | None, hours: float | None, objective: Objective = "accuracy"
     ) -> None:
         self._trials, self._hours, self.objective = trials, hours, objective
+        self.workers: Callable[[], int] = lambda: 1
         self.done = 0
         self.failed = 0
         self.best = math.nan
@@ -56,9 +58,12 @@ class ProgressEstimate:
         """Return the estimate in seconds, None before the first new trial."""
         left = []
         if self._trials is not None and self._new:
-            left.append((self._trials - self.done) * self._spent / self._new)
+            missing, mean = self._trials - self.done, self._spent / self._new
+            # The last ones leave some workers idle.
+            left.append(missing * mean / max(1, min(self.workers(), missing)))
         if self._hours is not None:
-            left.append(self._hours * 3600 - self._recorded)
+            # Hours are of evaluation, of which several workers do as many at once.
+            left.append((self._hours * 3600 - self._recorded) / self.workers())
         return max(0.0, min(left)) if left else None
 
     def text(self) -> str:
@@ -104,6 +109,10 @@ class Watch:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def count_workers(self, workers: Callable[[], int]) -> None:
+        """Estimate the time left by how many trials run at once, which may change."""
+        self._estimate.workers = workers
 
     def tell(self, text: str) -> None:
         """Print a line and write it to the log."""

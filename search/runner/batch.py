@@ -31,7 +31,7 @@ def evaluate_all(
 
     `watch` is called with each, how many are done, and of how many; `what` names them in messages.
     Raises `Interrupted` on Ctrl-C and `UserError` after too many failures in a row or where the
-    surroundings failed twice, as a search does.
+    surroundings failed at every try, as a search does.
     """
     recorded = 0
 

@@ -166,8 +166,8 @@ def _serve(seat: Path, executors: Executors, holder: _Holder, say: Callable[[str
             raise told
         if isinstance(told, SurroundingsError):
             raise UserError(
-                f"this worker stops, for its surroundings failed twice: {told}; its job goes to"
-                " another: mend the cause, then the same command joins again"
+                f"this worker stops, for its surroundings failed at every try: {told}; its job goes"
+                " to another: mend the cause, then the same command joins again"
             )
         if isinstance(told, Result):
             done += 1

@@ -60,8 +60,8 @@ def too_many_failures(error: str) -> UserError:
 
 
 def surroundings_failed(error: SurroundingsError | str) -> UserError:
-    """Say that the surroundings failed twice in one evaluation."""
+    """Say that the surroundings failed at every try of one evaluation, as `error` tells."""
     return UserError(
-        f"the run stops, for its surroundings failed twice: {error}; nothing was recorded of that"
-        " candidate: mend the cause, then the same command goes on"
+        f"the run stops, for its surroundings failed at every try: {error}; nothing was recorded of"
+        " that candidate: mend the cause, then the same command goes on"
     )

@@ -35,8 +35,8 @@ class Ended:
     """Why a search ended.
 
     `reason`: `trials`, `hours`, `exhausted`, `failures` (too many in a row), `surroundings` (they
-    failed twice), or `interrupted`. `error`: the last failure's reason; `signal`: the number of the
-    signal that interrupted.
+    failed at every try), or `interrupted`. `error`: the last failure's reason; `signal`: the number
+    of the signal that interrupted.
     """
 
     reason: str

@@ -290,6 +290,7 @@ def _run(
 ) -> Ended:
     info = study.info
     rules = Rules(info.low, info.high, config.ahead, config.trials, config.hours)
+    watch.count_workers(lambda: executor.workers)
 
     def told(trial: Trial, new: bool) -> None:
         watch(trial, new)

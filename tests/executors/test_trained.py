@@ -1,5 +1,6 @@
 """Real trainings in worker processes give what they give in the search's own."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,9 @@ def trained(folder: Path, **executor: Any) -> dict[str, Any]:
         progress=False,
     )
     with Study.read(folder) as study:
-        every = [*study.trials(), *study.confirmations()]
+        again = study.confirmations()
+        every = [*study.trials(), *again]
+        assert list(study.confirmation_curves()) == [trial.number for trial in again]
     return {
         "results": {(t.arch_id, t.job.seed): (t.result.accuracy, t.result.loss) for t in every},
         "weights": {
@@ -44,7 +47,12 @@ def test_two_workers_give_the_bits_of_one(tmp_path: Path) -> None:
     two = trained(tmp_path / "two", per_device=2)
     assert two == trained(tmp_path / "one")
     assert two["weights"]
-    assert "device: 2 workers, each cpu" in (tmp_path / "two" / "run.log").read_text()
+    log = (tmp_path / "two" / "run.log").read_text()
+    assert "device: 2 workers, each cpu" in log
+    # Two trials are left for two workers: about as long as the first one took.
+    first = re.search(r" 1/3 .*  (\S+)s  \(.*, about (\d+)s left\)", log)
+    assert first is not None
+    assert float(first[1]) == pytest.approx(int(first[2]), abs=0.6)
 
 
 @pytest.mark.slow

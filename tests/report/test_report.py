@@ -191,6 +191,21 @@ def test_the_estimate_counts_what_ran_now() -> None:
     assert math.isnan(ProgressEstimate(None, None).best)
 
 
+def test_several_workers_are_done_sooner() -> None:
+    estimate = ProgressEstimate(trials=10, hours=None)
+    estimate.workers = lambda: 4
+    estimate.count(TRIALS[0], new=True)
+    assert estimate.seconds_left() == pytest.approx(9 * 2.0 / 4)
+    for one in [TRIALS[0]] * 8:
+        estimate.count(one, new=True)
+    # One trial is left, for one worker.
+    assert estimate.seconds_left() == pytest.approx(2.0)
+    limited = ProgressEstimate(trials=None, hours=0.001)
+    limited.workers = lambda: 4
+    limited.count(TRIALS[0], new=True)
+    assert limited.seconds_left() == pytest.approx(0.4)
+
+
 def test_an_infeasible_candidate_is_not_a_failure() -> None:
     estimate = ProgressEstimate(5, None)
     infeasible = Result(math.nan, status="infeasible", error="too slow")

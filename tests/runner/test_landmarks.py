@@ -123,7 +123,7 @@ def damaged(folder: Path) -> None:
 
 
 def test_failing_surroundings_stop_and_leave_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="its surroundings failed twice"):
+    with pytest.raises(UserError, match="its surroundings failed at every try"):
         run(tmp_path / "study", Deep({9: OSError("a lost disk")}))
     with Study.read(tmp_path / "study") as study:
         assert study.landmarks() == []
