@@ -102,8 +102,8 @@ def join(
 
     if elsewhere(config.executor):
         raise UserError(
-            "join=true trains in one process on one device: leave out executor.devices, per_device"
-            " and timeout, and join once for each device, chosen by CUDA_VISIBLE_DEVICES"
+            "join=true trains in one process on one device: leave out executor= and its keys, and"
+            " where there are several devices join once for each, chosen by CUDA_VISIBLE_DEVICES"
         )
     holder = _Holder(Watched(folder / HOLDER))
     holder.ended()

@@ -85,7 +85,8 @@ def search(
                 if not config.join:
                     raise
             except HolderGone as gone:
-                console.print(f"{gone}; this process goes on", highlight=False, markup=False)
+                said = f"{gone}; this process goes on"
+                console.print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 def _search(

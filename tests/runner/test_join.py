@@ -223,6 +223,10 @@ def test_the_holder_is_interrupted_and_the_workers_end(
     check_complete(folder, trials + 5)
 
 
+def quarter(job: Job) -> float:
+    return 0.25
+
+
 def held_elsewhere(folder: Path) -> None:
     """Make a study that a process of another machine seems to hold."""
     search.run(space=CHAIN, budget=40, evaluator=lambda _: 0.5, trials=3, study=folder)
@@ -235,6 +239,19 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="was made with other settings: seed 0 -> 1; go on with"):
         search.run(
             space=CHAIN, budget=40, evaluator=lambda _: 0.5, seed=1, study=tmp_path, join=True
+        )
+    assert not (tmp_path / WORKERS).exists()
+
+
+@pytest.mark.parametrize("executor", [{"devices": 1}, {"timeout": 60}], ids=str)
+def test_a_process_that_would_train_elsewhere_is_refused(
+    tmp_path: Path, executor: dict[str, int]
+) -> None:
+    """Whoever joins is one process on one device, as its study tells it."""
+    held_elsewhere(tmp_path)
+    with pytest.raises(UserError, match="join=true trains in one process on one device: leave out"):
+        search.run(
+            space=CHAIN, budget=40, evaluator=quarter, executor=executor, study=tmp_path, join=True
         )
     assert not (tmp_path / WORKERS).exists()
 
