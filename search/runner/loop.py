@@ -14,7 +14,7 @@ code, the stored trials are kept and told.
 """
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from search.errors import SurroundingsError
@@ -39,8 +39,8 @@ __all__ = ["Ended", "Rules", "Runner"]
 class Runner:
     """Brings a strategy, an executor and a study together.
 
-    `watch` is called with each trial as it is told, and whether it was new; `keep` with the trials
-    told and the jobs in flight, now and then, so that checkpoints can be dropped; `note` with
+    `watch` is called with each trial as it is told, and whether it was new; `keep` with all trials
+    told and those in flight, after each new one, so that checkpoints can be dropped; `note` with
     what the user should know.
     """
 
@@ -53,7 +53,7 @@ class Runner:
         rules: Rules,
         *,
         watch: Callable[[Trial, bool], None] | None = None,
-        keep: Callable[[Sequence[Trial], Sequence[Job]], None] | None = None,
+        keep: Callable[[Sequence[Trial], Collection[Trial]], None] | None = None,
         note: Callable[[str], None] | None = None,
     ) -> None:
         self._study, self._chain, self._strategy = study, chain, strategy
@@ -236,7 +236,7 @@ class Runner:
             if not self._by_arrival:
                 self._fail_or_not(trial)
             if self._keep is not None:
-                self._keep(self._told, [waiting.job for waiting in self._pending.values()])
+                self._keep(self._told, self._pending.values())
         if self._watch is not None:
             self._watch(trial, new)
 

@@ -1,12 +1,34 @@
 """Which checkpoints a study may still want."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from search.jobs import Job
 from search.pareto import Objective
 from search.study.study import Study
 from search.study.trials import Trial, front_entries
+
+# Checkpoints are looked through after so many results, and in a long study after a 32nd of them:
+# looking takes as long as there are trials, and so takes no more than 32 looks at each of them.
+_EVERY, _SHARE = 8, 32
+
+
+class Retention:
+    """Has checkpoints dropped now and then in a search, in time linear in its length.
+
+    `keeper` as in `drop_checkpoints`.
+    """
+
+    def __init__(self, study: Study, keeper: Any) -> None:
+        self._study, self._keeper = study, keeper
+        self._next = _EVERY
+
+    def __call__(self, told: Sequence[Trial], pending: Collection[Trial]) -> None:
+        """Look through them if it is time: `told` have results, `pending` have none yet."""
+        if len(told) < self._next:
+            return
+        self._next = len(told) + max(_EVERY, len(told) // _SHARE)
+        drop_checkpoints(self._study, self._keeper, told, [trial.job for trial in pending])
 
 
 def needed_jobs(

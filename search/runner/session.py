@@ -36,7 +36,7 @@ from search.runner.join import HolderGone, join
 from search.runner.landmarks import chosen, jobs_of, train_landmarks
 from search.runner.loop import Ended, Rules, Runner
 from search.runner.outcome import Outcome
-from search.runner.retention import drop_checkpoints
+from search.runner.retention import Retention, drop_checkpoints
 from search.runner.signals import stoppable
 from search.spaces.budget_table import BudgetTable, tabulate
 from search.spaces.chain import Chain
@@ -44,9 +44,6 @@ from search.strategies.registry import rung_lengths
 from search.study.hold import StudyInUse, running
 from search.study.study import Study, StudyInfo
 from search.study.trials import FrontEntry, Trial
-
-# Checkpoints are looked through after so many trials.
-_TIDY = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,10 +294,7 @@ def _run(
         watch(trial, new)
         loggers.tell(trial, new)
 
-    def keep(trials: Sequence[Trial], waiting: Sequence[Job]) -> None:
-        if len(trials) % _TIDY == 0:
-            drop_checkpoints(study, keeper, trials, waiting)
-
+    keep = Retention(study, keeper)
     return Runner(
         study, chain, strategy, executor, rules, watch=told, keep=keep, note=watch.tell
     ).run()
