@@ -347,6 +347,11 @@ def test_a_comparison_names_its_groups_in_the_order_of_their_budgets(
         assert names == ["9k", "60k"]
         assert "budget: 9k against 60k" in opened.page.locator("h1").inner_text()
         assert opened.page.locator("table").count() >= 4
+        assert "convbudget run" in opened.page.locator(".notes code").all_inner_texts()
+        assert "`" not in opened.page.locator("main").inner_text()
+        assert opened.run("h('p', {}, ...prose('a `b` c ` d')).innerHTML") == (
+            "a <code>b</code> c ` d"
+        )
         box = opened.page.locator(".chart").first.bounding_box()
         opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         opened.page.wait_for_selector(".tip", state="visible")

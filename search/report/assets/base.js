@@ -35,6 +35,15 @@ const whole = (value) => value.toLocaleString("en-US");
 const share = (value) => value.toFixed(4);
 const orDash = (value, write) => (value === null || value === undefined ? "–" : write(value));
 
+// A sentence, in which what stands between backticks is code.
+function prose(text) {
+  const parts = text.split("`");
+  return parts.map((part, at) => {
+    if (at % 2 === 0) return part;
+    return at < parts.length - 1 ? h("code", {}, part) : `\`${part}`;
+  });
+}
+
 function section(title, ...children) {
   const id = `section-${title.toLowerCase().replace(/[^a-z]+/g, "-")}`;
   return h("section", { "aria-labelledby": id }, h("h2", { id }, title), ...children);

@@ -79,11 +79,11 @@ function models() {
 main.replaceChildren(
   h("header", {}, h("h1", {}, content.title)),
   groupLegend(),
-  h("ul", { class: "notes" }, ...content.cautions.map((note) => h("li", {}, note))),
+  h("ul", { class: "notes" }, ...content.cautions.map((note) => h("li", {}, ...prose(note)))),
   section("Over the search", h("div", { class: "two" }, areas("over_compute", "multiplies per training image"), areas("over_seconds", "seconds of training"))),
   section("Networks found", h("div", { class: "two" }, fronts(), models())),
   ...content.tables.map((one) => section(one.title, plainTable(one.title, one.rows))),
-  h("details", {}, h("summary", {}, "What the figures mean"), ...content.definitions.map((text) => h("p", {}, text))),
+  h("details", {}, h("summary", {}, "What the figures mean"), ...content.definitions.map((text) => h("p", {}, ...prose(text)))),
   h("details", {}, h("summary", {}, "Groups and their studies"), ...groups.flatMap((one) => [h("h3", {}, one.label),
     h("ul", { class: "notes" }, ...one.studies.map((study) => h("li", {}, study)))])),
 );

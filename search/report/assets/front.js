@@ -204,7 +204,7 @@ if (trials.number.length) {
         h("figcaption", {}, "Each mark is a trial, each ring a member of the front, the line what the front reaches within a cost",
           content.confirmed ? `; bars are Student's 95 % intervals of the mean ${words(content.objective)} over fresh seeds` : "",
           content.unseen ? `. Trials are scored on the validation images, rings${others}` : "", ". Point at one for its figures, choose one for its card."),
-        h("ul", { class: "notes muted" }, ...content.notes.map((note) => h("li", {}, note)))),
+        h("ul", { class: "notes muted" }, ...content.notes.map((note) => h("li", {}, ...prose(note))))),
       ...[overTime(), byFamily(), latencyOverMultiplies()].filter((part) => part !== null)),
       cardBox),
     section("Trials", h("div", { class: "row" }, h("button", { type: "button", onclick: () => download(`${content.study}.csv`, "text/csv", saved()) }, "Download as CSV"),

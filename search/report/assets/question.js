@@ -78,7 +78,7 @@ function residuals() {
 
 main.replaceChildren(
   h("header", {}, h("h1", {}, content.title)),
-  h("ul", { class: "notes" }, ...content.summary.map((text) => h("li", {}, text))),
+  h("ul", { class: "notes" }, ...content.summary.map((text) => h("li", {}, ...prose(text)))),
   section("The claims", claimCards()),
   ...content.lengths.flatMap((length) => [
     section(`Populations, ${epochsOf(length)}`, populations(length)),
@@ -86,6 +86,6 @@ main.replaceChildren(
   ]),
   residuals() ?? "",
   ...content.tables.map((one) => section(one.title, plainTable(one.title, one.rows))),
-  h("details", { open: true }, h("summary", {}, "What the figures mean"), ...content.definitions.map((text) => h("p", {}, text))),
+  h("details", { open: true }, h("summary", {}, "What the figures mean"), ...content.definitions.map((text) => h("p", {}, ...prose(text)))),
 );
 redraw();
