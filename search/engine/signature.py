@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from search.config.train import TrainConfig, digested
 from search.cores import cores
 from search.data.dataset import Dataset
 from search.engine.distillation import SoftLabels
+from search.engine.recipe import recipe_of
 from search.engine.trainer import Initial
 
 
@@ -26,29 +27,35 @@ def signature(
     initial: Initial | None = None,
 ) -> str:
     """Return a digest of what a checkpoint and the training that goes on from it must share."""
-    kept = digested(settings)
-    if kept["class_weights"] is None:
-        # Checkpoints from before there were weights are those of trainings without.
-        del kept["class_weights"]
     described = {
         "train": dataset.train.fingerprint,
         "validation": dataset.validation.fingerprint,
         "mean": dataset.mean,
         "std": dataset.std,
         "augment": asdict(dataset.augment),
-        "settings": kept,
+        "settings": digested(settings),
         "platform": device.platform,
         "device": device.device_kind,
+        "precision": recipe_of(dataset, settings, device).dtype,
         # Another number of cores or another compiler may change the last bits.
         "cores": cores(),
         "jax": jax.__version__,
         "jaxlib": version("jaxlib"),
+        "convbudget": _own_version(),
     }
     if soft is not None:
         described["teacher"] = soft.fingerprint
     if initial:
         described["initial"] = {key: _digest(arrays) for key, arrays in initial.items()}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def _own_version() -> str:
+    """Return this package's version; empty in a folder of sources that was never installed."""
+    try:
+        return version("convbudget")
+    except PackageNotFoundError:
+        return ""
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:

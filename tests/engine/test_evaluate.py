@@ -249,6 +249,16 @@ def test_another_number_of_cores_is_another_checkpoint(monkeypatch: pytest.Monke
     assert signature(dataset(), TrainConfig(), device) != before
 
 
+def test_another_version_or_precision_is_another_checkpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device = jax.local_devices()[0]
+    before = signature(dataset(), TrainConfig(), device)
+    assert signature(dataset(), TrainConfig(precision="bfloat16"), device) != before
+    monkeypatch.setattr("search.engine.signature._own_version", lambda: "99.0")
+    assert signature(dataset(), TrainConfig(), device) != before
+
+
 def test_failures_are_results() -> None:
     broken = Arch(Input(6, 5, 1), Stem(4), (), Head(), 4)
     engine = evaluator(learning_rate=50.0, optimiser="sgd", warmup=0.0)
