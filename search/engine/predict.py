@@ -13,7 +13,7 @@ from search.engine.augment import normalised
 from search.engine.batches import padded
 from search.engine.forward import evaluation_features, logits_of
 from search.engine.kept import CLASSIFIER, Tree
-from search.engine.programs.compile import settled
+from search.engine.programs.compile import compiled_on_demand, settled
 from search.engine.recipe import Recipe
 from search.engine.state import split_weights
 from search.networks.arch import Arch
@@ -55,7 +55,7 @@ def logits(
         return logits_of(parameters[CLASSIFIER], features)
 
     with settled(recipe.platform):
-        compiled = jax.jit(forward)
+        compiled = compiled_on_demand(forward, jax.local_devices()[0])
         trees = [jax.device_put(split_weights(one)) for one in weights]
         found: list[list[NDArray[np.float32]]] = [[] for _ in trees]
         for index in padded(len(images), recipe.batch)[0]:

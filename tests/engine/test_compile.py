@@ -17,10 +17,12 @@ from small import dataset, evaluator, job_of
 
 from search.engine import ops
 from search.engine.forward import loss_and_accuracy
+from search.engine.predict import logits
 from search.engine.programs import compile as compiling
 from search.engine.programs.cache import ProgramCache, ProgramSpec
 from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.programs.per_step import PerStepProgram
+from search.engine.state import fresh, weights_of
 from search.networks.arch import Arch, Block, Head, Input, Stem
 from search.networks.layers import layers_of
 
@@ -134,6 +136,24 @@ def test_no_training_program_has_the_defect(head: int) -> None:
             for spec in specs
         ]
     assert not any(map(compiling.reduces_a_product, texts))
+
+
+def test_predictions_are_compiled_with_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures of the test part come from there."""
+    calls = []
+    real = compiling.compiled
+
+    def counted(*given):
+        calls.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(compiling, "compiled", counted)
+    arch = Arch(Input(6, 5, 1), Stem(4), (), Head(), 3)
+    recipe = evaluator()._trainer.recipe
+    weights = weights_of(fresh(arch, recipe, 0))
+    images = np.zeros((3, 6, 5, 1), np.uint8)
+    assert logits(arch, [weights], images, [0.5], [1.0])[0].shape == (3, 3)
+    assert len(calls) == 1
 
 
 def own(engine) -> list:
