@@ -52,10 +52,12 @@ def find(
             f"weights={shown(weights)} is unknown; write final, search, or leave it out"
         )
     name, budget = _split(str(study))
+    # An id is text; another value is refused as an unknown one is.
+    wanted = None if id is None else str(id)
     limit = parse_multiplies(budget, f"{study}: budget") if budget else None
     folder = locate(name)
-    if unit.holds(folder):
-        return _saved(folder, limit, id, weights)
+    if unit.holds(folder) or (folder / unit.PREPROCESS).is_file():
+        return _saved(folder, limit, wanted, weights)
     content, found = read_front(folder)
     if not found:
         raise UserError(f"{name} has no front yet; run its command until a trial succeeds")
@@ -69,7 +71,9 @@ def find(
         found = inside
     finals = _finals(folder, content) if weights != "search" else {}
     rows = {row.arch_id: row for row in found}
-    chosen = found[-1].arch_id if id is None else _matching(id, [*rows, *finals], str(study))
+    chosen = (
+        found[-1].arch_id if wanted is None else _matching(wanted, [*rows, *finals], str(study))
+    )
     if chosen in finals:
         packed = unit.read(finals[chosen])
         if packed.arch.id != chosen:

@@ -101,6 +101,12 @@ def test_an_unknown_id_names_the_nearest(study: Path) -> None:
     assert find(study, known[0][:5], weights="search").arch.id == known[0]
 
 
+def test_an_id_that_is_no_text_is_one_line(study: Path, tmp_path: Path) -> None:
+    for place in (study, search.load(study).save(tmp_path / "model")):
+        with pytest.raises(UserError, match="id=5 is not"):
+            search.load(place, id=5)  # type: ignore[arg-type]
+
+
 def test_a_saved_model_has_one_id(study: Path, tmp_path: Path) -> None:
     model = search.load(study)
     model.save(tmp_path / "saved")

@@ -87,6 +87,13 @@ def test_files_that_contradict_the_weights_are_refused(tmp_path: Path, name: str
         search.load(tmp_path)
 
 
+def test_a_model_without_its_weights_names_the_file(tmp_path: Path) -> None:
+    unit.save(tmp_path, PACKED)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"model\.safetensors cannot be read"):
+        search.load(tmp_path)
+
+
 def test_damaged_weights_are_refused_or_read_as_they_were(tmp_path: Path) -> None:
     """Bytes changed, cut off and put in: one line that names the file, for each of 300 damages."""
     unit.save(tmp_path, PACKED)
