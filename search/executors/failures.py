@@ -10,6 +10,11 @@ _LOST = (
     "resource exhausted",
     "cuda error",
     "cuda_error",
+    "cudnn_status",
+    "cublas_status",
+    "hip error",
+    "nccl error",
+    "cannot allocate memory",
     "device lost",
     "unavailable:",
     "deadline_exceeded",
@@ -22,12 +27,19 @@ _LOST = (
 def is_surroundings(error: BaseException) -> bool:
     """Say whether an exception tells of the surroundings: nothing about the candidate follows.
 
-    Memory, files, connections, packages; anything else that an evaluator raises may be either.
+    Memory, files, connections, packages, also where such an exception was its cause; anything else
+    that an evaluator raises may be either.
     """
-    if isinstance(error, (SurroundingsError, MemoryError, OSError, ImportError)):
-        return True
-    text = str(error).lower()
-    return any(sign in text for sign in _LOST)
+    seen: list[BaseException] = []
+    while error not in seen:
+        if isinstance(error, (SurroundingsError, MemoryError, OSError, ImportError)):
+            return True
+        text = str(error).lower()
+        if any(sign in text for sign in _LOST):
+            return True
+        seen.append(error)
+        error = error.__cause__ or error
+    return False
 
 
 def reason(error: BaseException) -> str:

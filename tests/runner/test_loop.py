@@ -213,6 +213,11 @@ def test_an_exception_between_successes_is_the_candidates(tmp_path: Path) -> Non
     assert search(tmp_path / "s", Rules(0, 10, trials=20), moody)[0] == trials
 
 
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -222,6 +227,8 @@ def test_an_exception_between_successes_is_the_candidates(tmp_path: Path) -> Non
         FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "table.csv"),
         ConnectionResetError("the worker is gone"),
         OSError(errno.EIO, os.strerror(errno.EIO)),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        caused(RuntimeError("the training failed"), MemoryError()),
     ],
     ids=lambda error: type(error).__name__,
 )
