@@ -14,7 +14,7 @@ from export.packing import ARCHS, expected, normalised, random_packed, random_pi
 from search.export.folded import fold
 from search.export.forms import FORMS
 from search.export.forms import onnx as onnx_form
-from search.export.forms.source import SOURCE
+from search.export.forms.source import SOURCE, WEIGHTS
 
 # Of every type of block, with and without stem pooling, of all activations.
 FEW = range(3)
@@ -91,6 +91,8 @@ def test_a_source_file_stands_alone(form: str, tmp_path: Path) -> None:
     packed = random_packed(ARCHS[0], rng)
     module.write(fold(packed), tmp_path, None)
     text = (tmp_path / SOURCE).read_text()
+    # Whoever may read the one may read the other.
+    assert (tmp_path / WEIGHTS).stat().st_mode == (tmp_path / SOURCE).stat().st_mode
     names = {
         (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0]
         for node in ast.walk(ast.parse(text))

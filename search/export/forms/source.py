@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from search.export.folded import Floats, Folded
 from search.networks.cost import cost_of
@@ -73,7 +73,8 @@ def leave(folder: Path, lines: Sequence[str], weights: Mapping[str, Floats]) -> 
     """Write the source file and its weights."""
     (folder / SOURCE).write_text("\n".join(lines) + "\n", encoding="utf-8")
     contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
-    save_file(contiguous, folder / WEIGHTS)
+    # Not `save_file`, which leaves a file that other users cannot read.
+    (folder / WEIGHTS).write_bytes(save(contiguous))
 
 
 def run(folder: Path) -> ModuleType:
