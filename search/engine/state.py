@@ -1,6 +1,7 @@
 """A training's state as plain trees: parameters, running statistics, the optimiser's state."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -46,6 +47,14 @@ def with_weights(state: State, weights: Mapping[str, NDArray[Any]]) -> State:
 
 def opt_state_shapes(recipe: Recipe, parameters: Any) -> Any:
     """Shapes of the optimiser's state of one layer."""
+    shapes = tuple((name, tuple(p.shape), str(p.dtype)) for name, p in sorted(parameters.items()))
+    return _opt_state_shapes(recipe, shapes)
+
+
+# Tracing an optimiser takes milliseconds, and a short training asks for a hundred of them.
+@lru_cache(maxsize=4096)
+def _opt_state_shapes(recipe: Recipe, shapes: tuple[tuple[str, tuple[int, ...], str], ...]) -> Any:
+    parameters = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in shapes}
     return jax.eval_shape(optimiser_of(recipe).init, parameters)
 
 
