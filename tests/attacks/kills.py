@@ -9,7 +9,9 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
@@ -48,23 +50,19 @@ def instant(folder: Path) -> None:
 
 
 def trained(folder: Path) -> None:
-    """Search with real trainings of a second, confirm, and leave report and weights.
-
-    Without kept programs: only the first run would write them, and every run is to have the same
-    boundaries.
-    """
-    search.run(
-        data="digits",
-        space="small",
-        budget="60k",
-        trials=2,
-        epochs=1,
-        strategy="random",
-        confirm=1,
-        cache={"programs": None},
-        study=folder,
-        progress=False,
-    )
+    """Search with real trainings of a second, confirm, and leave report and weights."""
+    with patch.object(report, "draw", lambda *_: b"picture"):
+        search.run(
+            data="digits",
+            space="small",
+            budget="60k",
+            trials=2,
+            epochs=1,
+            strategy="random",
+            confirm=1,
+            study=folder,
+            progress=False,
+        )
 
 
 STUDIES: dict[str, Callable[[Path], None]] = {"instant": instant, "trained": trained}
@@ -142,26 +140,37 @@ def sweep(work: Callable[[Path], None], folder: Path, most: int | None) -> tuple
     whole, study = folder / "whole", folder / "killed"
     # What is imported by now need not be imported by every child. JAX starts in the children only.
     instant(folder / "warm")
+    if work is trained:
+        import_module("search.engine.evaluator")
     with patch.dict(os.environ, _compiled_once(folder / "programs")):
+        # It leaves data and programs in the cache, so that every later run has the same boundaries.
+        assert in_child(lambda: work(folder / "first")) == 0
         total = boundaries_of(work, whole)
         expected = essence(whole)
         count = total if most is None else min(most, total)
-        for number in range(count):
-            at = 1 + number * total // count
+        places = [1 + number * total // count for number in range(count)]
+        # So that a run which is cut short has been everywhere.
+        Random(0).shuffle(places)
+        began = time.perf_counter()
+        for done, at in enumerate(places, 1):
             shutil.rmtree(study, ignore_errors=True)
             assert killed(work, study, at) == -9, f"boundary {at}: not killed"
             assert in_child(lambda: work(study)) == 0, f"boundary {at}: the same command failed"
             assert leftovers(study) == [], f"boundary {at}"
             assert essence(study) == expected, f"boundary {at}: other results"
+            if done % 25 == 0:
+                spent = time.perf_counter() - began
+                print(f"{done} of {total} boundaries, {spent:.0f} s", file=sys.stderr, flush=True)
     return count, total
 
 
 def _compiled_once(folder: Path) -> dict[str, str]:
-    """Return the environment in which processes share compiled programs.
+    """Return the environment in which processes share compiled programs, and nothing else has them.
 
-    Compiling would be nearly all of the time; the undisturbed run leaves every program there.
+    Compiling would be nearly all of the time: JAX's own cache keeps what the program's does not.
     """
     return {
+        "CONVBUDGET_CACHE": str(folder / "kept"),
         "JAX_COMPILATION_CACHE_DIR": str(folder),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
