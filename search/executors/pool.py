@@ -17,7 +17,7 @@ from typing import Any
 from search.config.run import ExecutorConfig
 from search.errors import UserError, shown
 from search.executors import child
-from search.executors.attempts import Task, given_up
+from search.executors.attempts import Task, given_up, next_task
 from search.executors.placement import Placement
 from search.executors.worker import Work
 from search.jobs import Job, Result
@@ -120,21 +120,17 @@ class PoolExecutor:
     def _dispatch(self) -> None:
         """Hand waiting jobs to free workers; a job that has one try left gets it alone."""
         for worker in self._workers:
-            if not self._waiting:
-                return
             if not worker.ready or worker.task is not None:
                 continue
             busy = [one.task for one in self._workers if one.task is not None]
-            if busy and any(map(self._last_try, [self._waiting[0], *busy])):
+            task = next_task(self._waiting, busy, self._retries)
+            if task is None:
                 return
-            worker.task = self._waiting.popleft()
+            worker.task = task
             worker.deadline = time.monotonic() + (self._timeout or math.inf)
             # One that died meanwhile is noticed when it is listened to.
             with suppress(OSError):
-                worker.pipe.send(worker.task.job)
-
-    def _last_try(self, task: Task) -> bool:
-        return 0 < task.failures == self._retries
+                worker.pipe.send(task.job)
 
     def _receive(self) -> None:
         """Listen until a worker says something, dies, or has had its time."""

@@ -46,8 +46,13 @@ def job(name: str, number: int = 0) -> Job:
 def runs(folder: Path) -> Callable[[Job], float]:
     """Return an evaluator that notes each of its runs in `folder`.
 
-    A job called `kill`, `hang`, `stop` or `grow` does so at its first run, `killed` at each.
+    A job called `kill`, `hang`, `stop` or `grow` does so at its first run, `killed` at each;
+    `outlast` takes 10 seconds, or until job 0 is killed and begins once more.
     """
+
+    def tries(name: str) -> int:
+        done = folder / name
+        return len(done.read_text().splitlines()) if done.exists() else 0
 
     def evaluate(job: Job) -> float:
         name, number = job.options
@@ -67,6 +72,9 @@ def runs(folder: Path) -> Callable[[Job], float]:
             time.sleep(1000)
         if name == "slow":
             time.sleep(5)
+        until = time.monotonic() + 10
+        while name == "outlast" and time.monotonic() < until and tries("kill-0") < 2:
+            time.sleep(0.05)
         return int(number) / 1000
 
     return evaluate
@@ -131,6 +139,17 @@ def test_retries_are_bounded(connected: None, tmp_path: Path) -> None:
         workers.next()
     workers.close()
     assert times_run(tmp_path) == {"killed-0": 2}
+
+
+@pytest.mark.slow
+def test_the_last_try_has_nothing_beside_it(connected: None, tmp_path: Path) -> None:
+    workers = executor(runs(tmp_path))
+    for name, number in (("outlast", 1), ("kill", 0), ("fine", 2)):
+        workers.submit(number, job(name, number))
+    # The worker of 0 dies while 1 is being evaluated, so 0 waits for it, and 2 waits for 0.
+    assert [workers.next()[0] for _ in range(3)] == [1, 0, 2]
+    workers.close()
+    assert times_run(tmp_path) == {"outlast-1": 1, "kill-0": 2, "fine-2": 1}
 
 
 @pytest.mark.slow

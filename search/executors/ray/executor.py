@@ -13,7 +13,7 @@ from typing import Any
 
 from search.config.run import ExecutorConfig
 from search.errors import SurroundingsError, UserError, shown
-from search.executors.attempts import Task, given_up
+from search.executors.attempts import Task, given_up, next_task
 from search.executors.placement import memory_share
 from search.executors.ray import actor
 from search.executors.ray.cluster import Cluster, Room, check_room, join, nodes_of, room
@@ -63,8 +63,8 @@ class RayExecutor:
 
     An actor has one job at a time and the others wait here, so that none waits behind a slow one
     while another actor is free. Results come in the order of finishing. The job of an actor that
-    dies, hangs or loses its surroundings is tried again by another. Actors end with the search's
-    process, however that ends.
+    dies, hangs or loses its surroundings is tried again by another, the last time with nothing of
+    this search beside it on its machine. Actors end with the search's process, however that ends.
     """
 
     def __init__(self, config: ExecutorConfig, work: Work) -> None:
@@ -197,13 +197,26 @@ class RayExecutor:
         return _Worker(handle, handle.greet.remote(marker), failed_starts)
 
     def _dispatch(self) -> None:
-        """Hand waiting jobs to free workers."""
+        """Hand waiting jobs to free workers; a job that has one try left gets a machine alone."""
+        if not self._waiting:
+            return
+        busy: dict[str, list[Task]] = {one.node: [] for one in self._workers if one.ready}
         for worker in self._workers:
-            if not self._waiting:
-                return
+            if worker.task is not None:
+                busy[worker.node].append(worker.task)
+        # The machine that is the first to be free of others.
+        emptied = min(busy, key=lambda node: len(busy[node]), default="")
+        for worker in self._workers:
             if not worker.ready or worker.task is not None:
                 continue
-            task = worker.task = self._waiting.popleft()
+            here = busy[worker.node]
+            task = next_task(
+                self._waiting, here, self._config.retries, emptied=worker.node == emptied
+            )
+            if task is None:
+                continue
+            worker.task = task
+            here.append(task)
             files: Mapping[str, bytes] = {}
             if not worker.shared and isinstance(self._work, WorkerSpec) and self._work.checkpoints:
                 files = travelling(self._work.checkpoints, task.job, finished=False)
