@@ -1,4 +1,4 @@
-"""What an answer leaves in its folder: page, figures, tables, sentences."""
+"""What an answer leaves in its folder: page, figures, tables, sentences, summary."""
 
 import json
 from dataclasses import asdict
@@ -12,6 +12,7 @@ from search.question.claims import claims, sentences
 from search.question.figures import FIGURES
 from search.question.page import page
 from search.question.reading import BEST, TRIALS, Material
+from search.question.summary import summary
 from search.question.table import to_csv
 from search.question.trainings import Training
 from search.report.axes import drawing, saved
@@ -28,6 +29,7 @@ def leave(folder: Path, material: Material, found: Answer) -> None:
     if material.best:
         write(folder / BEST, to_csv(Found, material.best))
     write(folder / "tables.json", json.dumps(as_object(found), indent=1) + "\n")
+    write(folder / "summary.md", summary(found))
     write(folder / "sentences.txt", "\n".join(sentences(found)) + "\n")
     for name, draw in FIGURES.items():
         with drawing():

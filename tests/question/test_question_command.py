@@ -76,7 +76,7 @@ def left(studies: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_file_is_left(left: Path) -> None:
     figures = ("populations", "differences", "explained", "residuals")
     expected = {f"{name}.{form}" for name in figures for form in ("png", "svg")}
-    expected |= {"question.html", "sentences.txt", "tables.json", "trials.csv"}
+    expected |= {"question.html", "sentences.txt", "summary.md", "tables.json", "trials.csv"}
     assert {path.name for path in left.iterdir()} == expected
     assert "default-src 'none'" in (left / "question.html").read_text()
     assert len((left / "sentences.txt").read_text().splitlines()) == 10
