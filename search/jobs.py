@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from search.errors import UserError, shown
-from search.networks.arch import FORMAT, Arch, from_json, to_json
+from search.networks.arch import FORMAT, Arch, from_json, id_of, to_json
 from search.networks.cost import cost_of
 
 # One decision of a chain: JSON scalars, so that every encoding can be stored and read back.
@@ -36,9 +36,10 @@ class Candidate:
     @classmethod
     def of(cls, arch: Arch, options: Options | None = None) -> "Candidate":
         """Return the candidate of a network, whose encoding is its id unless one is given."""
-        cost, own = cost_of(arch), (arch.id,)
-        text = to_json(arch)
-        return cls(own if options is None else options, arch.id, cost.multiplies, cost.params, text)
+        cost, text = cost_of(arch), to_json(arch)
+        own = id_of(text)
+        encoding = (own,) if options is None else options
+        return cls(encoding, own, cost.multiplies, cost.params, text)
 
     def job(self, epochs: int = 1, seed: int = 0) -> "Job":
         """Return the job of training it."""

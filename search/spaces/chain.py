@@ -1,6 +1,5 @@
 """The protocol of a search space: a chain of decisions with integer prices."""
 
-import hashlib
 import operator
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
@@ -9,7 +8,7 @@ from typing import Any, Protocol
 from search.errors import UserError, shown
 from search.files import canonical_json
 from search.jobs import Candidate, Option, Options
-from search.networks.arch import Arch
+from search.networks.arch import Arch, id_of
 
 
 class Chain(Protocol):
@@ -94,7 +93,7 @@ def value_id(value: Any) -> str:
             f"the chain's value {shown(value, quoted=True)} is not JSON ({shown(error)});"
             " value() must return an Arch or plain lists, dictionaries, strings and finite numbers"
         ) from None
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return id_of(text)
 
 
 def checked_price(price: Any, position: int, option: object) -> int:

@@ -74,7 +74,11 @@ def _complete(
 
 
 def _feasible_options(table: FilledTable, node: int, first: int, last: int) -> list[int]:
-    edges = zip(table.graph.nodes[node].children, table.layout.prices[node], strict=True)
+    prices = table.layout.prices[node]
+    if first <= 0:
+        # Nothing is too cheap, and from every node the cheapest rest costs nothing.
+        return [i for i, p in enumerate(prices) if p <= last]
+    edges = zip(table.graph.nodes[node].children, prices, strict=True)
     return [i for i, (child, p) in enumerate(edges) if table.feasible(child, first - p, last - p)]
 
 

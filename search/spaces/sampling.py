@@ -127,6 +127,9 @@ def _send(
     waiting: dict[int, list[NDArray[np.int64]]],
 ) -> None:
     """Group `members` [n] by the node that each goes on at."""
+    if len(members) == 1:
+        waiting.setdefault(int(children[0]), []).append(members)
+        return
     order = np.argsort(children, kind="stable")
     cuts = np.flatnonzero(np.diff(children[order])) + 1
     for part in np.split(order, cuts):
