@@ -16,7 +16,7 @@ from search.errors import UserError
 from search.files import canonical_json
 from search.study.checks import Damaged, parsed, string
 from search.study.connection import NAME, WRITER, check_token, connect
-from search.study.rows import Row, checksum, from_row, record_text, to_row
+from search.study.rows import Row, checksum, from_rows, record_text, to_row
 from search.study.schema import (
     COLUMNS,
     CONFIRMATIONS,
@@ -101,9 +101,9 @@ class Database:
         """
         self._add(TRIALS, trial, records or {})
 
-    def trials(self) -> list[Trial]:
-        """Return all trials by number."""
-        return self._read(TRIALS)
+    def trials(self, *, values: bool = True) -> list[Trial]:
+        """Return all trials by number; `values` as in `from_row`."""
+        return self._read(TRIALS, values=values)
 
     def add_confirmation(self, trial: Trial, records: Mapping[str, Any] | None = None) -> None:
         """Write a training with a fresh seed, as durably as a trial; numbers count from 0 anew."""
@@ -228,14 +228,14 @@ class Database:
             f" SELECT 'meta', count(*), coalesce(sum(checksum), 0) % {_MODULUS} FROM meta"
         )
 
-    def _read(self, table: str) -> list[Trial]:
+    def _read(self, table: str, *, values: bool = True) -> list[Trial]:
         with self._reported(), self._snapshot():
             if self.format == 1:
                 rows = self._first_rows(table)
             else:
                 query = f"SELECT {COLUMNS}, checksum FROM {table} ORDER BY number"
                 rows = self._verified(table, self._connection.execute(query).fetchall())
-            return [_trial(table, row) for row in rows]
+            return from_rows(table, rows, values=values)
 
     def _first_rows(self, table: str) -> list[Row]:
         """Return the rows of format 1, whose table of confirmations came with the first of them."""
@@ -330,13 +330,6 @@ class Database:
 def _total_of(kind: str) -> str:
     """Return the name under which the records of one kind are counted."""
     return f"{RECORDS}/{kind}"
-
-
-def _trial(table: str, row: Row) -> Trial:
-    try:
-        return from_row(row)
-    except Damaged as error:
-        raise Damaged(f"row {row[0]!r:.40} of {table}: {error}") from None
 
 
 def _line(error: Exception) -> str:

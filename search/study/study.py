@@ -34,7 +34,7 @@ __all__ = ["Study", "StudyInfo", "check_name", "locate"]
 
 _ANOTHER = "go on there, choose another study=, or give allow_mixed=true to mix such results"
 _ALIKE = "give the study workers that are alike, or allow_mixed=true to mix such results"
-_FIX = "put a copy of it back, or move it away to begin anew"
+FIX = "put a copy of it back, or move it away to begin anew"
 
 
 class Study:
@@ -55,7 +55,7 @@ class Study:
         self.notes: list[str] = []
         self.notes += [] if hold is None else hold.notes
         self._meta = database.meta()
-        with reading(self._path, _FIX):
+        with reading(self._path, FIX):
             if "facts" in self._meta:
                 self._info = StudyInfo.from_json(self._meta["facts"])
                 checked_settings(member(self._meta, "settings", "meta"))
@@ -90,7 +90,7 @@ class Study:
                 else:
                     if database.trials():
                         told = f"{database.path} is corrupt (it holds trials but no settings)"
-                        raise UserError(f"{told}; {_FIX}")
+                        raise UserError(f"{told}; {FIX}")
                     refuse_unreadable(settings, info)
                     # One transaction: a study has both or, after a kill, neither.
                     database.set_meta({"settings": settings, "facts": info.as_json()})
@@ -169,10 +169,10 @@ class Study:
         """The folder's name."""
         return self.folder.resolve().name if self.folder else "study"
 
-    def trials(self) -> list[Trial]:
-        """Return every recorded trial by number."""
+    def trials(self, *, values: bool = True) -> list[Trial]:
+        """Return every recorded trial by number; without `values` those are not checked."""
         if self._trials is None:
-            return self._with_workers(self._database.trials(), WORKER)
+            return self._with_workers(self._database.trials(values=values), WORKER)
         return [self._trials[number] for number in sorted(self._trials)]
 
     def add(self, trial: Trial, arrival: Arrival | None = None) -> None:
@@ -201,11 +201,11 @@ class Study:
 
     def arrivals(self) -> dict[int, Arrival]:
         """Return when results were told, by number of the trial; empty with one worker."""
-        with reading(self._path, _FIX):
+        with reading(self._path, FIX):
             return read_arrivals(self.records(ARRIVAL))
 
     def _with_workers(self, trials: list[Trial], kind: str) -> list[Trial]:
-        with reading(self._path, _FIX):
+        with reading(self._path, FIX):
             return with_workers(trials, self.records(kind))
 
     def _marked(self, trial: Trial) -> Trial:
@@ -296,7 +296,7 @@ class Study:
 
     def landmarks(self) -> list[Landmark]:
         """Return the known networks that were trained, cheapest first."""
-        with reading(self._path, _FIX):
+        with reading(self._path, FIX):
             return read_landmarks(self.records(LANDMARK))
 
     def curve(self, number: int) -> Curve | None:
@@ -308,17 +308,17 @@ class Study:
         value = self._database.record_of(CURVE, str(number))
         if value is None:
             return None
-        with reading(self._path, _FIX):
+        with reading(self._path, FIX):
             return curve_from_json(value, f"{CURVE} {number}")
 
     def curves(self) -> dict[int, Curve]:
         """Return every curve by the number of its trial; see `curve`."""
-        with reading(self._path, _FIX):
+        with reading(self._path, FIX):
             return read_curves(self.records(CURVE))
 
     def confirmation_curves(self) -> dict[int, Curve]:
         """Return the curves of trainings with fresh seeds by their numbers; see `curve`."""
-        with reading(self._path, _FIX):
+        with reading(self._path, FIX):
             return read_curves(self.records(CONFIRMATION_CURVE), CONFIRMATION_CURVE)
 
     @property
@@ -327,7 +327,7 @@ class Study:
 
     def finals(self) -> list[dict[str, Any]]:
         """Return every final in the order of their reading; see `search.study.finals`."""
-        with reading(self._path, _FIX):
+        with reading(self._path, FIX):
             return checked_finals(self.records(FINAL).values(), FINAL)
 
     def write(self, name: str, content: str | bytes, *, durable: bool = True) -> None:

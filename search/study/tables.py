@@ -29,13 +29,14 @@ from search.study.checks import (
     string,
 )
 from search.study.computed import unlike_most
+from search.study.database import NAME
 from search.study.finals import Final, checked_finals, firsts, on_own_data
 from search.study.landmarks import Landmark
 from search.study.latency import Latency, checked, latencies
 from search.study.latency import columns as latency_columns
-from search.study.rows import check_value, options_of
-from search.study.study import Study, StudyInfo
-from search.study.trials import FrontEntry, Trial, front_entry
+from search.study.rows import options_of
+from search.study.study import FIX, Study, StudyInfo
+from search.study.trials import FrontEntry, Trial, check_value, front_entry
 
 FRONT_FORMAT = "convbudget-front/1"
 # Other programs read these names in this order: later columns may come, these stay.
@@ -196,10 +197,11 @@ def read_front(folder: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
     the folder holds neither, or what it holds is damaged.
     """
     path = folder / "front.json"
-    if path.exists() and not (folder / "study.db").exists():
+    if path.exists() and not (folder / NAME).exists():
         return _from_tables(path)
-    with Study.read(folder) as study:
-        return study_content(study, study.trials())
+    # Of most trials a front needs the figures alone; values of its members are checked here.
+    with Study.read(folder) as study, reading(folder / NAME, FIX):
+        return study_content(study, study.trials(values=False))
 
 
 def study_content(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[FrontEntry]]:

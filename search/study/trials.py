@@ -1,6 +1,5 @@
 """Trials as a study records them, and the front that they make."""
 
-import json
 import math
 import re
 from collections import Counter
@@ -11,6 +10,7 @@ from statistics import fmean, stdev
 from search.jobs import Candidate, Job, Options, Result, Status
 from search.networks.arch import FORMAT as ARCH
 from search.pareto import Objective, front, value_of
+from search.study.checks import parsed, refusal, sequence
 
 # Of a study's file; see `search.study.database`.
 FORMAT = 2
@@ -178,12 +178,22 @@ def _deviation(values: list[float]) -> float:
     return stdev(values) if known else math.nan
 
 
+def check_value(value: object) -> None:
+    """Refuse what calls itself an architecture and has no blocks that could be counted."""
+    if type(value) is dict and value.get("format") == ARCH:
+        blocks = sequence(value.get("blocks"), "value.blocks")
+        ops = [block.get("op") if type(block) is dict else None for block in blocks]
+        if not {*map(type, ops)} <= {str}:
+            raise refusal(blocks, "value.blocks", "must be a list of blocks, each with its op")
+
+
 def op_mix(value: str) -> str:
     """Return the number of blocks of each kind, `2 conv + 1 inverted`; empty for other values.
 
-    `value` is its canonical JSON.
+    `value` is its canonical JSON. Raises `Damaged` for what is none, or no architecture.
     """
-    data = json.loads(value)
+    data = parsed(value, "value")
+    check_value(data)
     if not isinstance(data, Mapping) or data.get("format") != ARCH:
         return ""
     counts = Counter(block["op"] for block in data["blocks"])

@@ -24,6 +24,8 @@ from samples import FACTS, SETTINGS, trial
 from search.__main__ import main
 from search.errors import UserError
 from search.jobs import Job, Options, Result, failed
+from search.study.rows import to_row
+from search.study.schema import COLUMNS, TRIALS
 from search.study.study import Study
 from search.study.tables import export, read_front
 
@@ -66,6 +68,35 @@ def test_an_id_of_a_stranger_never_becomes_a_path(tmp_path: Path, arch_id: objec
     (folder / "study.db").unlink()
     with pytest.raises(UserError, match=r"front\.json is damaged \(members\[0\]\.arch_id is"):
         search.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("{", "value is not JSON"),
+        ('{"format":"convbudget-arch/1","blocks":7}', "must be a JSON list"),
+        ('{"format":"convbudget-arch/1","blocks":[{}]}', "must be a list of blocks"),
+    ],
+)
+@pytest.mark.parametrize("dominated", [False, True])
+def test_a_value_of_a_stranger_is_refused_where_it_is_read(
+    tmp_path: Path, value: str, said: str, dominated: bool
+) -> None:
+    with Study.open(tmp_path, SETTINGS, FACTS) as study:
+        study.add(trial(0, 0.5))
+        healthy = read_front(tmp_path)[1]
+        row = list(to_row(trial(1, 0.1 if dominated else 0.9)))
+        # With the checksum of what it says, as no damage has it.
+        row[COLUMNS.split(", ").index("value")] = value
+        with study._database._transaction():
+            study._database._insert(TRIALS, tuple(row))
+    if dominated:
+        assert read_front(tmp_path)[1] == healthy
+    else:
+        with pytest.raises(UserError, match=rf"study\.db is damaged .*{said}"):
+            read_front(tmp_path)
+    with Study.read(tmp_path) as study, pytest.raises(UserError, match=rf"is corrupt .*{said}"):
+        study.trials()
 
 
 @pytest.mark.parametrize("name", ["archs", "weights", "study.db", "run.log", ".lock"])
