@@ -62,6 +62,17 @@ def test_figures_are_of_the_front_so_far() -> None:
     assert short["best"] == 0.75
 
 
+def test_figures_are_of_what_the_search_maximises() -> None:
+    figures = Figures(100, 5_000, 0.1, 2, "balanced_accuracy")
+    for accuracy, balanced in ((0.9, 0.3), (0.5, 0.4), (0.95, NAN)):
+        details = {"balanced_accuracy": balanced}
+        found = figures.after(trial(0, Result(accuracy, details=details)))
+    assert (found["accuracy"], found["best"], found["front"]) == (0.95, 0.4, 1)
+    assert "balanced_accuracy" not in found
+    area = hypervolume([(1000, 0.4)], low=100, high=5_000, chance=0.1)
+    assert found["hypervolume"] == pytest.approx(area)
+
+
 def test_points_of_a_curve_leave_out_what_was_not_measured() -> None:
     first, second = curve_points(CURVE)
     assert first[0] == 1

@@ -48,7 +48,7 @@ class Loggers:
     ) -> None:
         info = study.info
         self._study, self._note = study, note
-        self._figures = Figures(info.cheapest, info.high, info.chance, info.epochs)
+        self._figures = Figures(info.cheapest, info.high, info.chance, info.epochs, info.objective)
         self._loggers: dict[str, tuple[Logger, bool]] = {}
         if study.folder is None and made:
             raise UserError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from search.jobs import Curve
-from search.pareto import Point, front, hypervolume
+from search.pareto import Objective, Point, front, hypervolume, value_of
 from search.study.trials import Trial
 
 
@@ -34,15 +34,17 @@ class Place:
 
 @dataclass
 class Figures:
-    """The search's figures after each trial: hypervolume, best accuracy, members of the front.
+    """The search's figures after each trial: hypervolume, the best, members of the front.
 
-    `low`, `high`, `chance` as in `pareto.hypervolume`; `epochs` of a full training.
+    `low`, `high`, `chance` as in `pareto.hypervolume`; `epochs` of a full training. The front, its
+    area and the best are of the `objective`.
     """
 
     low: int
     high: int
     chance: float
     epochs: int
+    objective: Objective = "accuracy"
     _front: list[Point] = field(default_factory=list)
 
     def after(self, trial: Trial) -> dict[str, float]:
@@ -55,12 +57,15 @@ class Figures:
         }
         if result.status == "ok":
             found |= {"accuracy": result.accuracy, "loss": result.loss}
+        value = value_of(result, self.objective)
+        if result.status == "ok" and value == value:
+            found[self.objective] = value
         if trial.completed(self.epochs):
-            points = [*self._front, (trial.multiplies, result.accuracy)]
+            points = [*self._front, (trial.multiplies, value)]
             self._front = [points[index] for index in front(points)]
         if self._front:
             area = hypervolume(self._front, low=self.low, high=self.high, chance=self.chance)
-            best = max(accuracy for _, accuracy in self._front)
+            best = max(reached for _, reached in self._front)
             found |= {"hypervolume": area, "best": best, "front": len(self._front)}
         return found
 
