@@ -3,19 +3,27 @@
 import csv
 import io
 import json
+import math
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import page_studies
 import pytest
+import question_studies
 from PIL import Image
 
 from search.compare.figures import measure
 from search.compare.page import page as compare_page
 from search.compare.studies import read
+from search.networks.arch import Arch
+from search.networks.cost import multiplies_of
+from search.question.answer import answer
+from search.question.page import page as question_page
+from search.question.reading import read_material
 from search.report.study import study_page
 from search.study.study import Study
 
@@ -23,6 +31,7 @@ pytestmark = pytest.mark.browser
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = (375, 768, 1280)
 SCHEMES = ("light", "dark")
+KINDS = ("front", "compare", "question")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +60,22 @@ def compare_html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     comparison = measure(read(page_studies.group_folders(place)))
     (place / "compare.html").write_text(compare_page(comparison))
     return place / "compare.html"
+
+
+@pytest.fixture(scope="module")
+def question_html(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("question")
+
+    def accuracy(arch: Arch, epochs: int, family: str) -> float:
+        slope = 0.1 if family == "conv" else 0.05
+        return slope * math.log10(multiplies_of(arch)) + 0.01 * epochs + int(arch.id[0], 16) / 1e3
+
+    for at, op in enumerate(question_studies.KINDS[:2]):
+        found = question_studies.networks([op], 30, seed=at)
+        question_studies.study(place / op, [op], found, accuracy)
+    material = read_material([str(place / op) for op in question_studies.KINDS[:2]])
+    (place / "question.html").write_text(question_page(answer(material), material.trainings))
+    return place / "question.html"
 
 
 class Opened:
@@ -226,6 +251,28 @@ def test_filters_and_a_range_choose_what_is_shown(browser: Any, front_html: Path
         assert opened.rows() < whole
 
 
+def test_a_mark_far_below_the_others_does_not_press_them_flat(browser: Any, tmp_path: Path) -> None:
+    with Study.open(None, {}, page_studies.info()) as study:
+        for trial in page_studies.trials(30):
+            study.add(trial)
+        study.add_landmark(replace(page_studies.landmark("far below", 30_000), accuracy=0.1))
+        lowest = min(one.result.accuracy for one in study.trials() if one.result.status == "ok")
+        (tmp_path / "front.html").write_text(study_page(study))
+    with Opened(browser, tmp_path / "front.html") as opened:
+        assert opened.run("frameBottom") > lowest - 0.1
+        assert (
+            opened.page.locator("#shown")
+            .inner_text()
+            .endswith("; one mark lies below the frame, at its edge")
+        )
+        at_edge = (
+            "plot.instance.getOption().series.find((one) => one.name === 'known networks').data[0]"
+        )
+        assert opened.run(f"{at_edge}.value[1]") > opened.run("frameBottom")
+        assert opened.run("fence([0.9, 0.91, 0.92])") == -math.inf
+        assert opened.run("fence([0.1, 0.9, 0.92, 0.94, 0.96])") == pytest.approx(0.9 - 2 * 0.06)
+
+
 def test_other_axes_can_be_chosen(browser: Any, front_html: Path) -> None:
     with Opened(browser, front_html) as opened:
         for text, name in (
@@ -302,14 +349,18 @@ def test_lines_are_copied_and_the_table_is_sorted_and_saved(browser: Any, front_
         assert any("onerror" in row["error"] for row in rows)
 
 
+@pytest.fixture(scope="module")
+def pages(front_html: Path, compare_html: Path, question_html: Path) -> dict[str, Path]:
+    return {"front": front_html, "compare": compare_html, "question": question_html}
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("kind", ["front", "compare"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_pages_can_be_read_by_everyone(
-    browser: Any, front_html: Path, compare_html: Path, scheme: str, kind: str
+    browser: Any, pages: dict[str, Path], scheme: str, kind: str
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
-    path = {"front": front_html, "compare": compare_html}[kind]
-    with Opened(browser, path, scheme=scheme) as opened:
+    with Opened(browser, pages[kind], scheme=scheme) as opened:
         for details in opened.page.locator("details").all():
             details.evaluate("(element) => { element.open = true; }")
         found = axe.Axe().run(opened.page).response["violations"]
@@ -319,12 +370,11 @@ def test_pages_can_be_read_by_everyone(
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("kind", ["front", "compare"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_pages_fit_every_window(
-    browser: Any, front_html: Path, compare_html: Path, scheme: str, width: int, kind: str
+    browser: Any, pages: dict[str, Path], scheme: str, width: int, kind: str
 ) -> None:
-    path = {"front": front_html, "compare": compare_html}[kind]
-    with Opened(browser, path, width, scheme) as opened:
+    with Opened(browser, pages[kind], width, scheme) as opened:
         opened.page.wait_for_timeout(200)
         assert opened.run("document.documentElement.scrollWidth") <= width
         pixels = np.asarray(Image.open(io.BytesIO(opened.page.screenshot())).convert("L"))

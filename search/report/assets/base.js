@@ -99,7 +99,7 @@ function csv(rows) {
 
 // A plain table of texts, the head first; column 0 is text, the others numbers.
 function plainTable(caption, rows) {
-  const kind = (index) => (index === 0 ? "text" : null);
+  const kind = (index) => (index === 0 ? "text wrap" : null);
   return scrolling(caption, h("table", {}, h("caption", { class: "hidden" }, caption),
     h("thead", {}, h("tr", {}, ...rows[0].map((cell, index) =>
       h("th", { scope: "col", class: kind(index) }, cell)))),

@@ -127,7 +127,7 @@ function learningCurve(found, fresh) {
       () => ({
         title: heading(name), grid: { left: 4, right: 14, top: 34, bottom: 26, containLabel: true },
         legend: legend(lines.map(([, where]) => where)),
-        xAxis: axis("epoch", { minInterval: 1, scale: true }),
+        xAxis: axis("epoch", { minInterval: 1, scale: true, min: "dataMin", max: "dataMax" }),
         yAxis: vertical(),
         tooltip: { ...tooltip(told), trigger: "axis" },
         series: lines.flatMap((one) => all.filter((curve) => curve[one[0]]).map((curve) => line(curve, one, curve !== found))),

@@ -135,6 +135,19 @@ function range(values, margin = 0.05) {
   return [low - pad, high + pad];
 }
 
+// The value below which marks are taken for stray: as far again, twice, as the best three quarters reach.
+function fence(values) {
+  if (values.length < 4) return -Infinity;
+  const sorted = [...values].sort((a, b) => a - b);
+  const quarter = sorted[Math.floor(sorted.length / 4)];
+  return quarter - 2 * (sorted[sorted.length - 1] - quarter);
+}
+
+// A legend beside a chart, where long names wrap; `marks` are [name, index of the colour].
+function legendList(marks) {
+  return h("ul", { class: "legend" }, ...marks.map(([name, index]) => h("li", {}, swatch(index), name)));
+}
+
 function stepLine(name, points, index, options = {}) {
   return {
     type: "line", step: "end", name, data: points, showSymbol: false, silent: false,

@@ -26,10 +26,17 @@ function mainOption() {
   if (plainFront) xs.push(content.high);
   const [from, to] = range(xs.map(log), 0.04);
   const ys = [...measured.map(heightOf), ...shownMembers.flatMap((m) => [level(m), ...(m.low === null || !spread ? [] : [m.low, m.high])]), ...landmarks.map((one) => one[state.y])];
-  let [bottom, top] = ys.length ? range(ys, 0.06) : [0, 1];
+  // Single marks far below the others would press those flat: they stand at the lower edge.
+  const floor = Math.min(fence(ys), ...shownMembers.map((m) => (m.low === null || !spread ? level(m) : m.low)));
+  let [bottom, top] = ys.length ? range(ys.map((y) => Math.max(y, floor)), 0.06) : [0, 1];
   [bottom, top] = [Math.max(bottom, -0.02), Math.min(top, 1.02)];
   const unmeasured = shown.filter((at) => heightOf(at) === null);
-  const point = (at) => [log(state.x.value(at)), heightOf(at) ?? bottom, at];
+  frameBottom = bottom;
+  belowFrame = [...measured.map(heightOf), ...landmarks.map((one) => one[state.y])].filter((y) => y < bottom).length;
+  // Clear of the axis and its labels.
+  const edge = belowFrame ? bottom + 0.04 * (top - bottom) : bottom;
+  const inFrame = (y) => (y < bottom ? edge : y);
+  const point = (at) => [log(state.x.value(at)), inFrame(heightOf(at) ?? bottom), at];
   const many = shown.length > 2000;
   const series = families.map((name, index) => ({
     type: "scatter", name, data: measured.filter((at) => familyOf(at) === index).map(point), symbol: shape(index),
@@ -61,10 +68,13 @@ function mainOption() {
   if (bars.length) series.push(errorBars(bars.map((m) => [log(state.x.value(m.at)), m.low, m.high]), colour("ink")));
   if (landmarks.length) series.push({
     type: "scatter", name: "known networks", z: 4, symbol: "diamond", symbolSize: 13,
-    data: landmarks.map((one) => ({ value: [log(one.multiplies), one[state.y], null], landmark: one, name: one.name })),
+    data: landmarks.map((one) => ({
+      value: [log(one.multiplies), inFrame(one[state.y]), null], landmark: one, name: one.name,
+      label: { position: log(one.multiplies) > (from + to) / 2 ? "left" : "right" } })),
     itemStyle: { color: colour("paper"), borderColor: colour("ink"), borderWidth: 1.5 },
-    label: { show: true, position: "bottom", formatter: (p) => p.name, color: colour("ink"), fontSize: 11, width: 120, overflow: "truncate" },
-    labelLayout: { hideOverlap: true },
+    label: { show: true, distance: 8, formatter: (p) => (p.data.landmark[state.y] < bottom ? `${p.name} ${share(p.data.landmark[state.y])} ↓` : p.name),
+      color: colour("ink"), textBorderColor: colour("paper"), textBorderWidth: 3, fontSize: 11, width: 160, overflow: "truncate" },
+    labelLayout: { moveOverlap: "shiftY", hideOverlap: true },
   });
   if (chosen !== null && state.x.value(chosen) !== null && passes(chosen)) series.push({
     type: "scatter", data: [point(chosen)], z: 6, silent: true, symbol: "circle", symbolSize: 22,
@@ -87,7 +97,8 @@ function mainOption() {
 
 function counted() {
   const found = everything.filter((at) => passes(at) && inRange(at));
-  return `${whole(found.length)} of ${whole(trials.number.length)} trials shown`;
+  const below = belowFrame ? `; ${belowFrame === 1 ? "one mark lies" : `${belowFrame} marks lie`} below the frame, at its edge` : "";
+  return `${whole(found.length)} of ${whole(trials.number.length)} trials shown${below}`;
 }
 
 const plot = chart(`Front: ${words(content.objective)} of every trial over its cost; use the buttons below, or the table, to walk it`, mainOption);

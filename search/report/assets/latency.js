@@ -33,8 +33,7 @@ function latencyOverMultiplies() {
   const [low, high] = range(all.flatMap(([, values]) => values.map((value) => log(micro(value)))), 0.08);
   const { name: _, nameLocation, nameGap, ...up } = logAxis("", 10 ** low, 10 ** high, inMilliseconds);
   const one = chart(`Latency of ${new Set(all.map(([id]) => id)).size} networks over their multiplies`, () => ({
-    grid: { left: 8, right: 22, top: 58, bottom: 30, containLabel: true },
-    title: heading("milliseconds a call"), legend: legend(found.map(({ name }) => name), { top: 24, left: 0, right: "auto", itemHeight: 10 }),
+    title: heading("milliseconds a call"),
     xAxis: logAxis("multiplies for one image", 10 ** left, 10 ** right),
     yAxis: { ...up, axisLine: { show: true, lineStyle: { color: colour("muted") } } },
     tooltip: tooltip((p) => (p.data && p.data.id ? tip(p.data.id, [["multiplies", whole(cost.get(p.data.id))], ...latencyRows(p.data.id)]) : null)),
@@ -44,7 +43,7 @@ function latencyOverMultiplies() {
       { ...errorBars(measured[index].map(([id, [, lower, upper]]) => [log(cost.get(id)), log(micro(lower)), log(micro(upper))]), hue(index)), name },
     ]),
   }), "chart low");
-  return section("Latency beside multiplies", h("figure", {}, one.host,
+  return section("Latency beside multiplies", legendList(found.map(({ name }, index) => [name, index])), h("figure", {}, one.host,
     h("figcaption", {}, "Medians of many calls; bars reach from the lower to the upper quartile."),
     h("ul", { class: "notes muted" }, ...found.map((series) => h("li", {}, `${series.name}: measured on ${series.where}. ${series.note}`)))));
 }

@@ -29,8 +29,7 @@ function byFamily() {
   if (!found) return null;
   const names = found.families.map((one) => `${one.family} (${one.models})`);
   const one = chart(`Share of networks up to each ${words(content.objective)}, by family`, () => ({
-    grid: { left: 8, right: 22, top: 56, bottom: 30, containLabel: true },
-    title: heading("share of networks"), legend: legend(names, { top: 24, left: 0, right: "auto" }),
+    title: heading("share of networks"),
     xAxis: axis(`validation ${words(content.objective)}`), yAxis: vertical({ min: 0, max: 1 }),
     tooltip: tooltip((p) => tip(p.seriesName, [["", `${(100 * p.value[1]).toFixed(0)} % have at most ${share(p.value[0])}`]])),
     series: found.families.map((family, at) => {
@@ -39,7 +38,8 @@ function byFamily() {
         { lineStyle: { width: 2, color: hue(index), type: DASHES[at % 4] }, showSymbol: true, symbolSize: 5 });
     }),
   }), "chart low");
-  return section("Families at matched multiplies", h("figure", {}, one.host, h("figcaption", {},
+  const marks = found.families.map((family, at) => [names[at], families.indexOf(family.family)]);
+  return section("Families at matched multiplies", legendList(marks), h("figure", {}, one.host, h("figcaption", {},
     `Networks trained in full, from ${multiplies(found.low)} to ${multiplies(found.high)} multiplies, weighted so that all families have one distribution of cost (Radosavovic et al. 2019). Further right is better.`
     + (content.sampled ? "" : " The strategy chose these networks by earlier results: they are not a random sample of their family."))));
 }

@@ -31,6 +31,9 @@ const start = () => ({
 let state = start();
 let chosen = null;
 let brushing = false;
+// Of the chart as it is drawn: its lower edge, and how many marks lie below.
+let frameBottom = -Infinity;
+let belowFrame = 0;
 
 const heightOf = (at) => trials[state.y][at];
 const membersHere = content.front.map((member) => ({ ...member, at: places.get(member.trial) })).filter((member) => member.at !== undefined);
@@ -47,5 +50,5 @@ function inRange(at) {
   const x = state.x.value(at), y = heightOf(at);
   if (x === null || y === null) return false;
   const [[left, right], [low, high]] = state.range;
-  return log(x) >= left && log(x) <= right && y >= low && y <= high;
+  return log(x) >= left && log(x) <= right && Math.max(y, frameBottom) >= low && y <= high;
 }
