@@ -14,6 +14,8 @@ from search.errors import UserError, nearest, shown
 if TYPE_CHECKING:
     from search.config.data import DataConfig
 
+_PROGRAMS = "cache.programs="
+
 
 def main(argv: Sequence[str]) -> int:
     """Train the named networks to the end and print what the test part tells; return the code.
@@ -41,12 +43,13 @@ def main(argv: Sequence[str]) -> int:
         begin=getattr(arguments, "from"),
         **{key: value for key, value in _strengths(arguments).items() if value is not None},
     )
-    data = _data(folder, arguments.override)
+    programs, words = _programs(arguments.override)
+    data = _data(folder, words)
     # Figures alone on stdout where they are for a program.
     console = Console(stderr=arguments.json, width=None if sys.stdout.isatty() else 120)
-    other = any(word.startswith("data=") for word in arguments.override)
-    moved = "" if other else " ".join(arguments.override)
-    finals = retrain(folder, plan, data, console, moved=moved)
+    other = any(word.startswith("data=") for word in words)
+    moved = "" if other else " ".join(words)
+    finals = retrain(folder, plan, data, console, moved=moved, programs=programs)
     if arguments.json:
         print(json.dumps(finals, indent=1))
         return 0
@@ -65,10 +68,13 @@ def _parser() -> Parser:
         prog="convbudget retrain",
         description="Trains networks of a study to the end, on all images but the test part, and"
         " reads that part once for each.",
-        epilog="KEY=VALUE name other data, as for convbudget run: data=folder data.path=FOLDER",
+        epilog="KEY=VALUE name other data, as for convbudget run: data=folder data.path=FOLDER;"
+        " cache.programs=FOLDER keeps compiled programs there, cache.programs=null nowhere",
     )
     parser.add_argument("study", metavar="STUDY", help="a study's folder or name")
-    parser.add_argument("override", nargs="*", metavar="KEY=VALUE", help="other data")
+    parser.add_argument(
+        "override", nargs="*", metavar="KEY=VALUE", help="other data, or cache.programs"
+    )
     which = parser.add_argument_group("networks, by default the most accurate of the front")
     which.add_argument("--at", metavar="BUDGET", help="the most accurate within so many multiplies")
     which.add_argument("--id", metavar="ID", help="the one with this id, or its beginning")
@@ -125,6 +131,20 @@ def _check_together(arguments: argparse.Namespace) -> None:
             raise UserError(f"--{option} has no effect without --teacher; add one, or leave it out")
 
 
+def _programs(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Return where compiled programs are kept, as `cache.programs` of a search, and other words."""
+    from search.config.run import CacheConfig
+
+    told = [word for word in words if word.startswith(_PROGRAMS)]
+    rest = [word for word in words if word not in told]
+    if not told:
+        return CacheConfig().programs, rest
+    text = told[-1].removeprefix(_PROGRAMS).strip()
+    folder = CacheConfig(None if text == "null" else text).programs
+    # A worker need not have this process's working directory.
+    return str(Path(folder).expanduser().absolute()) if folder else folder, rest
+
+
 def _data(folder: Path, words: Sequence[str]) -> "DataConfig | None":
     """Return the data that the words name; None without any, for the study's own.
 
@@ -136,8 +156,8 @@ def _data(folder: Path, words: Sequence[str]) -> "DataConfig | None":
         key, equals, _ = word.partition("=")
         if not equals or not (key == "data" or key.startswith("data.")):
             raise UserError(
-                f"{shown(word)} is not about the data; retrain takes data=… and data.KEY=VALUE, and"
-                " trains as the study did"
+                f"{shown(word)} is not about the data; retrain takes data=…, data.KEY=VALUE and"
+                " cache.programs=FOLDER, and trains as the study did"
             )
     if any(word.startswith("data=") for word in words):
         from search.cli.hydra import compose

@@ -52,6 +52,7 @@ class _Prepared:
     seeds: list[int]
     notes: list[str]
     executor: ExecutorConfig
+    programs: str | None
 
 
 def retrain(
@@ -62,11 +63,13 @@ def retrain(
     *,
     moved: str = "",
     executor: ExecutorConfig = ALL_DEVICES,
+    programs: str | None = "",
 ) -> list[dict[str, Any]]:
     """Return the finals of the networks that `plan` names, trained and read where they are not yet.
 
     `data`: None for the study's own where it lay; `moved`: if `data` is the study's own too, the
-    words that say where it lies now; `executor`: where is trained. Raises `UserError` for bad
+    words that say where it lies now; `executor`: where is trained; `programs`: where compiled
+    programs are kept, as in `TrainingEvaluator`. Raises `UserError` for bad
     values, before anything is trained; `Interrupted` when the user stops it: the same call then
     goes on.
     """
@@ -80,7 +83,7 @@ def retrain(
     with stoppable(
         "stopped; finished trainings and checkpoints are kept, and the same command goes on"
     ):
-        return _retrain(folder, plan, data, console, moved, executor)
+        return _retrain(folder, plan, data, console, moved, executor, programs)
 
 
 def _retrain(
@@ -90,9 +93,10 @@ def _retrain(
     console: Console,
     moved: str,
     executor: ExecutorConfig,
+    programs: str | None,
 ) -> list[dict[str, Any]]:
     with Study.read(folder) as study:
-        prepared = _prepare(study, plan, data, console, moved, executor)
+        prepared = _prepare(study, plan, data, console, moved, executor, programs)
         settings, info = study.settings, study.info
     shared = plan.settings(prepared.images, prepared.recipe, prepared.teacher)
     own = {**shared, "epochs": prepared.epochs, "seeds": plan.seeds}
@@ -120,6 +124,7 @@ def _prepare(
     console: Console,
     moved: str,
     executor: ExecutorConfig,
+    programs: str | None,
 ) -> _Prepared:
     """Check everything that can be checked before a training begins."""
     config, recipe = final_images.data_of(study), final_images.recipe_of(study)
@@ -147,7 +152,7 @@ def _prepare(
     seed = int(study.settings.get("seed", 0))
     seeds = fresh_seeds(seed, [*used, *study.confirm_seeds], plan.seeds, "final")
     epochs = plan.length(study.info.epochs)
-    return _Prepared(networks, found, recipe, teacher, epochs, seeds, notes, executor)
+    return _Prepared(networks, found, recipe, teacher, epochs, seeds, notes, executor, programs)
 
 
 def _cost_note(network: Network, budget: int) -> str:
@@ -174,7 +179,7 @@ def _train_and_read(
 ) -> None:
     assert study.folder is not None
     images, recipe = prepared.images, prepared.recipe
-    trainer = FinalTrainer(study, plan, images, recipe, prepared.executor, tell)
+    trainer = FinalTrainer(study, plan, images, recipe, prepared.executor, prepared.programs, tell)
     trainer.begin(prepared.networks, prepared.teacher, prepared.epochs, prepared.seeds, shared)
     networks = [*waiting.values()]
     trainer.train(networks, prepared.epochs, prepared.seeds)

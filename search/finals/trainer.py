@@ -37,11 +37,13 @@ class FinalTrainer:
         images: FinalImages,
         recipe: TrainConfig,
         executor: ExecutorConfig,
+        programs: str | None,
         tell: Callable[[str], None],
     ) -> None:
         assert study.folder is not None
         self._study, self._plan, self._images, self._executor = study, plan, images, executor
-        self._recipe, self._tell, self._root = recipe, tell, study.folder
+        self._recipe, self._programs, self._tell = recipe, programs, tell
+        self._root = study.folder
         self.computed: dict[str, str] = {}
 
     def begin(
@@ -79,8 +81,15 @@ class FinalTrainer:
             self._tell(f"one of {jax.local_device_count()} devices is used")
         soft = None if teacher is None else self._soft_labels(teacher, epochs, seeds[0])
         evaluator = TrainingEvaluator(
-            dataset, self._recipe, self._folder, soft=soft, initial=self._initial(networks)
+            dataset,
+            self._recipe,
+            self._folder,
+            soft=soft,
+            initial=self._initial(networks),
+            programs=self._programs,
         )
+        for note in evaluator.notes:
+            self._tell(note)
         self.computed = computed_on(evaluator.precision)
         self._keeper: Any = evaluator
         self._make: Callable[[], Executor] = partial(LocalExecutor, evaluator)
@@ -97,6 +106,7 @@ class FinalTrainer:
             confirming=False,
             fingerprints={"train": fingerprint},
             checkpoints=self._folder,
+            programs=self._programs,
             whole=True,
         )
         self._keeper = KeptTrainings.of_workers(self._folder)
@@ -175,7 +185,7 @@ class FinalTrainer:
         cost = format_multiplies(candidate.multiplies)
         self._tell(f"the teacher {teacher.name} ({cost} multiplies) is trained first")
         folder = self._root / "checkpoints" / f"teacher-{digest(told)}"
-        evaluator = TrainingEvaluator(dataset, self._recipe, folder)
+        evaluator = TrainingEvaluator(dataset, self._recipe, folder, programs=self._programs)
         job = candidate.job(epochs, seed)
         train(LocalExecutor(evaluator), [job], 0, self._tell)
         # Known by now: its result is its checkpoint's.

@@ -213,6 +213,8 @@ def test_a_teacher_of_the_front_teaches(study: Path, capsys: pytest.CaptureFixtu
         (["--teacher", "zoo:resnet18"], "resnet18 needs larger images than 6x5; of the zoo these"),
         (["--zoo", "mobilenet_v1", "--from", "weights"], "--from weights has no effect with"),
         (["train.batch=3"], "train.batch=3 is not about the data"),
+        (["cache.program=x"], "cache.program=x is not about the data; retrain takes"),
+        (["cache.programs=" + "x" * 5000], "has 5000 bytes; a path has at most"),
         (["data.pth=x"], "data.pth is not a key; did you mean path"),
         (["data.path=nowhere"], "data.path=nowhere"),
         (["--sedes", "3"], "has no option --sedes; did you mean --seeds"),
@@ -227,6 +229,19 @@ def test_bad_words_are_one_line_and_leave_nothing(
     assert captured.err.count("\n") == 1
     assert said in captured.err
     assert {path: path.stat().st_mtime_ns for path in study.rglob("*")} == before
+
+
+def test_compiled_programs_are_kept_where_it_is_told(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVBUDGET_CACHE", str(tmp_path / "cache"))
+    short = [str(study), "--seeds", "1", "--epochs"]
+    (first,) = retrain(capsys, *short, "1", "cache.programs=null")
+    assert first["data"]["own"], "the word about programs is none about the data"
+    assert not (tmp_path / "here").exists()
+    retrain(capsys, *short, "2", "cache.programs=here")
+    assert [*(tmp_path / "here").rglob("*")]
+    assert not [*(tmp_path / "cache").glob("programs*")]
 
 
 def test_bad_studies_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
