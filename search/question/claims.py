@@ -165,7 +165,10 @@ def _explained(answer: Answer) -> Claim:
             "Too few networks share depth and width to say what explains it.",
         )
     verdict: Verdict = "undecided"
-    if free.low is not None and free.low > 0 and shape.low is not None and shape.high is not None:
+    if free.high is not None and free.high < 0:
+        # They do not win.
+        verdict = "does not hold"
+    elif free.low is not None and free.low > 0 and shape.low is not None and shape.high is not None:
         verdict = "holds" if shape.high < 0 else "does not hold" if shape.low > 0 else "undecided"
     both = _pick(rows, "separable", "multiplies, depth and width")
     rest = "too few share all three to compare"
@@ -244,6 +247,8 @@ def _order(answer: Answer) -> Claim:
     text = "It matters whether the pointwise or the depthwise convolution comes first"
     rows = answer.longest.overall if answer.longest else []
     one = next((d for d in rows if {d.first, d.second} == {"separable", "blueprint"}), None)
+    standard = next((d for d in rows if {d.first, d.second} == {"conv", "blueprint"}), None)
+    beside = "" if standard is None else f"; {said(standard)}"
     if one is None:
         return Claim(
             "f", text, "not measured", "Separable and blueprint blocks are not compared yet."
@@ -253,7 +258,7 @@ def _order(answer: Answer) -> Claim:
         text,
         "holds" if one.found else "undecided",
         f"Depthwise first (separable) or pointwise first (blueprint), at equal multiplies:"
-        f" {said(one)}.",
+        f" {said(one)}{beside}.",
         one.points,
         one.low,
         one.high,

@@ -1,0 +1,57 @@
+"""The answer that is shipped: what the README says is what its table of trainings says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.question.answer import Answer, answer
+from search.question.claims import ENOUGH
+from search.question.leave import as_object
+from search.question.reading import read_material
+from search.question.summary import summary
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "outputs" / "reference" / "question"
+
+
+@pytest.fixture(scope="module")
+def found() -> Answer:
+    return answer(read_material([str(SHIPPED / "trials.csv")]))
+
+
+def test_the_readme_says_what_the_trainings_say(found: Answer) -> None:
+    text = summary(found)
+    assert (SHIPPED / "summary.md").read_text() == text
+    readme = (ROOT / "README.md").read_text()
+    _, begin, rest = readme.partition("<!-- answer -->\n")
+    assert begin, "the README has lost the place of its answer"
+    assert rest.partition("<!-- /answer -->")[0].strip() == text.strip()
+
+
+def test_every_population_is_whole(found: Answer) -> None:
+    assert {one.family for one in found.populations} >= {
+        "conv",
+        "separable",
+        "blueprint",
+        "inverted",
+        "mixed",
+    }
+    assert found.fewest >= ENOUGH
+    assert {one.epochs for one in found.populations} == {4, 16}
+
+
+def test_the_shipped_tables_are_those_of_the_trainings(found: Answer) -> None:
+    """But for the last digits, which depend on the processor."""
+
+    def same(one: Any, other: Any) -> bool:
+        if isinstance(one, dict):
+            return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+        if isinstance(one, list):
+            return len(one) == len(other) and all(map(same, one, other))
+        if isinstance(one, float):
+            return one == pytest.approx(other, rel=1e-6, abs=1e-9)
+        return bool(one == other)
+
+    assert same(json.loads((SHIPPED / "tables.json").read_text()), as_object(found))
