@@ -1,7 +1,6 @@
 """One trial as a row of the study's file, and back: every cell is checked, in both directions."""
 
 import gc
-import hashlib
 import json
 import math
 import zlib
@@ -12,6 +11,7 @@ from typing import Any, cast, get_args
 from search.errors import UserError
 from search.files import canonical_json
 from search.jobs import Candidate, Option, Result, Status
+from search.networks.arch import id_of
 from search.study.checks import (
     LARGEST,
     Damaged,
@@ -89,7 +89,7 @@ def from_row(row: Row, *, values: bool = True) -> Trial:
     succeeded = choice(status, "status", _STATUSES) == "ok"
     text = value_text(value) if values or version == 1 else _as_written(value)
     # Rows of format 1 came without a checksum, but an id is a checksum of the value.
-    if version == 1 and hashlib.sha256(text.encode()).hexdigest()[:12] != arch_id:
+    if version == 1 and id_of(text) != arch_id:
         raise refusal(arch_id, "arch_id", "must be the id of its value")
     result = Result(
         number(accuracy, "accuracy") if succeeded else number_or_nan(accuracy, "accuracy"),
