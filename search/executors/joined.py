@@ -1,5 +1,6 @@
 """The processes that joined a study, as its holder sees them: who is there, and their one job."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -77,7 +78,7 @@ class JoinedWorkers:
         self._lost: list[tuple[Asked, Told]] = []
         # Seats that were refused, and why, so that each is told of once.
         self._ignored: dict[str, str] = {}
-        self._looked = -_LOOK
+        self._looked = -math.inf
 
     @property
     def count(self) -> int:
@@ -102,15 +103,16 @@ class JoinedWorkers:
             write_task(worker.seat, task)
 
     def give_up(self) -> None:
-        """Ask for no result any more; what workers do they may finish."""
+        """Ask for no result any more; what workers do they may finish.
+
+        The folders of those who died are removed, also where nobody was asked for anything.
+        """
+        self._looked = -math.inf
+        self._look()
         for worker in self._workers.values():
             if worker.asked is not None:
                 self.hand(worker, None)
-
-    def close(self) -> None:
-        """Forget the workers; each ends by itself once the study has no holder."""
-        self.give_up()
-        self._workers.clear()
+        self._lost = []
 
     def collect(self) -> list[tuple[Asked, Told]]:
         """Return what came of jobs since the last call.

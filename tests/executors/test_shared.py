@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from search.errors import SurroundingsError, UserError
-from search.executors.joined import JoinedWorkers
+from search.executors.joined import Asked, JoinedWorkers
 from search.executors.local import LocalExecutor
 from search.executors.shared import SharedExecutor
 from search.executors.spool import (
@@ -357,15 +358,32 @@ def test_a_damaged_job_ends_the_worker_with_a_line(tmp_path: Path) -> None:
             join._serve(seat, (own, own), beside, print)
 
 
-def test_a_dead_workers_folder_is_removed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_dead_workers_folder_is_removed(tmp_path: Path, asked: bool) -> None:
     seat = Workers(tmp_path, quarter).seat("w0")
     here = this_process()
     dead = Process(here.host, here.pid, here.machine, "0")
     (seat / HEARTBEAT).write_text(Beat(dead, "w0").text(0))
     notes: list[str] = []
-    assert JoinedWorkers(tmp_path, notes.append).count == 0
+    if asked:
+        assert JoinedWorkers(tmp_path, notes.append).count == 0
+    else:
+        # As a command does that finds all trials recorded.
+        shared(tmp_path, quarter, notes).close()
     assert not (tmp_path / WORKERS).exists()
     assert notes == []
+
+
+def test_what_was_lost_is_not_told_to_the_next_phase(tmp_path: Path) -> None:
+    notes: list[str] = []
+    joined = JoinedWorkers(tmp_path, notes.append)
+    seat = Workers(tmp_path, quarter).seat("w0")
+    (worker,) = joined.idle()
+    joined.hand(worker, Asked(0, job(0)))
+    shutil.rmtree(seat)
+    joined.give_up()
+    assert notes[-1].endswith(" left")
+    assert joined.collect() == []
 
 
 def test_close_stops_what_the_thread_evaluates(tmp_path: Path) -> None:
