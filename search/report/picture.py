@@ -15,9 +15,10 @@ from search.study.trials import FrontEntry, Trial
 from search.units import format_multiplies
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DARK = "#a5281b"
+_DARK, _LANDMARK = "#a5281b", "#1d5c63"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
             linewidth=1.2,
             label="± standard deviation over seeds",
         )
+    landmarks = _draw_landmarks(axes, content)
     for (x, y), label in _labels_without_overlap(drawn):
         axes.annotate(
             label,
@@ -133,9 +135,43 @@ def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
     axes.set_title(
         f"{shown(content['study'], 80)}: {content['trials']} trials", fontsize=10, loc="left"
     )
-    if drawn.trials or drawn.front:
+    if drawn.trials or drawn.front or landmarks:
         figure.legend(loc="outside upper right", ncols=2, frameon=False)
     return figure
+
+
+def _draw_landmarks(axes: "Axes", content: Mapping[str, Any]) -> int:
+    """Draw the known networks of `content` with their names; return how many there are."""
+    key = objective_of(content)
+    known = [one for one in content.get("landmarks", []) if one.get(key) is not None]
+    if not known:
+        return 0
+    xs, ys = [one["multiplies"] for one in known], [one[key] for one in known]
+    where = ", on the validation part" if content.get("unseen") else ""
+    axes.scatter(
+        xs,
+        ys,
+        s=42,
+        marker="^",
+        facecolors="white",
+        edgecolors=_LANDMARK,
+        linewidths=1.3,
+        label="known networks" + where,
+        zorder=3,
+    )
+    for one, x, y in zip(known, xs, ys, strict=True):
+        axes.annotate(
+            shown(one["name"], 30),
+            (x, y),
+            # Below, where the front's labels never are.
+            xytext=(0, -6),
+            textcoords="offset points",
+            horizontalalignment="center",
+            verticalalignment="top",
+            fontsize=8,
+            color=_LANDMARK,
+        )
+    return len(known)
 
 
 def _front_label(content: Mapping[str, Any]) -> str:

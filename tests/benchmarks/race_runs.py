@@ -28,7 +28,7 @@ JOBS = {
     "digits": Job("digits", ("data=digits",), 240, (20_000, 50_000, 100_000, 200_000)),
     "fashion": Job(
         "fashion",
-        ("data=fashion_mnist", "data.train=train[:12000]", "epochs=3"),
+        ("data=fashion_mnist", "data.train='train[:12000]'", "epochs=3"),
         1200,
         (750_000, 1_000_000, 1_500_000, 2_000_000),
     ),

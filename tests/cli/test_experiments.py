@@ -18,7 +18,7 @@ def test_the_presets_that_the_readme_names_are_there() -> None:
         "digits_compare",
         "fashion_mnist_1m",
         *("question", "question_best", "question_cifar10"),
-        *("question_digits", "question_digits_pairs", "question_pairs"),
+        *("question_digits", "question_digits_best", "question_digits_pairs", "question_pairs"),
         "quick",
     ] == NAMES
 
@@ -57,7 +57,8 @@ def test_a_sweep_of_a_preset_is_what_the_readme_asks(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "name", ["question", "question_best", "question_cifar10", "question_digits"]
+    "name",
+    ["question", "question_best", "question_cifar10", "question_digits", "question_digits_best"],
 )
 def test_the_question_is_put_to_each_kind_of_block(name: str) -> None:
     # The file itself: composing five jobs of each would take many seconds and say no more.

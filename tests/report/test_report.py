@@ -72,6 +72,21 @@ def test_any_study_can_be_drawn(count: int) -> None:
         page(shown)
 
 
+def test_known_networks_are_drawn_with_their_names() -> None:
+    known = {"name": "mobile$net$_v9", "multiplies": 2_500, "accuracy": 0.7}
+    unknown = known | {"name": "no figure", "balanced_accuracy": None}
+    content = CONTENT | {"landmarks": [known | {"balanced_accuracy": 0.6}, unknown]}
+    drawn = plot(TRIALS, FRONT, 8)
+    picture = draw(content, drawn, "svg").decode()
+    assert "mobile$net$_v9" in picture
+    assert "no figure" in picture
+    assert "known networks<" in picture
+    balanced = replace(FACTS, objective="balanced_accuracy").as_json()
+    picture = draw(content | {"facts": balanced, "unseen": 9}, drawn, "svg").decode()
+    assert "known networks, on the validation part<" in picture
+    assert "no figure" not in picture
+
+
 def test_the_table_shows_each_member() -> None:
     text = io.StringIO()
     show(Console(file=text, width=100), CONTENT, FRONT)
