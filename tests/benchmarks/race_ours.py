@@ -97,8 +97,9 @@ def typed(
                 time.sleep(_LOOK)
                 look(outputs / "race" / "study.db", time.time() - began, seen)
         finally:
-            # As Ctrl-C: what was recorded is kept.
-            process.send_signal(signal.SIGINT)
+            # What was recorded is kept, as by Ctrl-C, whose signal a shell lets its background jobs
+            # ignore.
+            process.send_signal(signal.SIGTERM)
             try:
                 process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
