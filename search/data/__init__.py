@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from search.data.tfds.names import known_names, nearest_names
 
 __all__ = ["describe", "known_names", "nearest_names", "open_dataset", "open_test"]
-# Lazy: known names are looked up while a command line is parsed, which imports nothing heavy.
+# Lazy: importing this room imports nothing heavy.
 __getattr__ = names_from(
     __name__,
     {

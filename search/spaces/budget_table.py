@@ -191,8 +191,8 @@ class BudgetTable:
         """Return an encoding inside with one decision changed and the others kept if feasible.
 
         Each decision after the changed one is redrawn with probability `rate` (by default one over
-        their number), so that any encoding inside can follow from any other in one step. Never
-        returns `options`. Raises `UserError` if no other encoding is inside.
+        their number, at most a half), so that any encoding inside can follow from any other in one
+        step. Never returns `options`. Raises `UserError` if no other encoding is inside.
         """
         return moves.mutate(self.filled, rng, options, *self.inside(low, high), rate)
 

@@ -19,10 +19,10 @@ class Population:
     arXiv:2003.13678. Each is trained at each of `lengths` [epochs], of which a longer one goes on
     from the stable phase of a shorter one, then again with the next of `repeats` seeds. With a
     `twin`, the same trainings follow of the network whose blocks are all of that kind, at equal
-    kernels, widths, depth, strides and skips; what it costs may lie below the budget's lower end.
+    kernels, widths, depth, strides and skips; networks whose twin costs less or more than the
+    budget allows are left out.
 
-    Raises `UserError` for lengths that do not ascend to the full one, and a twin that is no block,
-    or would cost more than the budget.
+    Raises `UserError` for lengths that do not ascend to the full one, and a twin that is no block.
     """
 
     def __init__(
