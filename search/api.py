@@ -13,6 +13,7 @@ from search.config.run import CacheConfig, ConfirmConfig, ExecutorConfig, RunCon
 from search.config.space import SpaceConfig
 from search.config.strategy import StrategyConfig
 from search.config.train import TrainConfig
+from search.config.words import word
 from search.errors import UserError, shown
 from search.jobs import Evaluator, Job, Strategy
 from search.pareto import Aim
@@ -137,7 +138,7 @@ def run(
 
     words = [*_words(groups, plain), *overrides]
     if study:
-        words.append(f"study={_written(Path(study).name)}")
+        words.append(f"study={word(Path(study).name)}")
     owns = {"space": chain, "strategy": asked}
     made = prepare(words, {group: type(own).__name__ for group, own in owns.items() if own})
     name = "" if chain is not None or evaluator is not None else made.name
@@ -165,7 +166,7 @@ def _check_arguments(evaluator: Any, study: Any, overrides: Any) -> None:
         )
     if not isinstance(study, (str, Path, type(None))):
         raise UserError(f"study={shown(study)} is not a name; give a name, a path, or None")
-    if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
+    if isinstance(overrides, str) or not all(isinstance(one, str) for one in overrides):
         raise UserError(
             f"overrides={shown(overrides)} is not a list of words; give one, such as"
             ' ["space.ops=[conv]"]'
@@ -222,29 +223,9 @@ def _words(groups: Keys, plain: Keys) -> list[str]:
                 f"{group}={shown(given, quoted=True)} is not one; give a name, a mapping of its"
                 " keys, or its dataclass"
             )
-        words += [f"{group}.{key}={_written(value)}" for key, value in keys.items()]
-    words += [f"{key}={_written(value)}" for key, value in plain.items() if value is not UNSET]
+        words += [f"{group}.{key}={word(value)}" for key, value in keys.items()]
+    words += [f"{key}={word(value)}" for key, value in plain.items() if value is not UNSET]
     return words
-
-
-def _written(value: Any) -> str:
-    """Write a value as Hydra reads it, special characters escaped."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return f"[{','.join(map(_written, value))}]"
-    if isinstance(value, (int, float)):
-        return str(value)
-    text = str(value)
-    # A quote is escaped by a backslash, and so are the backslashes just before one.
-    escaped, slashes = "", 0
-    for letter in text:
-        escaped += "\\" * (slashes + 1) if letter == "'" else ""
-        escaped += letter
-        slashes = slashes + 1 if letter == "\\" else 0
-    return f"'{escaped}{chr(92) * slashes}'"
 
 
 def _folder(study: str | Path | None, config: RunConfig, name: str) -> Path | None:

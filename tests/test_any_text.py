@@ -24,7 +24,7 @@ from search.compare.table import show as compare_show
 from search.errors import UserError, shown
 from search.jobs import Job, Result, failed
 from search.report.content.front import front_page
-from search.report.html import document, table
+from search.report.html import paragraph, table
 from search.report.loading import Loading
 from search.report.page import page
 from search.report.picture import draw, plot
@@ -248,7 +248,7 @@ def test_a_refusal_is_short(tmp_path: Path, text: str) -> None:
 Making = Callable[[str], str]
 
 
-@pytest.mark.parametrize("make", [lambda t: document(t, []), lambda t: table([("a",), (t,)])])
+@pytest.mark.parametrize("make", [paragraph, lambda t: table([("a",), (t,)])])
 def test_html_escapes_what_it_is_given(make: Making) -> None:
     assert "<script" not in make("<script>")
     assert "&lt;script&gt;" in make("<script>")

@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from search.cli import launchers
-from search.cli.hydra_errors import explained, keys, launched
+from search.cli.hydra_errors import explained, group_options, keys, launched
 from search.cli.hydra_sweep import job_overrides
 from search.cli.launchers import JobEnd, Sweep
 from search.cli.prepared import (
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     name = arguments.config_name or _CONFIG
     with _hydra(arguments.config_dir) as hydra:
-        words = with_data_sets(arguments.overrides, _options(hydra, "data"))
+        words = with_data_sets(arguments.overrides, group_options(hydra, "data"))
         with explained(words, hydra):
             if arguments.hydra_help:
                 with _logging_restored():
@@ -93,7 +93,7 @@ def prepare(
     `own` names parts that the caller puts in the place of a group's config, for the study's name.
     """
     with _hydra(config_dir) as hydra:
-        words = with_data_sets(overrides, _options(hydra, "data"))
+        words = with_data_sets(overrides, group_options(hydra, "data"))
         with explained(words, hydra):
             composed = _composed(hydra, _CONFIG, words)
             return checked(own_part(composed), composed.hydra, own)
@@ -131,10 +131,6 @@ def _mode(hydra: Hydra, arguments: argparse.Namespace, words: Sequence[str]) -> 
         return None
     mode: RunMode | None = hydra.get_mode(arguments.config_name or _CONFIG, [*words])
     return mode
-
-
-def _options(hydra: Hydra, group: str) -> list[str]:
-    return list(hydra.config_loader.get_group_options(group))
 
 
 def _print(hydra: Hydra, name: str, words: Sequence[str], arguments: argparse.Namespace) -> None:

@@ -87,7 +87,8 @@ def _explanation(error: BaseException, overrides: Sequence[str], hydra: Hydra) -
     if found := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
         group, name = found[1], found[2]
         return (
-            f"{shown(group)}={shown(name)} is not a config; {nearest(name, _options(hydra, group))}"
+            f"{shown(group)}={shown(name)} is not a config;"
+            f" {nearest(name, group_options(hydra, group))}"
         )
     if found := re.search(r"Ambiguous value for argument '([^']*)'", text):
         return f"{shown(found[1])} has several values; add -m to run one study for each"
@@ -152,7 +153,8 @@ def _known_keys(hydra: Hydra) -> list[str]:
     return [*keys(OmegaConf.structured(RunConfig)), *hydra.list_all_config_groups()]
 
 
-def _options(hydra: Hydra, group: str) -> list[str]:
+def group_options(hydra: Hydra, group: str) -> list[str]:
+    """Return the names of the configs in a group."""
     return list(hydra.config_loader.get_group_options(group))
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.compare.figures import Comparison, Line
+from search.compare.groups import without_common_key
 from search.compare.table import cautions, definitions, tables
 from search.errors import shown
 from search.pareto import Objective, Point
 from search.report.matching import Distribution, distribution, weights
-from search.report.terminal import Rows
+from search.report.page import TablePage
 
 # Characters of the page's title, and of a group's name.
 _TITLE = 120
@@ -32,14 +33,6 @@ class GroupPage:
     over_seconds: Line
     fronts: list[list[Point]]  # [studies][members], cheapest first
     distribution: Distribution | None
-
-
-@dataclass(frozen=True)
-class TablePage:
-    """A table of texts, the head first."""
-
-    title: str
-    rows: Rows
 
 
 @dataclass(frozen=True)
@@ -92,9 +85,7 @@ def compare_page(comparison: Comparison) -> ComparePage:
 
 def page_names(labels: Sequence[str]) -> list[str]:
     """Return the names of groups: their labels, without the key where all set the same one."""
-    single = all("=" in text and " " not in text for text in labels)
-    if single and len({text.partition("=")[0] for text in labels}) == 1:
-        labels = [text.partition("=")[2] or text for text in labels]
+    labels = without_common_key(labels)
     names = [shown(text, _NAME) for text in labels]
     # Long labels may be alike but for their middle, which is left out.
     return names if len(set(names)) == len(names) else [shown(text, 1000) for text in labels]

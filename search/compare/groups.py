@@ -80,17 +80,21 @@ def label(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def without_common_key(labels: Sequence[str]) -> list[str]:
+    """Return labels that all set one and the same key by their values; others as they are."""
+    single = all("=" in text and " " not in text for text in labels)
+    if single and len({text.partition("=")[0] for text in labels}) == 1:
+        return [text.partition("=")[2] or text for text in labels]
+    return list(labels)
+
+
 def short_labels(labels: Sequence[str]) -> list[str]:
     """Return names for the columns of a table, in the order of `labels`.
 
     They are the values where all labels set one and the same key, else the labels; where one of
     these is long, letters.
     """
-    names = list(labels)
-    if len({text.partition("=")[0] for text in labels}) == 1 and all(
-        "=" in text and " " not in text for text in labels
-    ):
-        names = [text.partition("=")[2] for text in labels]
+    names = without_common_key(labels)
     if len(set(names)) == len(names) and all(0 < len(name) <= _WIDTH for name in names):
         return names
     return [_letter(index) for index in range(len(labels))]

@@ -229,14 +229,13 @@ def block_layers(
     size: Size,
     *,
     style: ConvolutionStyle = _IN_ARCH,
-    index: int | None = None,
 ) -> Iterator[LayerCost]:
     """Yield the layers of a block whose input has `channels` and `size` (height, width).
 
-    The main path in order, then a projecting shortcut. `index` is the block's place in its Arch.
+    The main path in order, then a projecting shortcut.
     """
     specs = BLOCKS[block.op].layers(block, channels)
-    layers = connect(specs, size, channels, padding=style.padding, block=index)
+    layers = connect(specs, size, channels, padding=style.padding)
     yield from layer_costs(layers, style)
 
 

@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 
 from search.question.answer import Answer, AtLength
+from search.question.best import LANDMARK
 from search.question.claims import ENOUGH, Claim
 from search.question.differences import Difference, Distance
 from search.question.phrases import points
 from search.report.terminal import Rows
-from search.units import format_multiplies
+from search.units import counted, format_multiplies
 
 
 def claim_rows(found: Sequence[Claim]) -> Rows:
@@ -33,7 +34,7 @@ def tables(found: Answer) -> list[tuple[str, Rows]]:
     """Return the tables that have rows, each with its title."""
     every = [("Networks", _population_rows(found))]
     for one in reversed(found.lengths):
-        epochs = f"{one.epochs} epoch{'s' * (one.epochs > 1)}"
+        epochs = counted(one.epochs, "epoch")
         every += [
             (f"Differences by band of multiplies, {epochs}", _band_rows(one)),
             (f"Every pair over all shared multiplies, {epochs}", _pair_rows(one)),
@@ -269,7 +270,7 @@ def _best_rows(found: Answer) -> Rows:
         rows.append(
             (
                 f"≤ {format_multiplies(one.budget)}",
-                best.family if best.family != "zoo" else f"zoo: {best.name}",
+                best.family if best.family != LANDMARK else f"zoo: {best.name}",
                 format_multiplies(best.multiplies),
                 f"{best.accuracy:.4f}{std}",
                 str(best.seeds),

@@ -6,9 +6,9 @@ from search.question.answer import Answer, AtLength
 from search.question.cells import explanation, tables
 from search.question.claims import Claim, claims
 from search.question.crossing import Curve
+from search.question.differences import by_family
 from search.question.trainings import Training
-from search.report.page import filled
-from search.report.terminal import Rows
+from search.report.page import TablePage, filled
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,6 @@ class LengthPage:
     families: list[FamilyPage]
     curves: list[Curve]
     bands: list[list[tuple[float, float, float, float]]]  # [curves][bands]: cost, points, ends
-
-
-@dataclass(frozen=True)
-class TablePage:
-    """A table of texts, the head first."""
-
-    title: str
-    rows: Rows
 
 
 @dataclass(frozen=True)
@@ -81,18 +73,15 @@ def residuals(found: Answer) -> list[tuple[float, float]]:
 
 
 def _length(one: AtLength, trainings: list[Training]) -> LengthPage:
-    families: dict[str, list[tuple[int, float]]] = {}
-    for training in trainings:
-        alike = training.design == "population" and training.epochs == one.epochs
-        if alike and training.status == "ok":
-            families.setdefault(training.family, []).append(
-                (training.multiplies, training.accuracy)
-            )
+    families = by_family(trainings, one.epochs)
     first = next(iter(families))
     curves = [each for each in one.curves if each.first == first]
     return LengthPage(
         one.epochs,
-        [FamilyPage(name, networks) for name, networks in families.items()],
+        [
+            FamilyPage(name, [(each.multiplies, each.accuracy) for each in own])
+            for name, own in families.items()
+        ],
         curves,
         [band_points(one, curve) for curve in curves],
     )

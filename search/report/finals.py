@@ -37,7 +37,7 @@ def test_in_short(final: Final | None) -> str:
     """Write a final's accuracy with what it was trained by: `0.9787 ± 0.0021 (8 epochs)`."""
     if final is None:
         return ""
-    length = f"{final['epochs']} epoch" + ("s" if final["epochs"] > 1 else "")
+    length = counted(final["epochs"], "epoch")
     teacher = final["teacher"]
     taught = f", taught by {shown(teacher['name'], 20)}" if teacher else ""
     return f"{test_accuracy(final)} ({length}{taught})"

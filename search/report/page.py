@@ -4,12 +4,14 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from importlib.resources import files
 from typing import Any, Literal
 
 from search.report.content.front import FrontPage
+from search.report.terminal import Rows
 
 Kind = Literal["front", "compare", "question"]
 # Apache ECharts 6.1.0 as published (echarts/dist/echarts.min.js), with its licence beside it. It
@@ -23,6 +25,14 @@ _SCRIPTS: dict[Kind, tuple[str, ...]] = {
     "compare": (_LIBRARY, "base.js", "charts.js", "compare.js"),
     "question": (_LIBRARY, "base.js", "charts.js", "question.js"),
 }
+
+
+@dataclass(frozen=True)
+class TablePage:
+    """A table of texts, the head first."""
+
+    title: str
+    rows: Rows
 
 
 def page(content: FrontPage) -> str:

@@ -343,7 +343,6 @@ def test_every_builder_that_tfds_can_import_is_known() -> None:
         listed = set(tfds.list_builders(with_community_datasets=False))
     assert listed <= set(known_names())
     assert nearest_names("oxford_flower")[0] == "oxford_flowers102"
-    assert "my_own" in nearest_names("my_on", further=["my_own"])
 
 
 def test_names_are_known_without_importing_tfds() -> None:

@@ -62,7 +62,8 @@ def test_members_have_the_curves_of_their_fresh_seeds(folder: Path, content: Fro
     with Study.read(folder) as study:
         again = {one.number: one.arch_id for one in study.confirmations()}
         kept = study.confirmation_curves()
-    ids = [content.networks.rows[member.network].id for member in content.front]
+    places = dict(zip(content.trials.number, content.trials.network, strict=True))
+    ids = [content.networks.rows[places[member.trial]].id for member in content.front]
     assert ids
     assert set(content.fresh_curves) == set(ids)
     for arch_id, lists in content.fresh_curves.items():

@@ -5,7 +5,6 @@ import functools
 import importlib.util
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 # Names of data that does not come from TFDS.
@@ -35,9 +34,9 @@ def known_names() -> tuple[str, ...]:
     return tuple(sorted(names | set(OWN)))
 
 
-def nearest_names(name: str, further: Iterable[str] = ()) -> tuple[str, ...]:
-    """Up to three of the known and the `further` names that resemble `name`, the closest first."""
-    known = sorted({*known_names(), *further})
+def nearest_names(name: str) -> tuple[str, ...]:
+    """Up to three of the known names that resemble `name`, the closest first."""
+    known = sorted(known_names())
     return tuple(difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5))
 
 

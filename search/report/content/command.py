@@ -1,6 +1,5 @@
 """The command that repeats a search, as a shell takes it."""
 
-import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +7,12 @@ from typing import Any
 import yaml
 
 from search.config import shipped
+from search.config.data import DATA_NAME
 from search.config.run import RunConfig
 from search.config.settings import walk
 from search.config.strategy import StrategyConfig
 from search.config.train import TrainConfig
+from search.config.words import word
 from search.errors import UserError
 from search.study.settings import flatten
 from search.units import parse_multiplies
@@ -19,10 +20,6 @@ from search.units import parse_multiplies
 # What only fills the keys `budget` and `epochs`, which are given themselves, and the trials made.
 _LEFT_OUT = ("data.budget", "data.epochs", "trials")
 _MULTIPLIES = ("budget", "budget_low")
-# Texts that Hydra takes as they stand; others are quoted, as are those that it would convert.
-_PLAIN = re.compile(r"[A-Za-z_./][\w./+-]*", re.ASCII)
-_CONVERTED = ("true", "false", "on", "off", "yes", "no", "null", "nan", "inf")
-_SET = re.compile(r"[\w/.:]+")
 
 
 def command(settings: Mapping[str, Any], config: str, trials: int) -> str:
@@ -48,7 +45,7 @@ def command(settings: Mapping[str, Any], config: str, trials: int) -> str:
         return ""
     chosen = {"data": _data_set(given), "space": "small", "train": "default"}
     words = [] if chosen["data"] == "digits" else [f"data={chosen['data']}"]
-    if chosen["data"] == "tfds" and _SET.fullmatch(str(given["data.name"])):
+    if chosen["data"] == "tfds" and DATA_NAME.fullmatch(str(given["data.name"])):
         words = [f"data={given.pop('data.name')}"]
     chosen |= _overridden(chosen["data"])
     chosen["strategy"] = "surrogate"
@@ -59,7 +56,7 @@ def command(settings: Mapping[str, Any], config: str, trials: int) -> str:
             words.append(f"{group}={name}")
     composed = _composed(chosen)
     words += [
-        f"{key}={_word(value)}" for key, value in given.items() if not _same(key, value, composed)
+        f"{key}={word(value)}" for key, value in given.items() if not _same(key, value, composed)
     ]
     line = shlex.join(["convbudget", "run", *words, f"trials={trials}"])
     # No setting has control characters; a file that somebody sent may.
@@ -108,22 +105,3 @@ def _same(key: str, value: Any, other: Mapping[str, Any]) -> bool:
             # No lower end, which settings hold as 0 and a configuration as null.
             return key in other and not value and not other[key]
     return bool(value == other[key])
-
-
-def _word(value: Any) -> str:
-    """Return a value in Hydra's grammar."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, list):
-        return f"[{','.join(map(_word, value))}]"
-    text = str(value)
-    if not text or (_PLAIN.fullmatch(text) and text.lower() not in _CONVERTED):
-        return text
-    # Backslashes escape only before a quote.
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
-    trailing = len(text) - len(text.rstrip("\\"))
-    return f"'{escaped}{chr(92) * trailing}'"

@@ -1,9 +1,8 @@
 """All that `front.html` shows of a study, computed once; the page only draws it."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from search.config.strategy import INDEPENDENT
 from search.errors import shown
@@ -27,7 +26,6 @@ from search.report.notes import classes_unequal
 from search.report.table import explanation, summary, title
 from search.study.study import Study
 from search.study.tables import study_content
-from search.study.trials import FrontEntry, Trial
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,6 @@ class FrontPage:
     hypervolume: float
     low: int
     high: int
-    cheapest: int
-    chance: float
     epochs: int
     classes: list[str]
     families: list[str]
@@ -81,16 +77,10 @@ class FrontPage:
     provenance: Provenance
 
 
-def front_page(study: Study, trials: Sequence[Trial] | None = None) -> FrontPage:
+def front_page(study: Study) -> FrontPage:
     """Return the content of the page of `study`, as it stands: it may still be written."""
-    trials = study.trials() if trials is None else trials
+    trials = study.trials()
     content, found = study_content(study, trials)
-    return _front_page(study, trials, found, content)
-
-
-def _front_page(
-    study: Study, trials: Sequence[Trial], found: Sequence[FrontEntry], content: Mapping[str, Any]
-) -> FrontPage:
     info, confirmed = study.info, bool(content["confirmed"])
     objective = info.objective
     table, places = networks(trials)
@@ -111,14 +101,12 @@ def _front_page(
         hypervolume=float(content["hypervolume"]),
         low=info.low,
         high=info.high,
-        cheapest=info.cheapest,
-        chance=info.chance,
         epochs=info.epochs,
         classes=[shown(name, 80) for name in info.data.get("classes", [])],
         families=families(table.rows),
         networks=table,
         trials=trial_columns(trials, places),
-        front=members(found, places, objective),
+        front=members(found, objective),
         over_time=over_time(trials, info, objective),
         populations=populations(trials, family_of, info.epochs, objective),
         sampled=(strategy.get("name") if isinstance(strategy, Mapping) else strategy)

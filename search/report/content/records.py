@@ -14,10 +14,7 @@ from search.study.trials import FrontEntry, Trial
 # Learning curves of more trials than this are left out but for those of the front.
 _CURVES = 1000
 # Lists of a stored curve that are drawn, each [epochs].
-_LISTS = (
-    *("epochs", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
-    "learning_rate",
-)
+_LISTS = ("epochs", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 CurveLists = dict[str, list[float | None]]
 """A learning curve as lists [epochs] by the names of `_LISTS`."""
 # Confusion matrices with more classes are not drawn.

@@ -42,19 +42,15 @@ class TrialColumns:
 class Member:
     """One member of the front.
 
-    `low`, `high`: ends of Student's 95 % interval over `seeds` of the mean of what the search
-    maximised, None for one seed;
-    `trial` is a number of a trial, `network` a place in the table of networks.
+    `low`, `high`: ends of Student's 95 % interval over seeds of the mean of what the search
+    maximised, None for one seed; `trial` is a number of a trial.
     """
 
     trial: int
-    network: int
-    multiplies: int
     accuracy: float
     balanced_accuracy: float | None
     low: float | None
     high: float | None
-    seeds: int
     search_accuracy: float
     search_balanced_accuracy: float | None
 
@@ -89,9 +85,7 @@ def trial_columns(trials: Sequence[Trial], places: Mapping[str, int]) -> TrialCo
     )
 
 
-def members(
-    found: Sequence[FrontEntry], places: Mapping[str, int], objective: Objective = "accuracy"
-) -> list[Member]:
+def members(found: Sequence[FrontEntry], objective: Objective) -> list[Member]:
     """Return the members of a front, cheapest first."""
     rows = []
     for row in found:
@@ -99,13 +93,10 @@ def members(
         rows.append(
             Member(
                 row.trial,
-                places[row.arch_id],
-                row.multiplies,
                 round(row.accuracy, 6),
                 finite(row.balanced_accuracy),
                 None if half is None else round(mean - half, 6),
                 None if half is None else round(mean + half, 6),
-                row.seeds,
                 round(row.search_accuracy, 6),
                 finite(row.search_balanced_accuracy),
             )
