@@ -100,7 +100,7 @@ def _help() -> str:
         "Finds the most accurate small convolutional networks for a compute budget.",
         "",
         "commands:",
-        *(f"  {name:8}{text}" for name, (_, text) in COMMANDS.items()),
+        *(f"  {name:10}{text}" for name, (_, text) in COMMANDS.items()),
         "",
         "options:",
         "  --help       this text; convbudget COMMAND --help says what a command takes",

@@ -1,13 +1,14 @@
 """The command line: what it prints, how it refuses, and what it leaves."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from search.__main__ import main
+from search.__main__ import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
 
@@ -200,6 +201,13 @@ def test_help_needs_few_modules(words: str) -> None:
     assert len(imported) < 200
 
 
+def test_every_command_stands_apart_from_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name, (_, text) in COMMANDS.items():
+        assert re.search(rf"^  {name}  +{re.escape(text)}$", shown, re.MULTILINE)
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from search.__main__ import main;"
@@ -226,6 +234,9 @@ def test_own_configs_are_found(capsys: pytest.CaptureFixture[str]) -> None:
     assert small["size"] < json.loads(capsys.readouterr().out)["size"]
 
 
-def test_a_name_of_tfds_stands_for_its_config(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--cfg", "job", "data=stanford_dogs"]) == 0
-    assert "name: stanford_dogs" in capsys.readouterr().out
+@pytest.mark.parametrize("name", ["stanford_dogs", "imagenette/160px-v2", "mnist:3.*.*"])
+def test_a_name_of_tfds_stands_for_its_config(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "--cfg", "job", f"data={name}"]) == 0
+    assert f"name: {name} " in capsys.readouterr().out

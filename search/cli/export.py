@@ -74,7 +74,8 @@ def _exported(arguments: argparse.Namespace, choice: Choice) -> list[dict[str, A
     at = "" if arguments.at is None else f"@{arguments.at}"
     ids = [arguments.id]
     if arguments.all:
-        ids = [row.arch_id for row in read_front(folder)[1]]
+        # Without a front `find` says so, as it does for the best.
+        ids = [row.arch_id for row in read_front(folder)[1]] or [None]
     models = [find(f"{folder}{at}", each) for each in ids]
     images = check_images(folder, models[0].arch.input)
     if images.reason and not choice.int8:

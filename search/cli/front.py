@@ -13,6 +13,8 @@ from search.study.study import Study, locate
 from search.study.tables import read_front
 
 # Options that go together; each other one is an action of its own.
+# Of `--serve` by itself.
+_PORT = 8765
 _TOGETHER = {"--picture": "draw", "--page": "draw", "--watch": "follow", "--serve": "follow"}
 
 
@@ -85,7 +87,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         type=_port,
         const=_port(""),
         metavar="PORT",
-        help="serve the study's page on 127.0.0.1 (port 8765), renewed as trials arrive, until"
+        help=f"serve the study's page on 127.0.0.1 (port {_PORT}), renewed as trials arrive, until"
         " Ctrl-C; 0 takes any free port",
     )
     parser.add_argument(
@@ -137,9 +139,9 @@ def _action(option: str) -> str:
 
 
 def _port(text: str) -> int:
-    """Read a port, 8765 for none."""
+    """Read a port; the usual one where none is given."""
     if not text:
-        return 8765
+        return _PORT
     if text.isascii() and text.isdigit() and int(text[:6]) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(

@@ -15,6 +15,7 @@ from search.report.notes import objective_of
 from search.report.serve import serving
 from search.report.table import front_rows, show, summary, text_columns, title, unbroken
 from search.report.terminal import table
+from search.units import counted
 
 # Seconds between two looks at the study's file.
 _PAUSE = 1.0
@@ -75,7 +76,7 @@ def state(view: View) -> str:
     area = f", hypervolume {view.content['hypervolume']:.4f}"
     found = "" if best is None else f", best {best:.4f}{area}"
     writer = "no run is writing to it" if view.writer is None else f"running: {view.writer}"
-    return f"{len(view.trials)} trials{found}; {shown(writer)}"
+    return f"{counted(len(view.trials), 'trial')}{found}; {shown(writer)}"
 
 
 def _drawn(view: View) -> Group:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 
+from search.config.data import DATA_NAME
 from search.config.shipped import GROUPS, choices
 from search.errors import UserError, shown
 
@@ -46,7 +47,7 @@ def with_data_sets(overrides: Sequence[str], known: Collection[str]) -> list[str
             value = "" if value == "null" else value
             result.append(override if value.startswith("[") else f"logger=[{value}]")
             continue
-        is_name = key == "data" and re.fullmatch(r"[\w/.:]+", value)
+        is_name = key == "data" and DATA_NAME.fullmatch(value)
         if is_name and "tfds" in known and value not in known:
             result += ["data=tfds", f"data.name={value}"]
         else:

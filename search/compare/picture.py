@@ -57,7 +57,7 @@ def _curves(axes: "Axes", lines: Sequence[Line]) -> list["Line2D"]:
             axes.fill_between(
                 line.spent, line.low, line.high, step="post", color=colour, alpha=0.18, linewidth=0
             )
-    if all(line.spent[0] > 0 for line in lines):
+    if all(line.spent[0] >= 1 for line in lines):
         logarithmic_multiplies(axes)
     # With two seeds intervals are so wide that the means would be one flat line.
     low, high = min(min(one.area) for one in lines), max(max(one.area) for one in lines)

@@ -14,7 +14,7 @@ CHANNELS = (0, 1, 3, 4)
 # Far above any image that a small network reads; a typing error must not ask for terabytes.
 _LARGEST_SIDE = 4096
 # TFDS's own grammar of names, with one config and one version.
-_NAME = re.compile(r"\w[\w.-]*(/\w[\w.+-]*)?(:[\w.*]+)?", re.ASCII)
+DATA_NAME = re.compile(r"\w[\w.-]*(/\w[\w.+-]*)?(:[\w.*]+)?", re.ASCII)
 # What file systems allow for a path and for one name in it, in bytes; a split is written by hand.
 _LONGEST_PATH, _LONGEST_NAME, _LONGEST_SPLIT = 4095, 255, 1000
 
@@ -104,7 +104,7 @@ class DataConfig:
         check(self, "data")
         if not self.name.strip():
             raise UserError("data.name is empty; name the data set: a TFDS name, digits, or folder")
-        if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
+        if not DATA_NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
             raise UserError(
                 f"data.name={shown(self.name)} is not the name of a data set; write"
                 " NAME[/CONFIG][:VERSION], such as cifar10 (your own images: data=folder"

@@ -12,6 +12,7 @@ from search.question.page import band_points, residuals
 from search.question.shapes import MatchedOn
 from search.question.trainings import FAMILIES, Training
 from search.report.axes import logarithmic_multiplies, new_figure
+from search.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,9 +59,11 @@ def populations(found: Answer, trainings: Sequence[Training]) -> "Figure | None"
 def differences(found: Answer, _trainings: Sequence[Training]) -> "Figure | None":
     """Draw each family's difference from the first one over cost."""
     by_second: dict[str, list[tuple[AtLength, Curve]]] = {}
+    # A longer training may not have been made of enough networks yet.
+    firsts = [curve.first for one in reversed(found.lengths) for curve in one.curves]
     for one in found.lengths:
         for curve in one.curves:
-            if curve.first == found.lengths[-1].curves[0].first:
+            if curve.first == firsts[0]:
                 by_second.setdefault(curve.second, []).append((one, curve))
     if not by_second:
         return None
@@ -204,7 +207,7 @@ def _cost(axes: "Axes") -> None:
 
 
 def _epochs(one: AtLength) -> str:
-    return f"{one.epochs} epoch{'s' * (one.epochs > 1)}"
+    return counted(one.epochs, "epoch")
 
 
 FIGURES: Mapping[str, Callable[[Answer, Sequence[Training]], "Figure | None"]] = {

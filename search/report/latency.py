@@ -6,7 +6,7 @@ from statistics import correlation
 from typing import Any
 
 from search.report.terminal import Rows
-from search.study.latency import Latency, columns
+from search.study.latency import Latency, columns, parts_of
 from search.units import format_multiplies
 
 TITLE = "Median latency (quartiles) in milliseconds a call, ×64 with 64 images:"
@@ -60,7 +60,7 @@ def correlation_notes(found: Sequence[Mapping[str, Any]]) -> list[str]:
     multiplies = {one["arch_id"]: one["multiplies"] for one in found}
     notes = []
     for name, medians in columns(found).items():
-        _, runtime, platform, batch, _ = name.split("_")
+        runtime, platform, batch = parts_of(name)
         pairs = [(multiplies[key], value) for key, value in medians.items()]
         rho = spearman(pairs)
         if rho is None:

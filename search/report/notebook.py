@@ -7,11 +7,12 @@ from typing import Any
 
 from search.report.html import paragraph, table
 from search.report.live import LiveStudy
+from search.report.notes import objective_of
+from search.report.study import PAGE
 from search.report.table import front_rows, summary, text_columns, title
 from search.study.database import NAME
-from search.study.latency import columns
 from search.study.study import Study, locate
-from search.study.tables import FRONT_COLUMNS, read_front, study_content
+from search.study.tables import front_table, read_front, study_content
 from search.study.trials import FrontEntry
 
 _HEIGHT = 720
@@ -20,8 +21,8 @@ _HEIGHT = 720
 class Front(list[FrontEntry]):
     """The members of a front, cheapest first; in a notebook, the study's page.
 
-    `content` is what `front.json` says; `html` the page that the study leaves, empty where only
-    the tables were kept.
+    `content` is what `front.json` says; `html` the study's page, empty where only the tables were
+    kept.
     """
 
     def __init__(
@@ -36,14 +37,11 @@ class Front(list[FrontEntry]):
 
         The columns are those of `front.csv`, then the decisions of the encoding.
         """
-        latency = columns(self.content.get("latency", ()))
+        content = self.content
+        objective, latency = objective_of(content), content.get("latency", ())
+        _, rows = front_table(self, objective, content.get("finals", ()), latency)
         return [
-            {
-                **{key: getattr(row, key) for key in FRONT_COLUMNS},
-                **{name: medians.get(row.arch_id) for name, medians in latency.items()},
-                "options": list(row.options),
-            }
-            for row in self
+            {**values, "options": list(row.options)} for values, row in zip(rows, self, strict=True)
         ]
 
     @property
@@ -86,7 +84,15 @@ def front(study: str | Path) -> Front:
         view = live.view()
         return Front(view.found, view.content, live.html())
     content, found = read_front(folder)
-    return Front(found, content, "")
+    return Front(found, content, _kept_page(folder / PAGE))
+
+
+def _kept_page(path: Path) -> str:
+    """Return the page that was kept beside the tables, as a shipped front has it; or nothing."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def study_html(study: Study) -> str:

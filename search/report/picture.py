@@ -12,7 +12,7 @@ from search.pareto import Objective, Point, value_of
 from search.report.axes import Form, drawing, logarithmic_multiplies, new_figure, saved
 from search.report.notes import objective_of
 from search.study.trials import FrontEntry, Trial
-from search.units import format_multiplies
+from search.units import counted, format_multiplies
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,7 +133,9 @@ def _figure(content: Mapping[str, Any], drawn: Plot) -> "Figure":
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(alpha=0.25)
     axes.set_title(
-        f"{shown(content['study'], 80)}: {content['trials']} trials", fontsize=10, loc="left"
+        f"{shown(content['study'], 80)}: {counted(content['trials'], 'trial')}",
+        fontsize=10,
+        loc="left",
     )
     if drawn.trials or drawn.front or landmarks:
         figure.legend(loc="outside upper right", ncols=2, frameon=False)

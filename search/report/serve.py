@@ -2,16 +2,17 @@
 
 import errno
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from threading import Thread
+from typing import Any
 
 from search.errors import UserError
 from search.report.live import LiveStudy
 
-PORT = 8765
 _HOST = "127.0.0.1"
 # The study's page lies in a frame, so that it is the very file that the search leaves.
 _FRAME = """<!DOCTYPE html>
@@ -36,8 +37,7 @@ def serving(live: LiveStudy, port: int) -> Iterator[str]:
         used = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         reason = "in use" if used else "not one that can be opened"
         raise UserError(
-            f"port {port} is {reason}; give another, such as --serve {PORT + 1}, or --serve 0 for"
-            " any that is free"
+            f"port {port} is {reason}; give another, or --serve 0 for any that is free"
         ) from None
     server.live = live
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
@@ -53,6 +53,11 @@ def serving(live: LiveStudy, port: int) -> Iterator[str]:
 class _Server(ThreadingHTTPServer):
     live: LiveStudy
     daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing where a browser went away before it had all of the page."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

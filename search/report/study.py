@@ -19,6 +19,8 @@ from search.study.tables import export, study_content
 from search.study.trials import FrontEntry, Trial
 from search.units import format_multiplies
 
+PAGE = "front.html"
+
 
 def introduction(study: Study, info: StudyInfo) -> list[str]:
     """Describe where the study is and how large its space."""
@@ -40,7 +42,7 @@ def leave(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any], list[F
     content, found = export(study, trials)
     if study.folder is not None:
         study.write("front.png", _picture(study, trials, content, found))
-        study.write("front.html", study_page(study))
+        study.write(PAGE, study_page(study))
     return content, found
 
 

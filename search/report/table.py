@@ -22,9 +22,9 @@ from search.report.latency import rows as latency_rows
 from search.report.notes import classes_unequal, objective_of, selection_note
 from search.report.terminal import Rows, table
 from search.study.finals import firsts
-from search.study.latency import Latency, columns
+from search.study.latency import Latency, columns, parts_of
 from search.study.trials import FrontEntry
-from search.units import format_multiplies
+from search.units import counted, format_multiplies
 
 # Characters of a network's decisions and, since anything is possible there, of a user's own value.
 _NETWORK = 500
@@ -35,16 +35,14 @@ _LATENCIES = 2
 _UNLIKE = "*"
 
 
-def front_rows(
-    content: Mapping[str, Any], found: Sequence[FrontEntry], *, exact: bool = False
-) -> Rows:
+def front_rows(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> Rows:
     """Return the head and a row for each member; `content` is what `front.json` says.
 
     Balanced accuracy has a column where it ranks or classes are of unequal size, what the search
     measured of the objective where the front is confirmed, median latency in milliseconds where it
     was measured in few ways, and the test accuracy of the first reading where a member has a final.
-    `exact` writes all digits of the multiplies. A star marks architectures that were computed on
-    another device, or by other versions, than most of the study.
+    A star marks architectures that were computed on another device, or by other versions, than most
+    of the study.
     """
     confirmed = content.get("confirmed", False)
     objective = objective_of(content)
@@ -64,7 +62,7 @@ def front_rows(
     for row in found:
         cells = [
             shown(row.arch_id) + _UNLIKE * (row.arch_id in unlike),
-            f"{row.multiplies:,}" if exact else format_multiplies(row.multiplies),
+            format_multiplies(row.multiplies),
             "" if row.params is None else f"{row.params:,}",
             measured(row, "accuracy"),
         ]
@@ -156,7 +154,7 @@ def summary(content: Mapping[str, Any], found: Sequence[FrontEntry]) -> str:
     data = f" on {shown(info['data']['name'], 100)}" if info["data"] else ""
     low = f"{format_multiplies(info['low'])} to " if info["low"] else ""
     return (
-        f"{len(found)} of {content['trials']} trials{data},"
+        f"{len(found)} of {counted(content['trials'], 'trial')}{data},"
         f" budget {low}{format_multiplies(info['high'])} multiplies"
     )
 
@@ -199,7 +197,7 @@ def measured(row: FrontEntry, objective: Objective) -> str:
 
 
 def _latency_head(column: str) -> str:
-    _, runtime, platform, batch, _ = column.split("_")
+    runtime, platform, batch = parts_of(column)
     return f"ms {runtime} {platform} ×{batch}"
 
 

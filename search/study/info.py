@@ -105,6 +105,8 @@ def _checked_data(values: object) -> dict[str, Any]:
         string(member(data, "name", "data"), "data.name")
         for name in sequence(data.get("classes", []), "data.classes"):
             string(name, "data.classes")
+        for count in sequence(data.get("class_counts") or [], "data.class_counts"):
+            integer(count, "data.class_counts")
         integer(data.get(CONFIRMATION_IMAGES, 0), CONFIRMATION_IMAGES)
     return data
 

@@ -92,6 +92,14 @@ def columns(found: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     return result
 
 
+def parts_of(column: str) -> tuple[str, str, str]:
+    """Return the runtime, the platform and the batch that `Latency.column` names."""
+    runtime, platform, batch = (
+        column.removeprefix("latency_").removesuffix("_ms").rsplit("_", maxsplit=2)
+    )
+    return runtime, platform, batch
+
+
 def checked(values: Sequence[object], where: str) -> list[dict[str, Any]]:
     """Return measurements read from `front.json`; raises `Damaged` for one that is wrong."""
     return [from_json(one, f"{where}[{at}]").as_json() for at, one in enumerate(values)]

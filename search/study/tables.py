@@ -118,17 +118,29 @@ def front_csv(
     Where a member has finals on its own data, the first of them has columns behind the others; each
     latency `measured` has one behind those.
     """
-    rows, columns = [*found], front_columns(objective)
-    own, latency = firsts(on_own_data(finals)), latency_columns(measured)
-    first = [own.get(row.arch_id) for row in rows]
-    tests = _TEST_COLUMNS if any(first) else {}
-    cells = (
-        [_cell(getattr(row, key)) for key in columns]
-        + [_cell((final or {}).get(key)) for key in tests.values()]
-        + [_cell(medians.get(row.arch_id)) for medians in latency.values()]
-        for row, final in zip(rows, first, strict=True)
-    )
-    return _csv((*columns, *tests, *latency), cells)
+    head, rows = front_table([*found], objective, finals, measured)
+    return _csv(head, ([_cell(value) for value in row.values()] for row in rows))
+
+
+def front_table(
+    found: Sequence[FrontEntry],
+    objective: Objective,
+    finals: Sequence[Final],
+    measured: Iterable[Mapping[str, Any]],
+) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    """Return the columns of `front.csv`, and for each member its values by column."""
+    columns, latency = front_columns(objective), latency_columns(measured)
+    own = firsts(on_own_data(finals))
+    tests = _TEST_COLUMNS if any(row.arch_id in own for row in found) else {}
+    rows = [
+        {
+            **{key: getattr(row, key) for key in columns},
+            **{name: own.get(row.arch_id, {}).get(key) for name, key in tests.items()},
+            **{name: medians.get(row.arch_id) for name, medians in latency.items()},
+        }
+        for row in found
+    ]
+    return (*columns, *tests, *latency), rows
 
 
 def trials_csv(trials: Iterable[Trial]) -> str:
@@ -240,9 +252,11 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
         for key in ("finals", "finals_on_other_data"):
             checked_finals(sequence(content.get(key, []), key), key)
         for at, one in enumerate(sequence(content.get("landmarks", []), "landmarks")):
-            Landmark.from_json(one, f"landmarks[{at}]")
+            known = Landmark.from_json(one, f"landmarks[{at}]")
+            number(known.accuracy, f"landmarks[{at}].accuracy", 0, 1)
         members = sequence(member(content, "members", "the file"), "members")
-        checked(sequence(content.get("latency", []), "latency"), "latency")
+        if "latency" in content:
+            content["latency"] = checked(sequence(content["latency"], "latency"), "latency")
         return content, [_member(row, f"members[{at}]") for at, row in enumerate(members)]
 
 

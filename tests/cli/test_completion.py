@@ -1,9 +1,11 @@
 """Completion: which words are offered, and that a real bash inserts them."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,16 @@ def test_own_configs_are_offered(tmp_path: Path) -> None:
 def test_commands_and_options_are_those_there_are() -> None:
     assert set(_OPTIONS) == set(COMMANDS)
     assert set(_OPTIONS["run"]) - {"--traceback"} <= set(parser()._option_string_actions)
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "run"])
+def test_every_option_of_a_command_is_offered(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(SystemExit):
+        main([command, "--help"])
+    shown = set(re.findall(r"^  (?:-\w, )?(--[a-z0-9-]+)", capsys.readouterr().out, re.MULTILINE))
+    assert shown | {"--help", "--traceback"} == set(_OPTIONS[command])
 
 
 def test_nothing_heavy_is_imported() -> None:

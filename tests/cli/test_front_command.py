@@ -6,6 +6,7 @@ import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -16,8 +17,8 @@ from search.cli.watch import follow
 from search.errors import UserError
 from search.jobs import Job, Result, failed
 from search.report.live import LiveStudy
-from search.report.serve import serving
-from search.study.study import Study, StudyInfo
+from search.report.serve import _Handler, _Server, serving
+from search.study.study import Study, StudyInfo, locate
 from search.study.trials import Trial
 
 INFO = StudyInfo(100, 10_000, 0, 5_000, 40, True, 0.1, 8, {})
@@ -121,6 +122,76 @@ def test_a_study_that_cannot_be_read_any_more_is_an_answer(folder: Path) -> None
         assert refused.value.code == 503
         assert "not a study" in refused.value.read().decode()
         refused.value.close()
+
+
+def test_a_browser_that_went_away_is_not_a_traceback(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        for error in (BrokenPipeError(), ConnectionResetError()):
+            try:
+                raise error
+            except ConnectionError:
+                server.handle_error(None, ("127.0.0.1", 1))
+        assert capsys.readouterr().err == ""
+        try:
+            raise ValueError("a fault of ours")
+        except ValueError:
+            server.handle_error(None, ("127.0.0.1", 1))
+    assert "a fault of ours" in capsys.readouterr().err
+
+
+LATENCY = {
+    "arch_id": "053708d29267",
+    "multiplies": 7680,
+    "runtime": "own_runtime",
+    "batch": 1,
+    "platform": "cpu",
+    "device": "x",
+    "threads": 2,
+    "calls": 9,
+    "median": 0.5,
+    "lower": 0.4,
+    "upper": 0.6,
+}
+LANDMARK = {
+    "name": "known",
+    "width": 1,
+    "arch_id": "0" * 12,
+    "multiplies": 9000,
+    "params": 100,
+    "accuracy": 0.5,
+    "balanced_accuracy": None,
+    "loss": None,
+    "epochs": 1,
+    "seed": 0,
+    "seconds": 1,
+    "status": "ok",
+    "error": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"latency": [LATENCY]}, 0),
+        # As a later version may write it.
+        ({"latency": [LATENCY | {"median_of": 3}]}, 0),
+        ({"landmarks": [LANDMARK]}, 0),
+        ({"landmarks": [LANDMARK | {"accuracy": None}]}, 2),
+        ({"facts": {"class_counts": ["a"]}}, 2),
+    ],
+)
+def test_tables_alone_are_shown_or_refused_in_one_line(
+    change: dict[str, Any], code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads((locate("digits") / "front.json").read_text())
+    content["facts"]["data"] |= change.pop("facts", {})
+    (tmp_path / "front.json").write_text(json.dumps(content | change))
+    assert main(["front", str(tmp_path)]) == code
+    error = capsys.readouterr().err
+    assert error.count("\n") == (code == 2)
+    assert ("front.json" in error) == (code == 2)
 
 
 def test_a_port_in_use_is_one_line(folder: Path) -> None:

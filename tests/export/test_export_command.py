@@ -78,6 +78,15 @@ def test_a_shipped_front_is_exported_into_the_working_folder(tmp_path: Path) -> 
     assert files(locate(NAME)) == before
 
 
+@pytest.mark.parametrize("which", [[], ["--all"]])
+def test_a_study_without_a_front_is_said(
+    which: list[str], study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads((study / "front.json").read_text())
+    (study / "front.json").write_text(json.dumps({**content, "members": []}))
+    assert "has no front yet" in refused([str(study), "--to", "onnx", *which], capsys)
+
+
 def test_a_saved_model_is_checked_on_random_images(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

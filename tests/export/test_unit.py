@@ -163,6 +163,10 @@ def test_a_card_says_what_must_be_known() -> None:
     ):
         assert part in text
     one = card(packed(), "mine")
+    assert "`convbudget run confirm.seeds=3`" in one
+    # Fresh seeds on the images that chose the network would not tell again.
+    again = replace(packed(), measured=Measured("validation", 10, None, 3, 0.01))
+    assert "`convbudget run confirm.fraction=0.1 confirm.seeds=3`" in card(again, "mine")
     assert "accuracy on the validation part \\(10 images\\) | 0.8000 (one seed, so no int" in one
     assert f'search.load("mine", id="{ARCH.id}")' in one
 

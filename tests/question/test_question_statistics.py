@@ -10,6 +10,7 @@ from question_rows import HIGH, LOW, population, training
 from search.question.answer import answer, as_json
 from search.question.crossing import curve
 from search.question.differences import bands, by_band, difference, within
+from search.question.figures import FIGURES
 from search.question.latency import in_time
 from search.question.reading import Material
 from search.question.regression import fit, holm
@@ -257,3 +258,18 @@ def test_the_order_of_trainings_does_not_matter(seed: int) -> None:
     expected = as_json(answer(Material.of(rows, [])))
     np.random.default_rng(seed).shuffle(rows)  # type: ignore[arg-type]
     assert as_json(answer(Material.of(rows, []))) == expected
+
+
+def test_differences_are_drawn_where_the_longer_training_has_too_few_networks() -> None:
+    rng = np.random.default_rng(4)
+    rows = [
+        replace(one, epochs=1)
+        for name in ("conv", "separable")
+        for one in population(name, 30, rng)
+    ]
+    rows += [replace(one, epochs=4) for one in [*rows[:30], *rows[30:60:4]]]
+    found = answer(Material.of(rows, []))
+    assert any(one.curves for one in found.lengths)
+    assert not found.lengths[-1].curves
+    figure = FIGURES["differences"](found, rows)
+    assert figure is not None

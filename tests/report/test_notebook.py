@@ -1,17 +1,20 @@
 """What a notebook is given: members, plain rows, a page in a frame, a table of a study."""
 
+import csv
 import html
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import page_studies
 import pytest
 
 import search
 from search.jobs import Job, Result
 from search.report.notebook import Front
-from search.study.study import Study, StudyInfo
-from search.study.tables import FRONT_COLUMNS, study_content
+from search.study.study import Study, StudyInfo, locate
+from search.study.tables import FRONT_COLUMNS, export, study_content
 from search.study.trials import Trial
 
 INFO = StudyInfo(100, 10_000, 0, 5_000, 40, True, 0.1, 8, {})
@@ -40,6 +43,27 @@ def test_a_front_is_its_members_and_rows_of_plain_values(folder: Path) -> None:
     assert list(found.rows[0]) == [*FRONT_COLUMNS, "options"]
     assert found.rows[1]["multiplies"] == 1001
     assert found.rows[1]["options"] == [1]
+
+
+def test_rows_have_the_columns_of_the_csv(tmp_path: Path) -> None:
+    info = replace(INFO, objective="balanced_accuracy")
+    with Study.open(tmp_path / "seen", {"seed": 0}, info) as study:
+        result = Result(0.75, 0.7, 2.0, details={"balanced_accuracy": 0.5})
+        study.add(replace(trial(0, 0.75), result=result))
+        record = page_studies.final(f"{0:012x}")
+        study.record("final", record["folder"], record)
+        export(study, study.trials())
+    found = search.front(tmp_path / "seen")
+    with (tmp_path / "seen" / "front.csv").open() as file:
+        (written,) = csv.DictReader(file)
+    assert [*found.rows[0]] == [*written, "options"]
+    assert found.rows[0]["test_accuracy"] == float(written["test_accuracy"]) == 0.91
+    assert found.rows[0]["search_balanced_accuracy"] == 0.5
+
+
+def test_a_shipped_front_shows_the_page_that_lies_beside_it() -> None:
+    found = search.front("digits")
+    assert found.html == (locate("digits") / "front.html").read_text()
 
 
 def test_the_page_is_shown_in_a_frame_that_it_cannot_leave(folder: Path) -> None:

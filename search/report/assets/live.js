@@ -20,7 +20,7 @@ async function look() {
     }
     shown = stamp;
     const who = now.writer === null ? "no run is writing to it" : `running: ${now.writer}`;
-    state.textContent = `${now.trials} trials; ${who}`;
+    state.textContent = `${now.trials} trial${now.trials === 1 ? "" : "s"}; ${who}`;
   } catch (error) {
     state.textContent = `no answer (${error.message}); is convbudget front --serve still there?`;
   }

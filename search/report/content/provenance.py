@@ -1,13 +1,14 @@
 """What a study ran: command, settings, data, platform."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search.errors import shown
 from search.report.content.command import command
 from search.study.study import Study
 from search.study.trials import Trial
+from search.units import counted
 
 CONTACT_SHEET = "contact_sheet"
 """Kind of the record that holds some images of the data."""
@@ -91,7 +92,9 @@ def _data(study: Study) -> list[tuple[str, str]]:
         each = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
         rows.append(("per class", each))
     settings = study.settings.get("data", {})
-    for key in ("train", "validation", "validation_fraction", "path"):
+    # A validation part that has a name is not cut from the training part.
+    cut = () if settings.get("validation") else ("validation_fraction",)
+    for key in ("train", "validation", *cut):
         if settings.get(key) not in (None, ""):
             rows.append((key.replace("_", " "), shown(str(settings[key]), _LONGEST)))
     prints = study.settings.get("fingerprints", {})
@@ -110,13 +113,16 @@ def _platform(trials: Sequence[Trial]) -> list[tuple[str, str]]:
         if len(found) == 1:
             rows.append((name, shown(next(iter(found)), 80)))
         elif found:
-            text = ", ".join(f"{value} ({count} trials)" for value, count in found.items())
-            rows.append((name, shown(text, _LONGEST)))
+            rows.append((name, shown(_with_trials(found.items()), _LONGEST)))
     workers = Counter(trial.result.worker for trial in trials if trial.result.worker)
     if workers:
-        text = ", ".join(f"{name} ({count} trials)" for name, count in sorted(workers.items()))
-        rows.append((f"{len(workers)} workers", shown(text, _LONGEST)))
+        text = _with_trials(sorted(workers.items()))
+        rows.append((counted(len(workers), "worker"), shown(text, _LONGEST)))
     return rows
+
+
+def _with_trials(found: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} ({counted(count, 'trial')})" for name, count in found)
 
 
 def _sheet(study: Study) -> list[ClassImages]:
