@@ -22,7 +22,7 @@ from search.executors.spool import (
 from search.jobs import Job, Result
 from search.study.checks import Damaged
 from search.study.computed import platform_of
-from search.study.heartbeat import Beat, Watched
+from search.study.heartbeat import SILENT, Beat, Watched, seconds_silent
 
 # Seconds from one look for workers to the next.
 _LOOK = 1.0
@@ -147,7 +147,10 @@ class JoinedWorkers:
         """Return what came of a worker's task, None while it is not done."""
         try:
             found = read_told(worker.seat)
-        except (Damaged, OSError) as error:
+        except OSError:
+            # A network file system fails now and then; the next look reads it.
+            return None
+        except Damaged as error:
             self._ignore(key, f"its result is damaged ({error})")
             return None
         if found is None or found[0] != worker.pending:
@@ -182,14 +185,17 @@ class JoinedWorkers:
                 self._forget(key, " left" if state == "absent" else " gives no sign of life")
 
     def _meet(self, key: str) -> None:
-        """Take a worker on, or refuse it; one that left its folder behind is passed over."""
+        """Take a worker on, or refuse it; the folder that a dead one left behind is removed."""
         seat = self._folder / key
         watched = Watched(seat / HEARTBEAT)
         try:
-            if watched.look() == "gone":
+            state = watched.look()
+            # At the first look the age of its heartbeat alone tells a death on another machine.
+            if state == "gone" or (state == "alive" and _silent(watched.path)):
                 end_seat(seat)
+                return
             beat = watched.beat
-            if beat is None or beat.process.dead:
+            if beat is None:
                 return
             computed = _texts(beat.more.get("computed", {}))
         except Damaged as error:
@@ -235,6 +241,10 @@ class JoinedWorkers:
 
 def _who(beat: Beat) -> str:
     return f"worker {beat.process.host}:{beat.process.pid}"
+
+
+def _silent(heartbeat: Path) -> bool:
+    return (seconds_silent(heartbeat) or 0.0) > SILENT
 
 
 def _texts(values: object) -> dict[str, str]:

@@ -22,6 +22,7 @@ from search.executors.build import elsewhere
 from search.executors.protocol import Executor
 from search.executors.spool import (
     HEARTBEAT,
+    JOB,
     WORKERS,
     Task,
     Told,
@@ -176,17 +177,25 @@ def _serve(seat: Path, executors: Executors, holder: _Holder, say: Callable[[str
 
 
 def _asked(seat: Path) -> Task | None:
-    try:
-        return read_task(seat)
-    except (Damaged, OSError) as error:
-        if not seat.is_dir():
+    """Return what the holder asks for, None where that cannot be read now.
+
+    Raises `UserError` where it is damaged, or the holder has removed the folder.
+    """
+    found = None
+    # A network file system fails now and then.
+    with suppress(OSError):
+        try:
+            found = read_task(seat)
+        except Damaged as error:
             raise UserError(
-                f"{seat} was removed, so the holder cannot reach this process; the same command"
-                " joins again"
+                f"{seat / JOB} is damaged ({error}); the same command joins again"
             ) from None
+    if found is None and not seat.is_dir():
         raise UserError(
-            f"{seat / 'job.json'} is damaged ({error}); the same command joins again"
-        ) from None
+            f"{seat} was removed, so the holder cannot reach this process; the same command joins"
+            " again"
+        )
+    return found
 
 
 def _told(executors: Executors, task: Task) -> Told:

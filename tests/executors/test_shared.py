@@ -1,12 +1,13 @@
 """The configured executor beside workers that joined: each job once, lost ones elsewhere."""
 
+import errno
 import json
 import math
 import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -372,6 +373,69 @@ def test_a_dead_workers_folder_is_removed(tmp_path: Path, asked: bool) -> None:
         shared(tmp_path, quarter, notes).close()
     assert not (tmp_path / WORKERS).exists()
     assert notes == []
+
+
+def test_a_worker_that_died_on_another_machine_is_met_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("search.executors.joined", "search.study.heartbeat"):
+        monkeypatch.setattr(f"{module}.SILENT", 0.5)
+    elsewhere = Process("elsewhere", 5, "another machine")
+    seat = Workers(tmp_path, quarter).seat("w0")
+    (seat / HEARTBEAT).write_text(Beat(elsewhere, "w0").text(0))
+    notes: list[str] = []
+    joined = JoinedWorkers(tmp_path, notes.append)
+    assert joined.count == 1
+    until = time.monotonic() + 10
+    while (tmp_path / WORKERS).exists() and time.monotonic() < until:
+        time.sleep(0.01)
+        joined.idle()
+    assert notes == ["worker elsewhere:5 joined", "worker elsewhere:5 gives no sign of life"]
+    assert not (tmp_path / WORKERS).exists()
+
+
+def test_what_a_file_system_refuses_once_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+
+    def refusing(name: str, read: Callable[[Path], object]) -> Callable[[Path], object]:
+        def once(seat: Path) -> object:
+            if name not in refused:
+                refused.append(name)
+                raise OSError(errno.ESTALE, "Stale file handle")
+            return read(seat)
+
+        return once
+
+    monkeypatch.setattr("search.executors.joined.read_told", refusing("result", read_told))
+    monkeypatch.setattr("search.runner.join.read_task", refusing("job", read_task))
+    notes: list[str] = []
+    joined = JoinedWorkers(tmp_path, notes.append)
+    with workers(tmp_path, quarter) as beside:
+        beside.start("w0")
+        (worker,) = joined.idle()
+        joined.hand(worker, Asked(3, job(3)))
+        until = time.monotonic() + 10
+        found = joined.collect()
+        while not found and time.monotonic() < until:
+            time.sleep(0.01)
+            found = joined.collect()
+    ((asked, told),) = found
+    assert asked.number == 3
+    assert isinstance(told, Result)
+    assert told.accuracy == 0.25 + 3 / 1000
+    assert sorted(refused) == ["job", "result"]
+    assert len(notes) == 1, "that it joined"
+
+
+def test_a_worker_whose_folder_was_removed_ends_with_a_line(tmp_path: Path) -> None:
+    with workers(tmp_path, quarter) as beside:
+        seat = beside.seat("w0")
+        shutil.rmtree(seat)
+        own = LocalExecutor(quarter)
+        with pytest.raises(UserError, match="w0 was removed, so the holder cannot reach this"):
+            join._serve(seat, (own, own), beside, print)
 
 
 def test_what_was_lost_is_not_told_to_the_next_phase(tmp_path: Path) -> None:
