@@ -8,7 +8,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,18 +117,15 @@ def join(
     name = f"{process.host}:{process.pid}"
     say(f"joined {beat.process if beat else 'the search'}: this process, {name}, trains for it")
     seat = folder / WORKERS / f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
-    begin_seat(seat)
-    mine = Beat(process, seat.name, started=time.time(), more={"computed": computed})
-    write(seat / HEARTBEAT, mine.text(0), durable=False)
-    # A folder that a holder cleared away, as this process was silent, is not made again.
-    heart = Heartbeat(seat / HEARTBEAT, mine, seat.is_dir)
-    done = 0
-    try:
-        with closing(phases[0].executor()) as search, closing(phases[1].executor()) as confirm:
-            done = _serve(seat, (search, confirm), holder, say)
-    finally:
-        heart.stop()
-        end_seat(seat)
+    with ExitStack() as ending:
+        ending.callback(end_seat, seat)
+        begin_seat(seat)
+        mine = Beat(process, seat.name, started=time.time(), more={"computed": computed})
+        write(seat / HEARTBEAT, mine.text(0), durable=False)
+        # A folder that a holder cleared away, as this process was silent, is not made again.
+        ending.callback(Heartbeat(seat / HEARTBEAT, mine, seat.is_dir).stop)
+        search, confirm = (ending.enter_context(closing(one.executor())) for one in phases)
+        done = _serve(seat, (search, confirm), holder, say)
     say(f"{folder}: the search that this process joined has ended; it trained {done} of its jobs")
     return read_outcome(folder, "joined")
 

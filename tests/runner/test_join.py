@@ -264,6 +264,20 @@ def test_without_join_it_is_refused(tmp_path: Path) -> None:
         search.run(space=CHAIN, budget=40, evaluator=logged, study=tmp_path)
 
 
+def test_a_worker_that_cannot_begin_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise UserError("the disk is full")
+
+    folder = tmp_path / "study"
+    held_elsewhere(folder)
+    monkeypatch.setattr("search.runner.join.write", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        search.run(space=CHAIN, budget=40, evaluator=lambda _: 0.5, study=folder, join=True)
+    assert not (folder / WORKERS).exists()
+
+
 def test_a_spool_that_cannot_be_written(tmp_path: Path) -> None:
     folder = tmp_path / "study"
     held_elsewhere(folder)
