@@ -31,7 +31,7 @@ class SharedExecutor:
         self._confirming, self._retries = confirming, retries
         self._waiting: deque[Asked] = deque()
         self._finished: deque[tuple[int, Result] | BaseException] = deque()
-        # Guards the two queues and the count of jobs that `own` has.
+        # Guards the two queues and the jobs that `own` has.
         self._changed = threading.Condition()
         self._with_own: dict[int, Asked] = {}
         self._thread: threading.Thread | None = None
@@ -108,16 +108,16 @@ class SharedExecutor:
     def _evaluate(self) -> None:
         """Evaluate jobs by `own`, which gets one more than it works on, to prepare for it."""
         while True:
-            with self._changed:
-                while not (self._closed or self._waiting or self._with_own):
-                    self._changed.wait()
-                if self._closed:
-                    return
-                while self._waiting and len(self._with_own) <= self._own.workers:
-                    asked = self._waiting.popleft()
-                    self._with_own[asked.number] = asked
-                    self._own.submit(asked.number, asked.job)
             try:
+                with self._changed:
+                    while not (self._closed or self._waiting or self._with_own):
+                        self._changed.wait()
+                    if self._closed:
+                        return
+                    while self._waiting and len(self._with_own) <= self._own.workers:
+                        asked = self._waiting.popleft()
+                        self._with_own[asked.number] = asked
+                        self._own.submit(asked.number, asked.job)
                 found = self._own.next()
             except BaseException as error:
                 with self._changed:

@@ -438,6 +438,21 @@ def test_a_worker_whose_folder_was_removed_ends_with_a_line(tmp_path: Path) -> N
             join._serve(seat, (own, own), beside, print)
 
 
+def test_a_job_that_cannot_be_submitted_ends_the_search(tmp_path: Path) -> None:
+    class Refusing(LocalExecutor):
+        def submit(self, number: int, job: Job) -> None:
+            raise UserError("the evaluator cannot be sent")
+
+    Workers(tmp_path, quarter).seat("w0")
+    joined = JoinedWorkers(tmp_path, lambda _: None)
+    executor = SharedExecutor(Refusing(quarter), joined)
+    for number in range(2):
+        executor.submit(number, job(number))
+    with pytest.raises(UserError, match="the evaluator cannot be sent"):
+        executor.next()
+    executor.close()
+
+
 def test_what_was_lost_is_not_told_to_the_next_phase(tmp_path: Path) -> None:
     notes: list[str] = []
     joined = JoinedWorkers(tmp_path, notes.append)
