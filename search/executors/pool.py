@@ -24,6 +24,8 @@ from search.jobs import Job, Result
 
 # Seconds within which a worker has its data and device ready, and an idle one ends.
 _START, _END = 600.0, 2.0
+# Seconds of one wait for the workers: a thread has to come back to Python to be stopped.
+_LISTEN = 1.0
 # Bytes of a worker's stderr that are kept for the reason of its death.
 _TAIL = 4096
 # What a terminal sends to all of its processes: the search decides what becomes of its workers.
@@ -133,14 +135,14 @@ class PoolExecutor:
                 worker.pipe.send(task.job)
 
     def _receive(self) -> None:
-        """Listen until a worker says something, dies, or has had its time."""
+        """Listen for a moment to what workers say; replace those that died or had their time."""
         handles: dict[Any, _Worker] = {}
         for worker in self._workers:
             handles |= dict.fromkeys((worker.pipe, worker.process.sentinel), worker)
             if not worker.stderr.closed:
                 handles[worker.stderr] = worker
         soonest = min(worker.deadline for worker in self._workers) - time.monotonic()
-        heard = connection.wait(list(handles), min(max(soonest, 0.0), _START))
+        heard = connection.wait(list(handles), min(max(soonest, 0.0), _LISTEN))
         for worker in dict.fromkeys(handles[handle] for handle in heard):
             if worker.stderr in heard:
                 _keep_stderr(worker)

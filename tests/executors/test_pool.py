@@ -1,6 +1,7 @@
 """Worker processes of this machine: their results, their deaths, and their end."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from executors.workers import Scripted, job
 from search.config.run import ExecutorConfig
 from search.errors import SurroundingsError, UserError
 from search.executors import build as building
+from search.executors import shared
 from search.executors.build import build
 from search.executors.local import LocalExecutor
 from search.executors.pool import PoolExecutor
@@ -182,6 +184,28 @@ def test_close_ends_every_worker(make: Make) -> None:
     # It may be used again, as for landmarks after a confirmation.
     pool.submit(2, job(2))
     assert pool.next()[0] == 2
+
+
+def test_a_thread_that_waits_for_workers_can_be_stopped(make: Make, tmp_path: Path) -> None:
+    pool = make(devices=1)
+    pool.submit(0, job(0, "hangs"))
+    stopped = threading.Event()
+
+    def wait() -> None:
+        try:
+            pool.next()
+        except KeyboardInterrupt:
+            stopped.set()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    until = time.monotonic() + 60
+    while not (tmp_path / "0").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    # Nothing is heard of the worker from here on.
+    time.sleep(0.2)
+    shared._interrupt(thread)
+    assert stopped.wait(10)
 
 
 def test_elsewhere_is_asked_before_anything_is_made() -> None:
