@@ -102,8 +102,7 @@ class Runner:
         except SurroundingsError as error:
             return Ended("surroundings", str(error))
         except KeyboardInterrupt:
-            received = self._received
-            return Ended("interrupted", signal=received[0] if received else signal.SIGINT)
+            return Ended("interrupted", signal=next(iter(self._received), signal.SIGINT))
 
     def _complete(self) -> bool:
         """Tell of a study that has all it is asked for, without asking a strategy again."""
@@ -257,7 +256,11 @@ class Runner:
                 return
             self._repeat(tell)
         while self._flight.ready or self._flight.full:
-            self._advance()
+            # What is full of nothing that runs waits for an equal training that is held back.
+            if self._flight.empty:
+                self._patience.settle()
+            else:
+                self._advance()
 
     def _tell_pending(self) -> None:
         """Tell the results of all that was asked for, waiting for them."""

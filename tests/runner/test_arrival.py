@@ -341,6 +341,33 @@ def test_exceptions_in_a_row_are_told_to_nobody(tmp_path: Path) -> None:
     assert len(check_order(tmp_path, Learner(digits=9))) == 60
 
 
+def test_all_may_wait_for_a_failure_that_is_held_back(tmp_path: Path) -> None:
+    class Repeating:
+        """Proposes one job four times, then others."""
+
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def ask(self) -> Job:
+            self.asked += 1
+            return Job((max(0, self.asked - 4), 0, 0), epochs=2)
+
+        def tell(self, job: Job, result: Result) -> None:
+            pass
+
+    def breaks(job: Job) -> Result:
+        if job.options == (0, 0, 0):
+            return Result(math.nan, status="failed", error="no luck", raised=True)
+        return accuracy(job)
+
+    executor = Shuffled(2, np.random.default_rng(0), breaks)
+    ended = search(tmp_path, Repeating(), executor, Rules(0, 400, trials=7))
+    assert ended == Ended("trials")
+    trials = check_order(tmp_path, Repeating())
+    assert [trial.result.status for trial in trials] == ["failed"] * 4 + ["ok"] * 3
+    assert [trial.same_as for trial in trials] == [None, 0, 0, 0, None, None, None]
+
+
 def test_surroundings_that_fail_stop_it_and_what_is_recorded_stays(tmp_path: Path) -> None:
     rng, calls = np.random.default_rng(6), 0
 
