@@ -142,8 +142,7 @@ def _search(
         own = searching.executor()
         with closing(_shared(config, own, joined)) as executor:
             start(own, config, study, watch.tell)
-            for note in study.notes:
-                watch.tell(note)
+            _tell_notes(study, watch)
             done = len(study.trials())
             if done:
                 watch.tell(f"going on after {done} trials; those are not run again")
@@ -291,6 +290,7 @@ def _run(
     watch.count_workers(lambda: executor.workers)
 
     def told(trial: Trial, new: bool) -> None:
+        _tell_notes(study, watch)
         watch(trial, new)
         loggers.tell(trial, new)
 
@@ -298,6 +298,12 @@ def _run(
     return Runner(
         study, chain, strategy, executor, rules, watch=told, keep=keep, note=watch.tell
     ).run()
+
+
+def _tell_notes(study: Study, watch: Watch) -> None:
+    """Tell what the study has to say since the last call."""
+    while study.notes:
+        watch.tell(study.notes.pop(0))
 
 
 def _leave(
@@ -310,6 +316,7 @@ def _leave(
 
     Checkpoints of the jobs that come `later` are kept.
     """
+    _tell_notes(study, watch)
     trials = study.trials()
     content, found = leave(study, trials)
     searching, confirming = phases

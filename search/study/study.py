@@ -49,7 +49,7 @@ class Study:
         self._hold = hold
         self._computed: Mapping[str, str] = {}
         self._allow_mixed = False
-        # What workers in other processes computed on, as far as it was compared with the rest.
+        # What results were computed on, as far as it was compared with those before.
         self._compared: list[Mapping[str, str]] = []
         self._trials: dict[int, Trial] | None = None
         self.notes: list[str] = []
@@ -130,6 +130,7 @@ class Study:
     def _compare(self, computed: Mapping[str, str], refusal: str, fix: str) -> None:
         recorded = [*self.trials(), *self.confirmations()]
         self.notes += notes_on(recorded, computed, None if self._allow_mixed else (refusal, fix))
+        self._compared.append(dict(computed))
 
     @classmethod
     def read(cls, folder: Path) -> "Study":
@@ -215,7 +216,6 @@ class Study:
             computed = self._computed
         elif computed not in self._compared:
             self._compare(computed, f"worker {result.worker} computes on something else", _ALIKE)
-            self._compared.append(computed)
         result = replace(result, curve=None, computed=None)
         return replace(trial, result=result, computed=computed, format=FORMAT)
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,9 @@ from chains import numbers
 import search
 from search.config.strategy import StrategyConfig
 from search.errors import UserError
+from search.executors.protocol import Executor
 from search.jobs import Exhausted, Job, Result
+from search.runner import evaluation
 from search.study.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 # Four choices of 0 to 4; the price is ten and their sum.
 CHAIN = numbers(4, 4, end=10)
+CPU = {"platform": "cpu", "device_kind": "cpu", "precision": "float32", "cores": "2"}
 
 
 def looked_up(job: Job) -> float:
@@ -44,6 +47,37 @@ def test_a_table_is_searched_in_memory() -> None:
     assert 0 < found.hypervolume <= 1
     costs = [row.multiplies for row in found.front]
     assert costs == sorted(costs)
+
+
+def test_what_is_noted_while_it_searches_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Elsewhere:
+        """Says of all results but the first that a worker on a GPU gave them."""
+
+        def __init__(self, own: Executor) -> None:
+            self.own, self.workers = own, own.workers
+
+        def submit(self, number: int, job: Job) -> None:
+            self.own.submit(number, job)
+
+        def next(self) -> tuple[int, Result]:
+            number, result = self.own.next()
+            computed = {**CPU, "platform": "gpu"} if number else CPU
+            return number, replace(result, worker="elsewhere:5", computed=computed)
+
+        def computed(self) -> dict[str, str]:
+            return CPU
+
+        def close(self) -> None:
+            self.own.close()
+
+    make = evaluation.build
+    monkeypatch.setattr(evaluation, "build", lambda *words: Elsewhere(make(*words)))
+    study = tmp_path / "study"
+    search.run(space=CHAIN, budget=20, evaluator=looked_up, trials=4, study=study, allow_mixed=True)
+    log = (study / "run.log").read_text()
+    assert log.count("mixed: this study goes on with platform cpu -> gpu") == 1
 
 
 def test_the_default_strategy_is_the_commands(tmp_path: Path) -> None:

@@ -119,6 +119,19 @@ def test_the_device_may_become_known_later(tmp_path: Path) -> None:
         assert [one.computed for one in study.trials()] == [CPU, CPU]
 
 
+def test_what_the_search_itself_was_noted_for_is_not_noted_again(tmp_path: Path) -> None:
+    start(tmp_path / "s")
+    now = {**CPU, "jax": "9"}
+    with Study.open(tmp_path / "s", {"seed": 0}, INFO, computed=now) as study:
+        for number, computed in ((1, now), (2, {**now, "cores": "3"}), (3, now)):
+            one = trial(number)
+            result = replace(one.result, worker="elsewhere:5", computed=computed)
+            study.add(replace(one, result=result))
+        first, second = study.notes
+    assert first.startswith("jax 0.10.2 -> 9: the last bits")
+    assert second.startswith("cores 2 -> 3, jax 0.10.2 and 9 -> 9: the last bits")
+
+
 def test_a_platform_has_a_short_name() -> None:
     assert platform_of(CPU) == "cpu, float32"
     assert platform_of(GPU) == "gpu, NVIDIA H200, bfloat16"
