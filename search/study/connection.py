@@ -10,7 +10,8 @@ from search.errors import UserError
 NAME = "study.db"
 # The key of the token in `meta`: who may write, see `search.study.hold`.
 WRITER = "writer"
-_HEADER = b"SQLite format 3\0"
+# Bytes of SQLite's smallest page: no database is shorter.
+_SMALLEST = 512
 
 
 def connect(path: Path | None, *, writable: bool) -> sqlite3.Connection:
@@ -68,10 +69,9 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
     try:
         connection.execute("PRAGMA schema_version").fetchone()
-        # SQLite takes a file shorter than a page for a new database.
-        with path.open("rb") as file:
-            header = file.read(len(_HEADER))
-        if header and header != _HEADER:
+        # SQLite takes a file of one byte for a new database. The file is not opened to look:
+        # closing it would drop the locks of this process's other connections to it.
+        if 0 < path.stat().st_size < _SMALLEST:
             raise sqlite3.DatabaseError("file is not a database")
     except BaseException:
         connection.close()

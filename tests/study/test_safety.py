@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -210,6 +211,18 @@ def test_an_interrupt_leaves_no_transaction_open(
         assert study.trials() == [trial(0)]
 
 
+def test_a_reader_leaves_the_locks_of_its_process(tmp_path: Path) -> None:
+    """A file that is opened and closed drops all locks that its process holds on it."""
+    code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+    command = [sys.executable, "-c", code, str(tmp_path / "study.db")]
+    with Study.open(tmp_path, SETTINGS, FACTS) as study:
+        with study._database._transaction():
+            Study.read(tmp_path).close()
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "database is locked" in done.stderr
+        subprocess.run(command, check=True)
+
+
 class Sum:
     """One choice, which is its price."""
 
@@ -232,7 +245,11 @@ class Sum:
 @pytest.mark.parametrize("command", ["front", "compare"])
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("study.db", b"x"), ("front.json", b'{"format":'), ("front.json", b"\xff")],
+    [
+        *(("study.db", b"x" * size) for size in (1, 100, 511, 512, 9000)),
+        ("front.json", b'{"format":'),
+        ("front.json", b"\xff"),
+    ],
 )
 def test_commands_end_in_one_line_with_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, name: str, content: bytes
