@@ -82,12 +82,14 @@ class Database:
     def check_writer(self) -> None:
         """Raise `UserError` where another process has claimed the study since `claim`."""
         if self._token is not None:
-            check_token(self._connection, self._token, self._shown)
+            with self._reported():
+                check_token(self._connection, self._token, self._shown)
 
     def counted(self, table: str) -> tuple[int, int]:
         """Return how many rows of a table were written, and the sum of their checksums."""
         query = "SELECT rows, checksum FROM totals WHERE name = ?"
-        return self._connection.execute(query, (table,)).fetchone() or (0, 0)
+        with self._reported():
+            return self._connection.execute(query, (table,)).fetchone() or (0, 0)
 
     def set_meta(self, values: Mapping[str, Any]) -> None:
         """Write meta data, all of it or, on a failure, none."""

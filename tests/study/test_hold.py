@@ -291,3 +291,13 @@ def test_no_table_is_written_after_a_takeover(tmp_path: Path) -> None:
             with pytest.raises(UserError, match=f"{NAME} was taken over by another process"):
                 attempt()
         assert not (tmp_path / "front.csv").exists()
+
+
+def test_a_file_that_cannot_be_read_meanwhile_is_one_line(tmp_path: Path) -> None:
+    with Study.open(tmp_path, SETTINGS, FACTS) as study:
+        for table in ("meta", "totals"):
+            study._database._connection.execute(f"DROP TABLE {table}")
+        with pytest.raises(UserError, match=rf"{NAME} cannot be read or written \(no such table"):
+            study.write("front.csv", "x")
+        with pytest.raises(UserError, match=rf"{NAME} cannot be read or written \(no such table"):
+            study._database.counted("trials")
