@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 from search.errors import UserError
 from search.executors.protocol import Executor
-from search.jobs import Job, Result
+from search.jobs import Job
 from search.report.progress import spell
 from search.runner.batch import evaluate_all
-from search.study.trials import Trial
+from search.study.trials import Trial, pending
 
 
 def train(
@@ -44,7 +44,7 @@ def train(
             f" {result.details.get('train_loss', result.loss):.4f}  {result.seconds:.1f}s{rest}"
         )
 
-    waiting = [_waiting(number, job) for number, job in enumerate(jobs)]
+    waiting = [pending(number, job) for number, job in enumerate(jobs)]
     # Nothing more to keep: the evaluator has written its checkpoint.
     finished: list[Trial] = []
     evaluate_all(
@@ -59,10 +59,3 @@ def train(
 
 def _work(job: Job) -> float:
     return float(job.epochs * job.candidate.multiplies)
-
-
-def _waiting(number: int, job: Job) -> Trial:
-    found = job.candidate
-    # Its result takes the place of this one.
-    none = Result(accuracy=-1.0)
-    return Trial(number, job, found.text, found.id, found.multiplies, found.params, 0, none)

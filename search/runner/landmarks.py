@@ -7,14 +7,14 @@ from search.config.run import RunConfig
 from search.data.dataset import Dataset
 from search.errors import UserError
 from search.executors.protocol import Executor
-from search.jobs import Candidate, Job, Result
+from search.jobs import Candidate, Job
 from search.networks import zoo
 from search.networks.arch import Arch, Input
 from search.pareto import value_of
 from search.runner.batch import evaluate_all
 from search.study.landmarks import Landmark
 from search.study.study import Study
-from search.study.trials import Trial
+from search.study.trials import Trial, pending
 from search.units import format_multiplies
 
 
@@ -80,7 +80,7 @@ def train_landmarks(
     done = {landmark.name for landmark in study.landmarks()}
     missing = [one for one in networks if one.name not in done]
     waiting = [
-        _trial(place, Candidate.of(one.arch).job(study.info.epochs, seed))
+        pending(place, Candidate.of(one.arch).job(study.info.epochs, seed))
         for place, one in enumerate(missing)
     ]
 
@@ -119,9 +119,3 @@ def train_landmarks(
 def jobs_of(networks: Iterable[Known], epochs: int, seed: int) -> list[Job]:
     """Return the trainings of the networks, whose checkpoints are wanted until they are done."""
     return [Candidate.of(one.arch).job(epochs, seed) for one in networks]
-
-
-def _trial(number: int, job: Job) -> Trial:
-    found = job.candidate
-    pending = Result(accuracy=-1.0)
-    return Trial(number, job, found.text, found.id, found.multiplies, found.params, 0, pending)

@@ -3,13 +3,10 @@
 from dataclasses import replace
 
 from search.errors import UserError, shown
-from search.jobs import Job, Result, Strategy
+from search.jobs import Job, Strategy
 from search.runner.rules import Rules
 from search.spaces.chain import Chain, candidate
-from search.study.trials import Trial
-
-# Stands in until the result is there; not NaN, so that trials can be compared.
-_PENDING = Result(accuracy=-1.0)
+from search.study.trials import Trial, pending
 
 
 def ask(strategy: Strategy) -> Job:
@@ -30,11 +27,10 @@ def described(chain: Chain, rules: Rules, number: int, job: Job, told: int) -> T
     """
     if job.carried is None:
         job = replace(job, carried=candidate(chain, job.options))
-    found = job.candidate
-    multiplies = found.multiplies
+    multiplies = job.candidate.multiplies
     if not rules.low <= multiplies <= rules.high:
         raise UserError(
             f"the strategy proposed {multiplies:,} multiplies, outside the budget of"
             f" {rules.low:,} to {rules.high:,}; a strategy must keep to it"
         )
-    return Trial(number, job, found.text, found.id, multiplies, found.params, told, _PENDING)
+    return pending(number, job, told)

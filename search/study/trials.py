@@ -14,6 +14,8 @@ from search.study.checks import parsed, refusal, sequence
 
 # Of a study's file; see `search.study.database`.
 FORMAT = 2
+# Stands in until the result is there; not NaN, so that trials can be compared.
+_PENDING = Result(accuracy=-1.0)
 # What errors of the surroundings say; format 1 stored such errors like any failure.
 _SURROUNDINGS = re.compile(
     r"out of memory|RESOURCE_EXHAUSTED|MemoryError|\[Errno \d+\]|No such file|No space left"
@@ -58,6 +60,21 @@ class Trial:
     def completed(self, epochs: int) -> bool:
         """Whether it succeeded after all of `epochs`: shorter ones are estimates on the way."""
         return self.result.status == "ok" and self.job.epochs == epochs
+
+
+def pending(number: int, job: Job, asked_after: int = 0) -> Trial:
+    """Return the trial of a job that is still to be evaluated."""
+    found = job.candidate
+    return Trial(
+        number,
+        job,
+        found.text,
+        found.id,
+        found.multiplies,
+        found.params,
+        asked_after,
+        _PENDING,
+    )
 
 
 @dataclass(frozen=True)
