@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import secrets
 import socket
@@ -37,6 +38,11 @@ def canonical_json(value: Any) -> str:
     Ids are hashes of this text. Raises `ValueError` or `TypeError` for what JSON cannot express.
     """
     return _encode(value)
+
+
+def finite(value: Any) -> Any:
+    """Return what JSON can hold of `value`: None for NaN and infinities, anything else as it is."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

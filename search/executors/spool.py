@@ -6,7 +6,6 @@ ever replaced, because a network file system may hide a new file for half a minu
 unpickled.
 """
 
-import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from search.errors import SurroundingsError, UserError
-from search.files import canonical_json, reported, writing
+from search.files import canonical_json, finite, reported, writing
 from search.jobs import Candidate, Job, Result, Status
 from search.study.checks import (
     LARGEST,
@@ -177,11 +176,11 @@ def _job(values: Mapping[str, Any]) -> Job:
 def _result_as_json(result: Result) -> dict[str, Any]:
     return {
         "status": result.status,
-        "accuracy": _finite(result.accuracy),
-        "loss": _finite(result.loss),
+        "accuracy": finite(result.accuracy),
+        "loss": finite(result.loss),
         "seconds": result.seconds,
         "error": result.error.encode(errors="backslashreplace").decode(),
-        "details": {key: _finite(value) for key, value in result.details.items()},
+        "details": {key: finite(value) for key, value in result.details.items()},
         "raised": result.raised,
         "curve": None if result.curve is None else result.curve.as_json(),
     }
@@ -204,7 +203,3 @@ def _result(values: Mapping[str, Any]) -> Result:
         boolean(*cell("raised")),
         None if curve[0] is None else curve_from_json(*curve),
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,10 +1,10 @@
 """Known networks trained as the candidates were: landmarks beside the front, never trials."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast, get_args
 
+from search.files import finite
 from search.jobs import Status
 from search.study.checks import (
     cells_of,
@@ -26,8 +26,8 @@ class Landmark:
     """One network of the zoo with what its training measured on the validation part.
 
     `width`: factor on its channels; `multiplies` for one image; `params`: trainable scalars;
-    `accuracy`, `balanced_accuracy` and `loss` NaN where it failed or they are unknown, `error` the
-    reason of a failure; `seconds` of training.
+    `accuracy`, `balanced_accuracy` and `loss` NaN where it failed or they are unknown or not
+    finite, `error` the reason of a failure; `seconds` of training.
     """
 
     name: str
@@ -45,9 +45,8 @@ class Landmark:
     error: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return the JSON object that a study and `front.json` keep; null stands for NaN."""
-        values = asdict(self).items()
-        return {key: None if _is_nan(value) else value for key, value in values}
+        """Return the JSON object that a study and `front.json` keep; null for NaN and infinity."""
+        return {key: finite(value) for key, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, values: object, where: str) -> "Landmark":
@@ -76,7 +75,3 @@ def read_landmarks(records: Mapping[str, Any]) -> list[Landmark]:
     """Return the landmarks that a study recorded, cheapest first; raises `Damaged`."""
     found = [Landmark.from_json(value, f"landmark {key:.40}") for key, value in records.items()]
     return sorted(found, key=lambda one: (one.multiplies, one.name))
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)

@@ -3,13 +3,12 @@
 import csv
 import io
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from search.errors import UserError
-from search.files import canonical_json
+from search.files import canonical_json, finite
 from search.jobs import Status
 from search.pareto import Objective, hypervolume
 from search.study.checks import (
@@ -261,7 +260,7 @@ def _from_tables(path: Path) -> tuple[dict[str, Any], list[FrontEntry]]:
 
 
 def _object(row: FrontEntry, objective: Objective) -> dict[str, Any]:
-    plain = {key: _finite(getattr(row, key)) for key in front_columns(objective)}
+    plain = {key: finite(getattr(row, key)) for key in front_columns(objective)}
     worker = {"worker": row.worker} if row.worker else {}
     return {**plain, **worker, "options": list(row.options), "value": json.loads(row.value)}
 
@@ -299,12 +298,8 @@ def _member(values: object, where: str) -> FrontEntry:
     )
 
 
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _cell(value: Any) -> str:
-    value = _finite(value)
+    value = finite(value)
     if isinstance(value, float):
         return f"{value:.6g}"
     return "" if value is None else str(value)

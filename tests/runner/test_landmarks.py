@@ -105,6 +105,15 @@ def test_a_failed_landmark_is_kept_with_its_reason_and_not_tried_again(tmp_path:
     damaged(tmp_path / "study")
 
 
+def test_a_loss_that_is_not_finite_is_recorded_as_unknown(tmp_path: Path) -> None:
+    found = run(tmp_path / "study", Deep({9: Result(0.5, math.inf)}))
+    (first,) = (one for one in found.content["landmarks"] if one["name"] == FIT[0])
+    assert (first["accuracy"], first["loss"]) == (0.5, None)
+    with Study.read(tmp_path / "study") as study:
+        losses = {one.name: one.loss for one in study.landmarks()}
+    assert math.isnan(losses[FIT[0]])
+
+
 def damaged(folder: Path) -> None:
     """Check that a landmark which cannot be one is named, in the database and in `front.json`."""
     path = folder / "front.json"
