@@ -1,5 +1,6 @@
 """The actor of a Ray cluster, here without one: what it keeps for itself and what travels."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def test_checkpoints_travel_with_jobs_and_results(tmp_path: Path) -> None:
     found = []
     for job in (short, longer):
         worker = prepared(here, shared=False)
+        assert worker._own.name.startswith(f"convbudget-worker-{os.getpid()}-")
         kind, result, files = worker.evaluate(job, travelling(here, job, finished=False))
         assert kind == RESULT
         assert len(files) == 1

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from search.config.run import ExecutorConfig
 from search.errors import UserError
 from search.executors.ray import actor, cluster
 from search.executors.ray.cluster import Cluster, check_reachable, check_room, nodes_of, room
+from search.executors.ray.folders import own_folder
 from search.executors.ray.pinning import pin
 from search.executors.ray.reasons import refuse_versions
 from search.executors.ray.travel import receive, travelling
@@ -103,6 +105,63 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         # Accepts and says nothing.
         with pytest.raises(UserError, match="no Ray cluster answers"):
             check_reachable(ray_config(address=f"127.0.0.1:{port}"))
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_tokens_are_used_only_while_connected(
+    monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    read: list[str | None] = []
+    connected: list[str | None] = []
+
+    def mode() -> str | None:
+        return os.environ.get("RAY_AUTH_MODE")
+
+    def init(**_: Any) -> None:
+        connected.append(mode())
+        if not answers:
+            raise ConnectionError("the token is another")
+
+    ray = SimpleNamespace(
+        init=init,
+        is_initialized=lambda: False,
+        shutdown=lambda: None,
+        exceptions=SimpleNamespace(RayError=RuntimeError),
+        _raylet=SimpleNamespace(Config=SimpleNamespace(initialize=lambda _: read.append(mode()))),
+        _private=SimpleNamespace(worker=SimpleNamespace()),
+    )
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(cluster, "wants_token", lambda *_: True)
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    config = ray_config(address="10.0.0.1:6379")
+    if answers:
+        found = cluster.join(config)
+        assert (read, mode()) == (["token"], "token")
+        found.leave()
+    else:
+        with pytest.raises(UserError, match="the token is another"):
+            cluster.join(config)
+    assert (connected, read, mode()) == (["token"], ["token", None], None)
+    # What the user asked for stays.
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    if answers:
+        cluster.join(config).leave()
+        assert (read, mode()) == (["token", None], "token")
+
+
+def test_folders_of_processes_that_were_killed_are_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    prefix = "convbudget-test-"
+    dead, alive, other = (
+        tmp_path / f"{prefix}{name}" for name in (f"{ended.pid}-a", f"{os.getppid()}-a", "mine-a")
+    )
+    for folder in (dead, alive, other):
+        folder.mkdir()
+        (folder / "file").touch()
+    made = own_folder(prefix, str(tmp_path))
+    assert made.name.startswith(f"{prefix}{os.getpid()}-")
+    assert {*tmp_path.iterdir()} == {alive, other, made}
 
 
 def test_another_server_answers() -> None:

@@ -77,6 +77,7 @@ class Worker:
         from search.errors import UserError
         from search.executors.devices import computed_by
         from search.executors.failures import reason
+        from search.executors.ray.folders import own_folder
         from search.executors.ray.pinning import pin
 
         for name, value in environment.items():
@@ -93,7 +94,7 @@ class Worker:
                 self._evaluator = work
             else:
                 if work.checkpoints is not None and not shared:
-                    self._own = Path(tempfile.mkdtemp(prefix="convbudget-worker-"))
+                    self._own = own_folder("convbudget-worker-", tempfile.gettempdir())
                     work = replace(work, checkpoints=self._own)
                 self._evaluator = work.evaluator(dataset)
             return READY, computed_by(self._evaluator)

@@ -9,13 +9,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from search.config.run import ExecutorConfig
 from search.errors import UserError, shown
+from search.executors.ray.folders import own_folder
 from search.executors.ray.probe import wants_token
 
 # Seconds within which a Ray cluster has to answer.
@@ -35,12 +36,14 @@ class Cluster:
     """A cluster that this process is connected to.
 
     `address` as messages tell it; `folder`: of the one that was started here, which ends with
-    `leave`, None for one that others started; `borrowed`: the caller was connected before.
+    `leave`, None for one that others started; `borrowed`: the caller was connected before;
+    `by_token`: Ray's tokens are used until `leave`, where the environment does not ask for them.
     """
 
     address: str
     folder: Path | None = None
     borrowed: bool = False
+    by_token: bool = False
 
     def nodes(self) -> list[Mapping[str, float]]:
         """Return the resources of each living node, as Ray names them."""
@@ -54,6 +57,8 @@ class Cluster:
 
         if not self.borrowed:
             ray.shutdown()
+        if self.by_token:
+            _use_tokens(ray, False)
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -95,19 +100,21 @@ def join(config: ExecutorConfig, images: int = 0) -> Cluster:
 
     if ray.is_initialized():
         return Cluster("the one that this program is connected to", borrowed=True)
-    if token and _AUTH not in os.environ:
-        # Ray has read the variable by now, and reads it again.
-        os.environ[_AUTH] = "token"
-        ray._raylet.Config.initialize("")
-    try:
-        with _own_signals():
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise UserError(
-            f"executor.address={shown(address)}: {shown(' '.join(str(error).split()), 300)}"
-        ) from None
+    by_token = token and _AUTH not in os.environ
+    with ExitStack() as undo:
+        if by_token:
+            undo.callback(_use_tokens, ray, False)
+            _use_tokens(ray, True)
+        try:
+            with _own_signals():
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            raise UserError(
+                f"executor.address={shown(address)}: {shown(' '.join(str(error).split()), 300)}"
+            ) from None
+        undo.pop_all()
     _silence(ray)
-    return Cluster(address)
+    return Cluster(address, by_token=by_token)
 
 
 def nodes_of(cluster: Cluster, patience: float = 60.0) -> list[Mapping[str, float]]:
@@ -207,8 +214,7 @@ def _started(images: int) -> Cluster:
 
     from search.cores import cores
 
-    _sweep()
-    folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-", dir=_short_folder()))
+    folder = own_folder(_TEMPORARY, _short_folder())
     try:
         with _own_signals(), _loopback(ray):
             ray.init(
@@ -257,6 +263,16 @@ def _loopback(ray: Any) -> Iterator[None]:
             os.environ[_CLUSTERS] = before
 
 
+def _use_tokens(ray: Any, used: bool) -> None:
+    """Have this process use Ray's tokens, or do what it does by itself."""
+    if used:
+        os.environ[_AUTH] = "token"
+    else:
+        os.environ.pop(_AUTH, None)
+    # Ray has read the variable by now, and reads it again.
+    ray._raylet.Config.initialize("")
+
+
 def _silence(ray: Any) -> None:
     # Ray prints a paragraph for each worker that died, which the search tells of itself. This is
     # the flag that Ray's debugger clears for the same purpose.
@@ -267,15 +283,6 @@ def _short_folder() -> str:
     """Return where Ray's sockets may lie: their paths have at most 107 bytes."""
     folder = tempfile.gettempdir()
     return folder if len(os.fsencode(folder)) <= 20 else "/tmp"
-
-
-def _sweep() -> None:
-    """Delete the folders of clusters whose search was killed."""
-    for folder in Path(_short_folder()).glob(f"{_TEMPORARY}*-*"):
-        with suppress(OSError, ValueError):
-            owner = int(folder.name.removeprefix(_TEMPORARY).split("-")[0])
-            if folder.stat().st_uid == os.getuid() and not Path(f"/proc/{owner}").exists():
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
