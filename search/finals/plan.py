@@ -18,7 +18,6 @@ SEEDS = 3
 # The usual values of knowledge distillation, as in Cho and Hariharan 2019 (arXiv:1910.01348).
 TEMPERATURE, TEACHER_WEIGHT = 4.0, 0.9
 _MOST_EPOCHS, _MOST_SEEDS = 1_000_000, 100
-BEGINNINGS = ("scratch", "weights")
 
 
 @dataclass(frozen=True)

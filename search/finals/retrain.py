@@ -4,7 +4,7 @@ All trainings of a call end before the test part is opened. What was read is a r
 the same call shows it and reads nothing; other settings make another reading, which is marked.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console
 
 from search.config.data import DataConfig
-from search.config.run import ExecutorConfig
 from search.config.train import TrainConfig
 from search.data.dataset import Split
 from search.errors import UserError
@@ -37,7 +36,6 @@ from search.study.study import Study
 from search.units import format_multiplies
 
 Tell = Callable[[str], None]
-ALL_DEVICES = ExecutorConfig()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,6 @@ class _Prepared:
     epochs: int
     seeds: list[int]
     notes: list[str]
-    executor: ExecutorConfig
     programs: str | None
 
 
@@ -62,16 +59,14 @@ def retrain(
     console: Console,
     *,
     moved: str = "",
-    executor: ExecutorConfig = ALL_DEVICES,
     programs: str | None = "",
 ) -> list[dict[str, Any]]:
     """Return the finals of the networks that `plan` names, trained and read where they are not yet.
 
     `data`: None for the study's own where it lay; `moved`: if `data` is the study's own too, the
-    words that say where it lies now; `executor`: where is trained; `programs`: where compiled
-    programs are kept, as in `TrainingEvaluator`. Raises `UserError` for bad
-    values, before anything is trained; `Interrupted` when the user stops it: the same call then
-    goes on.
+    words that say where it lies now; `programs`: where compiled programs are kept, as in
+    `TrainingEvaluator`. Raises `UserError` for bad values, before anything is trained;
+    `Interrupted` when the user stops it: the same call then goes on.
     """
     if (folder / "front.json").exists() and not (folder / NAME).exists():
         raise UserError(
@@ -83,7 +78,7 @@ def retrain(
     with stoppable(
         "stopped; finished trainings and checkpoints are kept, and the same command goes on"
     ):
-        return _retrain(folder, plan, data, console, moved, executor, programs)
+        return _retrain(folder, plan, data, console, moved, programs)
 
 
 def _retrain(
@@ -92,11 +87,10 @@ def _retrain(
     data: DataConfig | None,
     console: Console,
     moved: str,
-    executor: ExecutorConfig,
     programs: str | None,
 ) -> list[dict[str, Any]]:
     with Study.read(folder) as study:
-        prepared = _prepare(study, plan, data, console, moved, executor, programs)
+        prepared = _prepare(study, plan, data, console, moved, programs)
         settings, info = study.settings, study.info
     shared = plan.settings(prepared.images, prepared.recipe, prepared.teacher)
     own = {**shared, "epochs": prepared.epochs, "seeds": plan.seeds}
@@ -108,7 +102,9 @@ def _retrain(
         known = study.records(KIND)
         waiting = {k: one for k, one in zip(keys, prepared.networks, strict=True) if k not in known}
         if waiting:
-            _train_and_read(study, plan, prepared, waiting, digest(shared), console, watch.tell)
+            _train_and_read(
+                study, plan, prepared, waiting, keys, digest(shared), console, watch.tell
+            )
             leave(study, study.trials())
         if len(waiting) < len(keys):
             before = len(keys) - len(waiting)
@@ -123,7 +119,6 @@ def _prepare(
     data: DataConfig | None,
     console: Console,
     moved: str,
-    executor: ExecutorConfig,
     programs: str | None,
 ) -> _Prepared:
     """Check everything that can be checked before a training begins."""
@@ -152,7 +147,7 @@ def _prepare(
     seed = int(study.settings.get("seed", 0))
     seeds = fresh_seeds(seed, [*used, *study.confirm_seeds], plan.seeds, "final")
     epochs = plan.length(study.info.epochs)
-    return _Prepared(networks, found, recipe, teacher, epochs, seeds, notes, executor, programs)
+    return _Prepared(networks, found, recipe, teacher, epochs, seeds, notes, programs)
 
 
 def _cost_note(network: Network, budget: int) -> str:
@@ -173,16 +168,18 @@ def _train_and_read(
     plan: Plan,
     prepared: _Prepared,
     waiting: Mapping[str, Network],
+    keys: Collection[str],
     shared: str,
     console: Console,
     tell: Tell,
 ) -> None:
     assert study.folder is not None
     images, recipe = prepared.images, prepared.recipe
-    trainer = FinalTrainer(study, plan, images, recipe, prepared.executor, prepared.programs, tell)
-    trainer.begin(prepared.networks, prepared.teacher, prepared.epochs, prepared.seeds, shared)
-    networks = [*waiting.values()]
-    trainer.train(networks, prepared.epochs, prepared.seeds)
+    trainer = FinalTrainer(study, plan, images, recipe, prepared.programs, tell)
+    trainer.begin(
+        prepared.networks, prepared.teacher, prepared.epochs, prepared.seeds, shared, keys
+    )
+    trainer.train([*waiting.values()], prepared.epochs, prepared.seeds)
     tell("all are trained; the test part is opened and read once for each network")
     test = final_images.open_test_part(prepared.images, console)
     for key, network in waiting.items():
@@ -197,7 +194,8 @@ def _train_and_read(
         }
         _leave_unit(study.folder / record["folder"], weights[0], record, network, prepared)
         study.record(KIND, key, record)
-    trainer.drop(networks)
+    # Also of those that a call which was killed here had read.
+    trainer.drop(prepared.networks)
 
 
 def _read(

@@ -1,6 +1,7 @@
 """Teachers: a member of the front, a network of the zoo, or a saved model, and its soft labels."""
 
 import hashlib
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from search.finals.networks import Choice, Network, check_size, member
 from search.jobs import Candidate
 from search.networks import zoo
 from search.networks.arch import Input
-from search.study.finals import firsts, on_own_data
+from search.study.finals import firsts, on_own_data, taught_by
 from search.study.study import Study
 
 _ZOO = "zoo:"
@@ -45,13 +46,15 @@ class Teacher:
         return digest.hexdigest()
 
 
-def weights_of(study: Study, arch_id: str) -> Packed:
+def weights_of(study: Study, arch_id: str, passed_over: Collection[str] = ()) -> Packed:
     """Return a member's weights: those of its first final or, without one, those of the search.
 
-    Raises `UserError` where the study keeps none.
+    Finals whose keys are in `passed_over` do not count. Raises `UserError` where the study keeps
+    none.
     """
     assert study.folder is not None
-    final = firsts(on_own_data(study.finals())).get(arch_id)
+    own = [one for one in on_own_data(study.finals()) if one["key"] not in passed_over]
+    final = firsts(own).get(arch_id)
     if final and unit.holds(study.folder / final["folder"]):
         return unit.read(study.folder / final["folder"])
     path = study.folder / "weights" / f"{arch_id}.safetensors"
@@ -86,7 +89,8 @@ def teacher_of(text: str, study: Study, dataset: Dataset) -> Teacher:
             text = member(found, study.name, Choice(id=text)).arch_id
         except UserError as error:
             raise UserError(f"--teacher: {error}; {_FORMS}") from None
-        packed = weights_of(study, text)
+        # Else a call that trains its teacher too would have another teacher once it is repeated.
+        packed = weights_of(study, text, taught_by(study.finals(), text))
     _refuse_other(text, packed, shape, dataset)
     return Teacher(text, packed)
 

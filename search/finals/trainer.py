@@ -1,6 +1,6 @@
 """The engine's own evaluator, set up for final trainings: images, teacher, first weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -26,6 +26,9 @@ from search.runner.signals import interrupts_held
 from search.study.study import Study
 from search.units import format_multiplies
 
+# All devices of this machine.
+EXECUTOR = ExecutorConfig()
+
 
 class FinalTrainer:
     """Trains networks on all images but the test part; `begin` comes first."""
@@ -36,12 +39,11 @@ class FinalTrainer:
         plan: Plan,
         images: FinalImages,
         recipe: TrainConfig,
-        executor: ExecutorConfig,
         programs: str | None,
         tell: Callable[[str], None],
     ) -> None:
         assert study.folder is not None
-        self._study, self._plan, self._images, self._executor = study, plan, images, executor
+        self._study, self._plan, self._images = study, plan, images
         self._recipe, self._programs, self._tell = recipe, programs, tell
         self._root = study.folder
         self.computed: dict[str, str] = {}
@@ -53,19 +55,22 @@ class FinalTrainer:
         epochs: int,
         seeds: Sequence[int],
         shared: str,
+        own: Collection[str],
     ) -> None:
         """Start JAX, train the teacher if it has to be, and take over weights.
 
-        `shared` tells apart what all trainings of a call have in common. Where they have neither
-        teacher nor first weights, several devices are used, by worker processes.
+        `shared` tells apart what all trainings of a call have in common; `own` are the keys of its
+        finals, some of which may be there. Where trainings have neither teacher nor first weights,
+        several devices are used, by worker processes.
         """
         from search.executors.malloc import keep_memory_for
 
-        for place in (self._root / "finals").glob("*/"):
-            sweep(place)
+        for place in ("finals", "checkpoints"):
+            for folder in (self._root / place).glob("*/"):
+                sweep(folder)
         self._folder = self._root.absolute() / "checkpoints" / f"final-{shared}"
         # Soft labels and first weights are made on a device, which this process then holds.
-        if teacher is None and self._plan.begin == "scratch" and elsewhere(self._executor):
+        if teacher is None and self._plan.begin == "scratch" and elsewhere(EXECUTOR):
             self._by_workers()
             return
         dataset = self._images.dataset
@@ -85,7 +90,7 @@ class FinalTrainer:
             self._recipe,
             self._folder,
             soft=soft,
-            initial=self._initial(networks),
+            initial=self._initial(networks, own),
             programs=self._programs,
         )
         for note in evaluator.notes:
@@ -110,10 +115,10 @@ class FinalTrainer:
             whole=True,
         )
         self._keeper = KeptTrainings.of_workers(self._folder)
-        self._make = partial(build_elsewhere, self._executor, spec)
+        self._make = partial(build_elsewhere, EXECUTOR, spec)
 
     def train(self, networks: Sequence[Network], epochs: int, seeds: Sequence[int]) -> None:
-        """Train every network with every seed; what is trained already is not trained again."""
+        """Train every network with every seed; what was trained alike is not trained again."""
         from search.engine.checkpoints import CheckpointKey
 
         jobs = [job for one in networks for job in _jobs(one, epochs, seeds)]
@@ -124,7 +129,10 @@ class FinalTrainer:
 
         done = sum(map(there, jobs))
         if done:
-            self._tell(f"going on: {done} of {len(jobs)} trainings are there already")
+            self._tell(
+                f"going on: {done} of {len(jobs)} trainings have checkpoints; those made on this"
+                " device with as many cores and these versions are not repeated"
+            )
         jobs.sort(key=there, reverse=True)
         with closing(self._make()) as executor:
             if ask := getattr(executor, "computed", None):
@@ -145,7 +153,9 @@ class FinalTrainer:
         if self._folder.is_dir() and not any(self._folder.iterdir()):
             self._folder.rmdir()
 
-    def _initial(self, networks: Sequence[Network]) -> dict[str, dict[str, Any]]:
+    def _initial(
+        self, networks: Sequence[Network], own: Collection[str]
+    ) -> dict[str, dict[str, Any]]:
         """Return the weights that networks begin with, and say which of theirs are new."""
         if self._plan.begin == "scratch":
             return {}
@@ -153,7 +163,9 @@ class FinalTrainer:
 
         found = {}
         for one in networks:
-            taken, anew = transferred(one.arch, weights_of(self._study, one.origin).arrays)
+            # Not with those that this call has left itself, before it was stopped.
+            given = weights_of(self._study, one.origin, own)
+            taken, anew = transferred(one.arch, given.arrays)
             found[one.candidate.id] = taken
             self._tell(
                 f"{one.candidate.id}: {len(taken)} arrays taken over from {one.origin},"

@@ -45,6 +45,11 @@ def firsts(finals: Iterable[Final]) -> dict[str, Final]:
     return found
 
 
+def taught_by(finals: Iterable[Final], name: str) -> set[str]:
+    """Return the keys of the finals that learned from the teacher of that name."""
+    return {one["key"] for one in finals if (one["teacher"] or {}).get("name") == name}
+
+
 def readings(finals: Iterable[Final], arch_id: str, test: str) -> int:
     """Return how often an architecture was read on the test part with that fingerprint."""
     return sum(one["arch_id"] == arch_id and one["data"]["test"] == test for one in finals)

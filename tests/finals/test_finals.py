@@ -17,6 +17,7 @@ from search.executors.local import LocalExecutor
 from search.export import unit
 from search.export.load import find
 from search.finals import images as final_images
+from search.finals import retrain as retraining
 from search.finals.trainer import FinalTrainer
 from search.report.finals import final_lines
 from search.study.study import Study, StudyInfo
@@ -130,7 +131,7 @@ def test_a_stopped_call_goes_on_and_trains_nothing_again(
     assert len([*(study / "checkpoints").glob("final-*/*.npz")]) == 1
     assert not (study / "finals").exists()
     assert main(words) == 0
-    assert "going on: 1 of 2 trainings are there already" in capsys.readouterr().out
+    assert "going on: 1 of 2 trainings have checkpoints" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -181,6 +182,68 @@ def test_a_teacher_of_the_front_teaches(study: Path, capsys: pytest.CaptureFixtu
     assert (taught["teacher"]["name"], taught["teacher"]["temperature"]) == (BEST, 4.0)
     assert taught["reading"] == 2
     assert not math.isclose(taught["nll"], plain["nll"], rel_tol=1e-6)
+
+
+def test_a_teacher_that_is_trained_itself_is_the_same_once_more(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [str(study), "--all", "--seeds", "1", "--epochs", "1", "--teacher", BEST]
+    finals = retrain(capsys, *words)
+    assert [one["arch_id"] for one in finals] == [one.id for one in networks()]
+    monkeypatch.setattr(FinalTrainer, "begin", lambda *_: pytest.fail("trained again"))
+    assert retrain(capsys, *words) == finals
+
+
+class Killed(BaseException):
+    """What no code catches, as a kill."""
+
+
+def test_a_call_killed_while_it_reads_goes_on_from_the_same_weights(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [str(study), "--all", "--from", "weights", "--seeds", "1", "--epochs", "1"]
+    left, leaving = [], retraining._leave_unit
+
+    def leave_one(*arguments) -> None:
+        if left:
+            raise Killed
+        left.append(arguments)
+        leaving(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retraining, "_leave_unit", leave_one)
+        with pytest.raises(Killed):
+            main(["retrain", *words])
+    capsys.readouterr()
+    with Study.read(study) as read:
+        (first,) = read.finals()
+    assert len([*(study / "checkpoints").glob("final-*/*.npz")]) == 2
+    monkeypatch.setattr("search.engine.trainer.Trainer.fit", lambda *_: pytest.fail("trained"))
+    finals = retrain(capsys, *words)
+    assert finals[0] == first
+    assert len(finals) == 2
+    assert not [*(study / "checkpoints").glob("final-*")]
+
+
+def test_what_a_kill_left_beside_the_teachers_checkpoint_is_swept(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise Killed
+
+    # A small one takes less time than a published one.
+    monkeypatch.setattr("search.networks.zoo.network", lambda *_, **__: networks()[0])
+    words = ["--seeds", "1", "--epochs", "1", "--teacher", "zoo:cifar_resnet20"]
+    with monkeypatch.context() as patch:
+        patch.setattr(unit, "save", killed)
+        with pytest.raises(Killed):
+            main(["retrain", str(study), *words])
+    capsys.readouterr()
+    (place,) = (study / "checkpoints").glob("teacher-*")
+    (place / ".writing-0123456789abcdef").write_bytes(b"half of it")
+    (final,) = retrain(capsys, str(study), *words)
+    assert final["teacher"]["name"] == "zoo:cifar_resnet20"
+    assert not [*(study / "checkpoints").glob("teacher-*")]
 
 
 @pytest.mark.parametrize(
