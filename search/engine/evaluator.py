@@ -42,7 +42,7 @@ class TrainingEvaluator:
     """Trains the architecture of a job and reports its validation accuracy.
 
     Results depend on (arch, epochs, seed, data, settings) and the machine alone. Several threads
-    may call one evaluator at once, several evaluators may sit on several devices.
+    may call one evaluator at once.
 
     On the CPU a job repeats to the last bit, in any order and any process. On a GPU the batches,
     initial weights and augmentation repeat; sums may be taken in another order by kernels that
@@ -55,14 +55,13 @@ class TrainingEvaluator:
         dataset: Dataset,
         settings: TrainConfig,
         checkpoints: Path | None,
-        device: jax.Device | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         soft: SoftLabels | None = None,
         initial: Initial | None = None,
         programs: str | None = "",
     ) -> None:
-        """Put the data on `device` (JAX's first by default).
+        """Put the data on JAX's first device.
 
         `soft`: a teacher's labels of the training images; `initial`: weights to begin with;
         `programs`: folder in which compiled programs are kept for later processes, empty for the
@@ -71,7 +70,7 @@ class TrainingEvaluator:
         `checkpoints` is a folder of this study's own, or None to keep nothing; `clock` tells the
         seconds between partial ones. Raises `UserError` for settings out of range.
         """
-        device = jax.local_devices()[0] if device is None else device
+        device = jax.local_devices()[0]
         self._trainer = Trainer(dataset, settings, device, soft, initial, programs)
         self._turns = Turns()
         self._clock, self._interval = clock, 60 * settings.checkpoint_minutes

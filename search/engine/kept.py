@@ -27,10 +27,7 @@ class KeptTrainings:
 
     @classmethod
     def of_workers(cls, folder: Path) -> "KeptTrainings":
-        """Return those that worker processes write to `folder`, on whatever devices.
-
-        To be called before they start: what an earlier run left half-written is deleted.
-        """
+        """Return those that worker processes write to `folder`, on whatever devices."""
         return cls(Checkpoints(folder, None))
 
     def weights(self, job: Job) -> dict[str, NDArray[Any]]:

@@ -64,8 +64,8 @@ class Fitted:
 
     `state`: final, on the host; `stable_phase`: the state after `decay_start` steps, from which a
     longer training goes on; `scores` on the validation part; `train_loss`: of the last epoch's
-    batches; `compile_seconds`: spent waiting for programs; `rows` of the curve, and `stable_rows`
-    at the stable phase's end.
+    batches, or of those since the decay began, if that was later; `compile_seconds`: spent waiting
+    for programs; `rows` of the curve, and `stable_rows` at the stable phase's end.
     """
 
     state: State

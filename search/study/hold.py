@@ -21,7 +21,6 @@ from search.study.heartbeat import (
     SILENT,
     Beat,
     Heartbeat,
-    Watched,
     read_beat,
     seconds_silent,
     this_process,
@@ -45,7 +44,7 @@ class Hold:
     def __init__(
         self, folder: Path, held: Lock, heartbeat: Heartbeat, beat: Beat, note: str
     ) -> None:
-        self._folder, self._lock, self._heartbeat, self._beat = folder, held, heartbeat, beat
+        self._folder, self._lock, self._heartbeat = folder, held, heartbeat
         self.token, self.notes = beat.token, [note] if note else []
         if not held.held:
             self.notes.append(
@@ -125,8 +124,6 @@ def _vacated(folder: Path, locked: bool) -> str:
         if not _silent(path):
             wait = f"; once it is silent for {SILENT:g} s, this command takes over"
             raise _in_use(folder, _described(beat, path), wait)
-        watched = Watched(path)
-        watched.look()
         time.sleep(2 * INTERVAL)
         _same(folder, beat, _read(path))
     # Renamed first: of several processes that come to this point one has the file.

@@ -53,10 +53,14 @@ def dataset(
     )
 
 
-def evaluator(data: Dataset | None = None, checkpoints=None, device=None, **settings):
+def evaluator(data: Dataset | None = None, checkpoints=None, **settings):
     """An evaluator for small data."""
-    settings = {"batch": 16, "learning_rate": 0.02, "form": "layers", **settings}
-    return TrainingEvaluator(data or dataset(), TrainConfig(**settings), checkpoints, device)
+    return TrainingEvaluator(data or dataset(), train_config(**settings), checkpoints)
+
+
+def train_config(**settings) -> TrainConfig:
+    """Training settings for small data."""
+    return TrainConfig(**{"batch": 16, "learning_rate": 0.02, "form": "layers", **settings})
 
 
 def job_of(name: str | Arch, epochs: int = 1, seed: int = 0) -> Job:

@@ -78,16 +78,15 @@ def test_seeds_as_one_program_are_recorded_like_others(
 
 FRESH = """
 import sys; sys.path[:0] = [{here!r}, {root!r}]
-from small import evaluator, job_of
-from search.jobs import Job
+from small import TINY, dataset, train_config
+from search.engine.trainer import Trainer
 import jax
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 devices = jax.local_devices()
 assert len(devices) == {count}, devices
-engines = [evaluator(device=device) for device in devices]
-with ThreadPoolExecutor(len(engines)) as threads:
-    results = list(threads.map(lambda e: e(job_of("tiny", 4, 1)), engines))
+trainers = [Trainer(dataset(), train_config(), device) for device in devices]
+with ThreadPoolExecutor(len(trainers)) as threads:
+    results = list(threads.map(lambda one: one.fit(TINY, 4, 1).scores, trainers))
 print(*(f"{{r.accuracy!r}} {{r.loss!r}}" for r in results), sep="\\n")
 """
 

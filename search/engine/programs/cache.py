@@ -7,9 +7,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,15 +91,6 @@ class ProgramCache:
                 if not self._holders[key]:
                     del self._holders[key]
                     self._forget(key)
-
-    @contextmanager
-    def held(self, holder: Hashable, program_specs: Sequence[ProgramSpec]) -> Iterator[None]:
-        """Hold the programs for the time of a `with` block."""
-        self.hold(holder, program_specs)
-        try:
-            yield
-        finally:
-            self.release(holder)
 
     def clear(self) -> None:
         """Drop every finished program, for want of memory; trainings keep those they use."""
