@@ -68,7 +68,7 @@ def test_tables_and_page_say_where_trials_ran(folder: Path) -> None:
     assert named == workers
     assert [row.worker for row in found] == [named[row.trial] or "" for row in found]
     assert page.trials.worker == workers
-    assert ("2 workers", "node3:0 (1 trials), node3:1 (1 trials)") in page.provenance.platform
+    assert ("2 workers", "node3:0 (1 trial), node3:1 (1 trial)") in page.provenance.platform
     (folder / "study.db").unlink()
     # Not compared whole: NaN differs from itself once it was read.
     again, rows = read_front(folder)
