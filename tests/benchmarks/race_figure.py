@@ -10,6 +10,22 @@ from search.units import format_multiplies
 # Colours that people who see few colours can tell apart (Okabe and Ito, 2008).
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999", "#000000")
 
+_LABELS = {
+    "ours": "convbudget, its first run",
+    "ours-warm": "convbudget, later runs",
+    "ours-best": "convbudget, aim=best",
+    "ours-both": "convbudget, aim=both",
+    "ours-halving": "convbudget, halving",
+    "tpe": "Optuna TPE",
+    "tpe-best": "Optuna TPE on accuracy",
+    "nsgaii": "Optuna NSGA-II",
+    "botorch": "BoTorch, feasible set given",
+    "botorch-best": "BoTorch on accuracy",
+    "vizier": "Vizier GP-UCB-PE",
+}
+# The end of the axis: what is missing to an area of 1.
+_LEAST = 0.015
+
 
 def number(value: Mapping[str, Any], digits: int = 4) -> str:
     """Return a mean with half of its interval."""
@@ -53,28 +69,44 @@ def table(summary: Mapping[str, Any]) -> str:
 
 
 def draw(summary: Mapping[str, Any], title: str, path: Path) -> None:
-    """Draw the mean area over wall time, its 95 % interval shaded."""
+    """Draw the mean area over wall time, its 95 % interval shaded.
+
+    What is missing to an area of 1 stands on a logarithmic scale: the good fronts differ in that.
+    """
     import io
 
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    figure = Figure((7, 4.2), layout="constrained")
+    figure = Figure((7.6, 4.4), layout="constrained")
     axes = figure.add_subplot()
     for place, (name, row) in enumerate(summary["searches"].items()):
-        means = [one["mean"] for one in row["areas"]]
+        means = [1 - one["mean"] for one in row["areas"]]
         colour, style = _COLOURS[place % len(_COLOURS)], "-" if name.startswith("ours") else "--"
-        label = f"{name} ({len(row['seeds'])} seeds)"
-        axes.plot(summary["times"], means, style, color=colour, marker=".", label=label)
+        wide = 2.2 if name.startswith("ours") else 1.2
+        label = f"{_LABELS.get(name, name)} ({len(row['seeds'])} seeds)"
+        axes.plot(
+            summary["times"], means, style, color=colour, marker=".", linewidth=wide, label=label
+        )
         if row["areas"][0]["low"] is not None:
-            low, high = ([one[end] for one in row["areas"]] for end in ("low", "high"))
-            axes.fill_between(summary["times"], low, high, color=colour, alpha=0.15, linewidth=0)
+            ends = ([1 - one[end] for one in row["areas"]] for end in ("low", "high"))
+            below, above = ([min(max(one, _LEAST), 1) for one in end] for end in ends)
+            axes.fill_between(summary["times"], below, above, color=colour, alpha=0.12, linewidth=0)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator([n * 10**k for k in range(5) for n in (1, 2, 5)]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(summary["times"][0] * 0.95, summary["times"][-1] * 1.05)
     axes.set_xlabel("seconds since the command was typed")
-    axes.set_ylabel("area of the front, test accuracy of retrained networks")
-    axes.set_title(title)
-    axes.set_ylim(0, 1)
+    axes.set_yscale("log")
+    axes.set_ylim(1, _LEAST)
+    axes.yaxis.set_major_locator(FixedLocator([1, 0.5, 0.2, 0.1, 0.05, 0.03, 0.02]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{1 - y:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel("area of the front, by test accuracy")
+    axes.set_title(title, fontsize=10, loc="left")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside lower center", ncols=3, frameon=False)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=150)
     write(path, drawn.getvalue())
