@@ -3,12 +3,13 @@
 import re
 from collections.abc import Collection, Sequence
 
-from search.config.data import DATA_NAME
 from search.config.shipped import GROUPS, choices
 from search.errors import UserError, shown
 
 # No key is longer; Hydra looks for a file of that name, which fails for very long ones.
 _LONGEST = 100
+# Of a set of TFDS, or of a folder: what is none is then refused as a name.
+_LIKE_A_NAME = re.compile(r"[\w/.:*+-]+")
 _HEEDED = r"hydra(\.(mode|searchpath)$|[./](sweep|sweeper|launcher)\b)"
 
 
@@ -47,7 +48,7 @@ def with_data_sets(overrides: Sequence[str], known: Collection[str]) -> list[str
             value = "" if value == "null" else value
             result.append(override if value.startswith("[") else f"logger=[{value}]")
             continue
-        is_name = key == "data" and DATA_NAME.fullmatch(value)
+        is_name = key == "data" and _LIKE_A_NAME.fullmatch(value)
         if is_name and "tfds" in known and value not in known:
             result += ["data=tfds", f"data.name={value}"]
         else:

@@ -85,7 +85,8 @@ def compare_page(comparison: Comparison) -> ComparePage:
 
 def page_names(labels: Sequence[str]) -> list[str]:
     """Return the names of groups: their labels, without the key where all set the same one."""
-    labels = without_common_key(labels)
+    short = zip(without_common_key(labels), labels, strict=True)
+    labels = [value or text for value, text in short]
     names = [shown(text, _NAME) for text in labels]
     # Long labels may be alike but for their middle, which is left out.
     return names if len(set(names)) == len(names) else [shown(text, 1000) for text in labels]

@@ -81,10 +81,10 @@ def label(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def without_common_key(labels: Sequence[str]) -> list[str]:
-    """Return labels that all set one and the same key by their values; others as they are."""
+    """Return labels that all set one and the same key as its values; others as they are."""
     single = all("=" in text and " " not in text for text in labels)
     if single and len({text.partition("=")[0] for text in labels}) == 1:
-        return [text.partition("=")[2] or text for text in labels]
+        return [text.partition("=")[2] for text in labels]
     return list(labels)
 
 
