@@ -49,11 +49,15 @@ def claims(answer: Answer) -> list[Claim]:
 
 
 def sentences(answer: Answer) -> list[str]:
-    """Return ten sentences: what was compared, each finding, and where the answer ends."""
+    """Return ten sentences: what was compared, each finding, and where the answer ends.
+
+    One more where it was measured how long the networks take.
+    """
     long = answer.longest
     if long is None:
         return [_compared(answer)]
-    return [_compared(answer), *(one.finding for one in claims(answer)), _limits(answer, long)]
+    findings = [one.finding for one in claims(answer)]
+    return [_compared(answer), *findings, *_in_time(long), _limits(answer, long)]
 
 
 def _compared(answer: Answer) -> str:
@@ -294,6 +298,26 @@ def _length(answer: Answer) -> Claim:
         main.high,
         f"{main.n_first}, {main.n_second}",
     )
+
+
+def _in_time(long: AtLength) -> list[str]:
+    """Say how long families take beside the first one, in the way that was measured first."""
+    alike = [one for one in long.in_time if one.measured == long.in_time[0].measured]
+    if not alike:
+        return []
+    times = [
+        f"{2**one.slower.value:.2f} [{2**one.slower.low:.2f}, {2**one.slower.high:.2f}]"
+        for one in alike
+    ]
+    levels = [points(one.points.value, one.points.low, one.points.high) for one in alike]
+    names = [one.second for one in alike]
+    taken = [f"{names[0]} networks take {times[0]} times as long as {alike[0].first} ones"]
+    taken += [f"{name} {time}" for name, time in zip(names[1:], times[1:], strict=True)]
+    apart = [f"{level} ({name})" for name, level in zip(names, levels, strict=True)]
+    return [
+        f"Multiplies are not time: at equal multiplies, run by {alike[0].measured},"
+        f" {', '.join(taken)}; at equal time they differ by {', '.join(apart)} points."
+    ]
 
 
 def _limits(answer: Answer, long: AtLength) -> str:

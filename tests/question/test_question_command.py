@@ -202,6 +202,9 @@ def test_latencies_of_a_study_are_used(place: Path, tmp_path: Path) -> None:
     (one,) = found.in_time
     assert 2**one.slower.value == pytest.approx(2)
     assert one.measured == "jax on x, 2 threads, batch 1"
+    (said,) = [text for text in sentences(answer(read_material(names))) if "not time" in text]
+    assert "separable networks take 2.00 [" in said
+    assert "times as long as conv ones; at equal time they differ by " in said
 
 
 def test_the_golden_table_says_what_it_said() -> None:
