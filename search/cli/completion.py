@@ -27,7 +27,7 @@ _OPTIONS = {
         *("--help", "--json", "--picture", "--page", "--watch", "--serve", "--to", "--study-name"),
         "--traceback",
     ),
-    "compare": (*("--help", "--json", "--at", "--out", "--picture", "--seed", "--traceback"),),
+    "compare": ("--help", "--json", "--at", "--out", "--picture", "--seed", "--traceback"),
     "question": ("--help", "--json", "--out", "--traceback"),
     "retrain": (
         *("--help", "--json", "--at", "--id", "--all", "--zoo", "--epochs", "--seeds", "--from"),
@@ -38,7 +38,7 @@ _OPTIONS = {
         "--traceback",
     ),
     "latency": ("--help", "--json", "--batch", "--runtime", "--all", "--seconds", "--traceback"),
-    "cost": (*("--help", "--json", "--layers", "--width", "--input", "--classes", "--traceback"),),
+    "cost": ("--help", "--json", "--layers", "--width", "--input", "--classes", "--traceback"),
     "space": ("--help", "--json", "--config-dir", "--traceback"),
 }
 _VALUES = {

@@ -12,9 +12,9 @@ from search.report.axes import form_of
 from search.study.study import Study, locate
 from search.study.tables import read_front
 
-# Options that go together; each other one is an action of its own.
 # Of `--serve` by itself.
 _PORT = 8765
+# Options that go together; each other one is an action of its own.
 _TOGETHER = {"--picture": "draw", "--page": "draw", "--watch": "follow", "--serve": "follow"}
 
 

@@ -7,7 +7,7 @@ from search.question.answer import Answer, AtLength
 from search.question.best import LANDMARK
 from search.question.claims import ENOUGH, Claim
 from search.question.differences import Difference, Distance
-from search.question.phrases import points
+from search.question.phrases import points, times
 from search.report.terminal import Rows
 from search.units import counted, format_multiplies
 
@@ -226,7 +226,7 @@ def _time_rows(one: AtLength) -> Rows:
                 f"{t.first} → {t.second}",
                 t.measured,
                 f"{t.n_first}, {t.n_second}",
-                f"× {2**t.slower.value:.2f} [{2**t.slower.low:.2f}, {2**t.slower.high:.2f}]",
+                f"× {times(t.slower)}",
                 points(t.points.value, t.points.low, t.points.high),
             )
             for t in one.in_time

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from search.question.answer import Answer, AtLength
-from search.question.phrases import between, crossing, points, said
+from search.question.phrases import between, crossing, points, said, times
 from search.question.shapes import MatchedOn
 from search.question.trainings import MIXED
 from search.units import format_multiplies
@@ -305,14 +305,11 @@ def _in_time(long: AtLength) -> list[str]:
     alike = [one for one in long.in_time if one.measured == long.in_time[0].measured]
     if not alike:
         return []
-    times = [
-        f"{2**one.slower.value:.2f} [{2**one.slower.low:.2f}, {2**one.slower.high:.2f}]"
-        for one in alike
-    ]
+    slower = [times(one.slower) for one in alike]
     levels = [points(one.points.value, one.points.low, one.points.high) for one in alike]
     names = [one.second for one in alike]
-    taken = [f"{names[0]} networks take {times[0]} times as long as {alike[0].first} ones"]
-    taken += [f"{name} {time}" for name, time in zip(names[1:], times[1:], strict=True)]
+    taken = [f"{names[0]} networks take {slower[0]} times as long as {alike[0].first} ones"]
+    taken += [f"{name} {time}" for name, time in zip(names[1:], slower[1:], strict=True)]
     apart = [f"{level} ({name})" for name, level in zip(names, levels, strict=True)]
     return [
         f"Multiplies are not time: at equal multiplies, run by {alike[0].measured},"

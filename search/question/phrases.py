@@ -2,6 +2,7 @@
 
 from search.question.crossing import Crossing, Curve
 from search.question.differences import Difference
+from search.question.regression import Term
 from search.units import format_multiplies
 
 
@@ -10,6 +11,11 @@ def points(value: float, low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return f"{value:+.2f}"
     return f"{value:+.2f} [{low:.2f}, {high:.2f}]"
+
+
+def times(log2: Term) -> str:
+    """Write how many times as much the second has, from its log2: `1.74 [1.63, 1.86]`."""
+    return f"{2**log2.value:.2f} [{2**log2.low:.2f}, {2**log2.high:.2f}]"
 
 
 def said(one: Difference) -> str:

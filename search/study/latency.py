@@ -35,7 +35,7 @@ class Latency:
     @property
     def column(self) -> str:
         """Name of its column in `front.csv`."""
-        return f"latency_{self.runtime}_{self.platform}_{self.batch}_ms"
+        return _column(self.runtime, self.platform, self.batch)
 
     @property
     def spread(self) -> float:
@@ -87,9 +87,13 @@ def columns(found: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     ordered = sorted(found, key=lambda one: (one["runtime"], one["platform"], one["batch"]))
     result: dict[str, dict[str, float]] = {}
     for one in ordered:
-        name = f"latency_{one['runtime']}_{one['platform']}_{one['batch']}_ms"
+        name = _column(one["runtime"], one["platform"], one["batch"])
         result.setdefault(name, {})[one["arch_id"]] = one["median"]
     return result
+
+
+def _column(runtime: str, platform: str, batch: int) -> str:
+    return f"latency_{runtime}_{platform}_{batch}_ms"
 
 
 def parts_of(column: str) -> tuple[str, str, str]:

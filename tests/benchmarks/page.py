@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from search.spaces.budget_table import tabulate
 from search.spaces.stages import build as build_space
 from search.study.study import Study, StudyInfo
 from search.study.tables import read_front
-from search.study.trials import Trial
+from search.study.trials import pending
 
 HIGH, EPOCHS = 200_000, 9
 READINGS = 9
@@ -56,18 +57,7 @@ def make(folder: Path, trials: int) -> None:
             accuracy = 0.4 + 0.1 * float(np.log10(found.multiplies)) - noise
             result = Result(accuracy, 1 - accuracy, 1.0)
             job = found.job(EPOCHS)
-            study.add(
-                Trial(
-                    number,
-                    job,
-                    found.text,
-                    found.id,
-                    found.multiplies,
-                    found.params,
-                    number,
-                    result,
-                )
-            )
+            study.add(replace(pending(number, job, number), result=result))
 
 
 def browse(path: Path) -> None:

@@ -36,8 +36,7 @@ def known_names() -> tuple[str, ...]:
 
 def nearest_names(name: str) -> tuple[str, ...]:
     """Up to three of the known names that resemble `name`, the closest first."""
-    known = sorted(known_names())
-    return tuple(difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5))
+    return tuple(difflib.get_close_matches(name.lower(), known_names(), n=3, cutoff=0.5))
 
 
 def _builder_classes(home: Path) -> set[str]:
