@@ -254,6 +254,8 @@ def _sweep(composed: DictConfig, jobs: int, folder: str) -> tuple[Sweep, str]:
     launcher = str(composed.hydra.runtime.choices[shipped.LAUNCHER])
     at_once = launchers.jobs_at_once(launcher, composed.hydra.launcher, jobs or None)
     sweep = Sweep(launcher, at_once, Path(folder))
+    if launcher == "submitit_slurm":
+        launchers.prepare_slurm(composed.hydra.launcher.cpus_per_task)
     if launcher in (launchers.BASIC, "joblib"):
         return sweep, folder
     return sweep, f"{composed.outputs}/.sweeps/{datetime.now():%Y-%m-%d_%H-%M-%S}"

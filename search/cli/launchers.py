@@ -7,6 +7,7 @@ and its end are told apart from those of the others.
 
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -103,6 +104,21 @@ def jobs_at_once(launcher: str, config: DictConfig, jobs: int | None) -> int:
     if launcher == "submitit_local":
         return cores() if jobs is None else jobs
     return 1
+
+
+def prepare_slurm(cpus: int | None) -> None:
+    """Make this process ready to hand jobs of `cpus` cores each to SLURM.
+
+    Raises `UserError` where there is none.
+    """
+    if shutil.which("srun") is None:
+        raise UserError(
+            "hydra/launcher=submitit_slurm needs SLURM's commands, and there is no srun here; run"
+            " it where SLURM takes jobs, or choose submitit_local"
+        )
+    if cpus is not None:
+        # From SLURM 22.05 on, srun does not go by what sbatch was asked for.
+        os.environ["SRUN_CPUS_PER_TASK"] = str(cpus)
 
 
 @cache

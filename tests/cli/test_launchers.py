@@ -24,7 +24,11 @@ from search.errors import UserError
 # One candidate of the two cheapest, for one epoch.
 QUICK = ("budget=8k", "trials=1", "epochs=1", "train.form=whole")
 # What SLURM's command says to submitit, which then waits for a result that never comes.
-SBATCH = '#!/bin/sh\ncp "$1" {kept}\necho Submitted batch job 77\n'
+SBATCH = """#!/bin/sh
+cp "$1" {kept}
+echo "#$SRUN_CPUS_PER_TASK" >> {kept}
+echo Submitted batch job 77
+"""
 SACCT = "#!/bin/sh\necho 'JobID|State|NodeList'\nfor i in 0 1; do echo \"77_$i|FAILED|n1\"; done\n"
 # The command, which waits 0.1 s for a result that SLURM says is there.
 IMPATIENT = (
@@ -76,25 +80,29 @@ def test_submitit_runs_studies_in_processes_of_their_own(outputs: Path) -> None:
     assert any("\ngood: 1/1  " in log for log in logs)
 
 
-def test_what_slurm_is_told(outputs: Path) -> None:
-    """The script that submitit writes has the shipped settings; lost jobs are one line.
+def sent_to_slurm(folder: Path, **programs: str) -> subprocess.CompletedProcess[str]:
+    """Hand two jobs to a SLURM whose commands are `programs`.
 
     In a process of its own: submitit closes all handlers of `logging` when it is imported, and
     absl's, which JAX brings, then closes pytest's captured stderr.
     """
-    programs = outputs.parent / "bin"
-    programs.mkdir()
-    kept = outputs.parent / "script.sh"
-    for name, text in (("sbatch", SBATCH.format(kept=kept)), ("srun", ""), ("sacct", SACCT)):
-        (programs / name).write_text(text)
-        (programs / name).chmod(0o755)
+    folder.mkdir()
+    for name, text in {"srun": "", **programs}.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
     words = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=night", "seed=0,1"]
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", IMPATIENT, "run", "-m", *words, "hydra.launcher.gpus_per_node=1"],
         capture_output=True,
         text=True,
-        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+        env={**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
     )
+
+
+def test_what_slurm_is_told(outputs: Path) -> None:
+    """The script that submitit writes has the shipped settings; lost jobs are one line."""
+    kept = outputs.parent / "script.sh"
+    done = sent_to_slurm(outputs.parent / "bin", sbatch=SBATCH.format(kept=kept), sacct=SACCT)
     assert done.returncode == 1
     assert done.stdout.startswith("2 jobs by submitit_slurm; their logs lie in outputs/.sweeps/")
     assert done.stderr.startswith("convbudget: a job of the sweep was lost (")
@@ -106,6 +114,14 @@ def test_what_slurm_is_told(outputs: Path) -> None:
         *("nodes=1", "partition=night", "signal=USR2@120", "time=240"),
     } <= options
     assert re.search(r"^srun .* -m submitit.core._submit ", script, re.MULTILINE)
+    # What the job's srun goes by.
+    assert script.endswith("\n#4\n")
+
+
+def test_without_slurm_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="needs SLURM's commands, and there is no srun here"):
+        launchers.prepare_slurm(4)
 
 
 @pytest.mark.parametrize("name", shipped.choices(shipped.LAUNCHER))
