@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -119,6 +120,30 @@ def prepare_slurm(cpus: int | None) -> None:
     if cpus is not None:
         # From SLURM 22.05 on, srun does not go by what sbatch was asked for.
         os.environ["SRUN_CPUS_PER_TASK"] = str(cpus)
+    asked = ["sacct", "--starttime=now"]
+    if shutil.which("sacct") is None or subprocess.run(asked, capture_output=True).returncode:
+        _watch_by_squeue()
+
+
+def _watch_by_squeue() -> None:
+    """Have submitit ask squeue about its jobs, where SLURM keeps no accounts that sacct can show.
+
+    It would complain at each try, and wait for ever for a job that ended without a result.
+    """
+    from submitit.slurm import slurm
+
+    class Watcher(slurm.SlurmInfoWatcher):
+        def _make_command(self) -> list[str] | None:
+            asked = ["squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i|%T"]
+            return asked if self._registered - self._finished else None
+
+        def read_info(self, string: bytes | str) -> dict[str, dict[str, str]]:
+            text = string if isinstance(string, str) else string.decode()
+            found = super().read_info(f"JobID|State\n{text}")
+            # Minutes after its end SLURM forgets a job.
+            return {job: found.get(job, {"State": "ENDED"}) for job in self._registered}
+
+    slurm.SlurmJob.watcher = Watcher(delay_s=60)
 
 
 @cache

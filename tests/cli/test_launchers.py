@@ -30,6 +30,9 @@ echo "#$SRUN_CPUS_PER_TASK" >> {kept}
 echo Submitted batch job 77
 """
 SACCT = "#!/bin/sh\necho 'JobID|State|NodeList'\nfor i in 0 1; do echo \"77_$i|FAILED|n1\"; done\n"
+# SLURM without accounts: job 0 ended, the other is forgotten already.
+NO_SACCT = "#!/bin/sh\necho Slurm accounting storage is disabled >&2\nexit 1\n"
+SQUEUE = "#!/bin/sh\necho '77_0|FAILED'\n"
 # The command, which waits 0.1 s for a result that SLURM says is there.
 IMPATIENT = (
     "import sys, submitit; submitit.Job._results_timeout_s = 0.1\n"
@@ -116,6 +119,14 @@ def test_what_slurm_is_told(outputs: Path) -> None:
     assert re.search(r"^srun .* -m submitit.core._submit ", script, re.MULTILINE)
     # What the job's srun goes by.
     assert script.endswith("\n#4\n")
+
+
+def test_without_accounts_squeue_tells_of_lost_jobs(outputs: Path) -> None:
+    sbatch = SBATCH.format(kept=outputs.parent / "script.sh")
+    done = sent_to_slurm(outputs.parent / "bin", sbatch=sbatch, sacct=NO_SACCT, squeue=SQUEUE)
+    assert done.returncode == 1
+    assert re.match(r"convbudget: a job of the sweep was lost \(.*Job 77_0 ", done.stderr)
+    assert done.stderr.count("\n") == 1
 
 
 def test_without_slurm_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
