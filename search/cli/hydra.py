@@ -234,6 +234,8 @@ def _launch(hydra: Hydra, name: str, words: Sequence[str], jobs: int) -> int:
             except Exception as error:
                 if sweep.launcher == launchers.BASIC:
                     raise
+                if line := launchers.refused(error):
+                    raise UserError(line) from error
                 print(f"convbudget: {launchers.lost(error)}", file=sys.stderr)
                 return 1
     ends = [job.return_value for batch in returned or [] for job in batch]

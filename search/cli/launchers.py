@@ -146,6 +146,16 @@ def _watch_by_squeue() -> None:
     slurm.SlurmJob.watcher = Watcher(delay_s=60)
 
 
+def refused(error: Exception) -> str:
+    """Return the line for jobs that SLURM did not take; empty if `error` is not of that kind."""
+    cause = error.__cause__
+    if not isinstance(cause, subprocess.CalledProcessError):
+        return ""
+    said = [line.removeprefix("sbatch: error: ") for line in str(cause.stderr).splitlines()]
+    reason = "; ".join(said)
+    return f"SLURM refused the jobs ({shown(reason, 300)}); correct hydra.launcher's values"
+
+
 @cache
 def take_share(folder: Path, at_once: int) -> Lock | None:
     """Keep this process to a share of the cores that no other job of the sweep has, until its end.

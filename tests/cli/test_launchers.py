@@ -30,6 +30,8 @@ echo "#$SRUN_CPUS_PER_TASK" >> {kept}
 echo Submitted batch job 77
 """
 SACCT = "#!/bin/sh\necho 'JobID|State|NodeList'\nfor i in 0 1; do echo \"77_$i|FAILED|n1\"; done\n"
+# What it says instead of a partition that does not exist.
+REFUSING = "#!/bin/sh\necho 'sbatch: error: invalid partition specified: night' >&2\nexit 1\n"
 # SLURM without accounts: job 0 ended, the other is forgotten already.
 NO_SACCT = "#!/bin/sh\necho Slurm accounting storage is disabled >&2\nexit 1\n"
 SQUEUE = "#!/bin/sh\necho '77_0|FAILED'\n"
@@ -127,6 +129,15 @@ def test_without_accounts_squeue_tells_of_lost_jobs(outputs: Path) -> None:
     assert done.returncode == 1
     assert re.match(r"convbudget: a job of the sweep was lost \(.*Job 77_0 ", done.stderr)
     assert done.stderr.count("\n") == 1
+
+
+def test_jobs_that_slurm_refuses_are_told_apart_from_lost_ones(outputs: Path) -> None:
+    done = sent_to_slurm(outputs.parent / "bin", sbatch=REFUSING, sacct=SACCT)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "convbudget: SLURM refused the jobs (invalid partition specified: night); correct"
+        " hydra.launcher's values"
+    )
 
 
 def test_without_slurm_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
