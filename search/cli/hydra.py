@@ -283,7 +283,8 @@ def _sweep_job(own: DictConfig, sweep: Sweep) -> JobEnd:
     except Interrupted as error:
         message, code = error.args
         print(f"convbudget: {message if alone else f'{label}: {message}'}", file=sys.stderr)
-        if sweep.queued:
+        # Without a result, submitit waits for that of the job's next start.
+        if sweep.queued and not launchers.queued_again():
             return JobEnd(label, message)
         # Past Hydra, which would go on with the next job.
         raise SystemExit(code) from None

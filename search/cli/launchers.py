@@ -156,6 +156,18 @@ def refused(error: Exception) -> str:
     return f"SLURM refused the jobs ({shown(reason, 300)}); correct hydra.launcher's values"
 
 
+def queued_again() -> bool:
+    """Whether this is a job of submitit's that SLURM stops now and starts again later."""
+    if os.environ.get("SUBMITIT_EXECUTOR") != "slurm" or shutil.which("scontrol") is None:
+        return False
+    job = os.environ["SLURM_JOB_ID"]
+    told = subprocess.run(
+        ["scontrol", "show", "job", job], capture_output=True, text=True, check=False
+    )
+    found = re.search(r"\bRestarts=(\d+)", told.stdout)
+    return found is not None and int(found[1]) > int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+
+
 @cache
 def take_share(folder: Path, at_once: int) -> Lock | None:
     """Keep this process to a share of the cores that no other job of the sweep has, until its end.

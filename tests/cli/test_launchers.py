@@ -146,6 +146,23 @@ def test_without_slurm_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         launchers.prepare_slurm(4)
 
 
+@pytest.mark.parametrize(("restarts", "before", "again"), [(1, None, True), (2, "2", False)])
+def test_a_job_that_slurm_will_start_again(
+    restarts: int, before: str | None, again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scontrol").write_text(f"#!/bin/sh\necho 'Requeue=1 Restarts={restarts} A=0'\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "78")
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
+    monkeypatch.delenv("SLURM_RESTART_COUNT", raising=False)
+    assert not launchers.queued_again()
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    if before is not None:
+        monkeypatch.setenv("SLURM_RESTART_COUNT", before)
+    assert launchers.queued_again() is again
+
+
 @pytest.mark.parametrize("name", shipped.choices(shipped.LAUNCHER))
 def test_without_the_plugin_a_line_says_what_to_install(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
