@@ -45,6 +45,7 @@ from search.config import shipped
 from search.config.run import RunConfig
 from search.errors import Interrupted, UserError, nearest, one_line, shown
 from search.runner.signals import stoppable
+from search.units import counted
 
 _CONFIG = "config"
 
@@ -227,7 +228,8 @@ def _launch(hydra: Hydra, name: str, words: Sequence[str], jobs: int) -> int:
             # Without a subfolder for each job, which would stay empty.
             words += [f"hydra.sweep.dir={logs}", "hydra.sweep.subdir=."]
         if sweep.queued:
-            print(f"{jobs or 'all'} jobs by {sweep.launcher}; their logs lie in {logs}", flush=True)
+            handed = counted(jobs, "job") if jobs else "all jobs"
+            print(f"{handed} by {sweep.launcher}; their logs lie in {logs}", flush=True)
         with launched(words, hydra), stoppable(launchers.stopped(sweep)):
             try:
                 returned = hydra.multirun(name, partial(_sweep_job, sweep=sweep), words)

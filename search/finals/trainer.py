@@ -24,7 +24,7 @@ from search.jobs import Job
 from search.runner.images import description
 from search.runner.signals import interrupts_held
 from search.study.study import Study
-from search.units import format_multiplies
+from search.units import counted, format_multiplies
 
 # All devices of this machine.
 EXECUTOR = ExecutorConfig()
@@ -138,7 +138,7 @@ class FinalTrainer:
             if ask := getattr(executor, "computed", None):
                 self.computed = dict(ask())
                 each = described(self.computed)
-                self._tell(f"device: {executor.workers} workers, each {each}")
+                self._tell(f"device: {counted(executor.workers, 'worker')}, each {each}")
             train(executor, jobs, done, self._tell, soft=self._plan.teacher is not None)
 
     def weights(self, network: Network, epochs: int, seeds: Sequence[int]) -> list[dict[str, Any]]:

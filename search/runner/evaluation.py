@@ -19,6 +19,7 @@ from search.runner.images import fingerprints
 from search.runner.patience import surroundings_failed
 from search.runner.signals import interrupts_held
 from search.study.study import Study
+from search.units import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ def start(executor: Executor, config: RunConfig, study: Study, tell: Callable[[s
     except SurroundingsError as error:
         raise surroundings_failed(error) from None
     if computed:
-        tell(f"device: {executor.workers} workers, each {described(computed)}")
+        tell(f"device: {counted(executor.workers, 'worker')}, each {described(computed)}")
         study.compute_on(computed, allow_mixed=config.allow_mixed)
 
 
