@@ -70,6 +70,7 @@ class BudgetTable:
         self.filled = fill(graph, self.layout, dtype)
         self._exact_counts = ExactCounts(self.layout, graph.root, float(np.finfo(dtype).eps))
         self._sampler = Sampler(self.filled)
+        self._mover = moves.Mover(self.filled)
         self._path_weights = unit_cube.PathWeights(self.filled)
 
     @property
@@ -194,7 +195,7 @@ class BudgetTable:
         their number, at most a half), so that any encoding inside can follow from any other in one
         step. Never returns `options`. Raises `UserError` if no other encoding is inside.
         """
-        return moves.mutate(self.filled, rng, options, *self.inside(low, high), rate)
+        return moves.mutate(self._mover, rng, options, *self.inside(low, high), rate)
 
     def crossover(
         self,
@@ -209,7 +210,7 @@ class BudgetTable:
         Never returns a parent: a child equal to one is mutated. Raises `UserError` if nothing but
         the parents is inside.
         """
-        return moves.crossover(self.filled, rng, first, second, *self.inside(low, high))
+        return moves.crossover(self._mover, rng, first, second, *self.inside(low, high))
 
     def neighbours(
         self, options: Options, low: int = 0, high: int | None = None
@@ -219,7 +220,7 @@ class BudgetTable:
         A later decision that is no longer feasible is replaced by the option nearest in price.
         Deterministic; `options` itself is never yielded.
         """
-        return moves.neighbours(self.filled, options, *self.inside(low, high))
+        return moves.neighbours(self._mover, options, *self.inside(low, high))
 
     def encodings(self, low: int = 0, high: int | None = None) -> Iterator[Options]:
         """Yield every encoding inside, once, in the order of the chain's options."""

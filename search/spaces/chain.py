@@ -1,7 +1,7 @@
 """The protocol of a search space: a chain of decisions with integer prices."""
 
 import operator
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -49,17 +49,26 @@ def cost(chain: Chain, options: Sequence[Option]) -> int:
 
     Raises `UserError` if the encoding is not one of the chain's.
     """
-    state, total = chain.start(), 0
+    return sum(price for _, _, price in walk(chain, options))
+
+
+def walk(chain: Chain, options: Sequence[Option]) -> Iterator[tuple[Any, Option | None, int]]:
+    """Yield each state, the option taken there and its price; at last None and that of finishing.
+
+    Raises `UserError` if the encoding is not one of the chain's.
+    """
+    state: Any = chain.start()
     for position, option in enumerate(options):
         allowed = chain.options(position, state)
         if option not in allowed:
             raise not_of_chain(position, option, allowed)
-        state, price = chain.step(position, state, option)
-        total += checked_price(price, position, option)
+        following, price = chain.step(position, state, option)
+        yield state, option, checked_price(price, position, option)
+        state = following
     rest = chain.options(len(options), state)
     if rest:
         raise unfinished(options, rest)
-    return total + checked_price(chain.finish(state), len(options), "finish")
+    yield state, None, checked_price(chain.finish(state), len(options), "finish")
 
 
 def candidate(chain: Chain, options: Sequence[Option]) -> Candidate:

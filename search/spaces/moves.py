@@ -7,6 +7,7 @@ interval is `first` to `last` units, see `FilledTable`.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import islice
 
 import numpy as np
@@ -17,6 +18,38 @@ from search.spaces.filled_table import FilledTable
 
 # How far ahead in the parent an option that is also offered here is looked for.
 _AHEAD = 8
+# Encodings that a table remembers the branches of.
+_REMEMBERED = 256
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """A decision of an encoding that could have been another."""
+
+    position: int
+    node: int
+    spent: int  # units before it
+    others: list[int]  # the other feasible options
+
+
+@dataclass(frozen=True)
+class _Branches:
+    """An encoding's way through the graph, and the branches of it inside an interval."""
+
+    position: dict[int, int]  # by node on the way
+    branches: list[_Branch]
+
+
+class Mover:
+    """A table, and the branches of the encodings that were moved from last.
+
+    A search moves from the same few encodings again and again; finding an encoding's branches takes
+    as long as finishing its child.
+    """
+
+    def __init__(self, table: FilledTable) -> None:
+        self.table = table
+        self.branches = lru_cache(maxsize=_REMEMBERED)(partial(_branches, table))
 
 
 @dataclass
@@ -26,11 +59,6 @@ class _Parent:
     options: Options
     position: dict[int, int]  # by node on the parent's own walk
     next: int = 0
-
-    @classmethod
-    def of(cls, table: FilledTable, options: Options) -> "_Parent":
-        walked = table.graph.walk(options)
-        return cls(options, {node: i for i, (node, _) in enumerate(walked)})
 
     def inherited(self, node: int, index: dict[Option, int]) -> int | None:
         """Return the index of the option to inherit at `node`, or None if there is none.
@@ -82,22 +110,20 @@ def _feasible_options(table: FilledTable, node: int, first: int, last: int) -> l
     return [i for i, (child, p) in enumerate(edges) if table.feasible(child, first - p, last - p)]
 
 
-def _alternatives(
-    table: FilledTable, options: Options, first: int, last: int
-) -> list[tuple[int, int, int, list[int]]]:
-    """Return (position, node, units spent, other feasible options) wherever there are others."""
-    spent, found = 0, []
+def _branches(table: FilledTable, options: Options, first: int, last: int) -> _Branches:
+    spent, found, positions = 0, list[_Branch](), dict[int, int]()
     for position, (node, pick) in enumerate(table.graph.walk(options)):
+        positions[node] = position
         feasible = _feasible_options(table, node, first - spent, last - spent)
         others = [i for i in feasible if i != pick]
         if others:
-            found.append((position, node, spent, others))
+            found.append(_Branch(position, node, spent, others))
         spent += table.layout.prices[node][pick]
-    return found
+    return _Branches(positions, found)
 
 
 def mutate(
-    table: FilledTable,
+    mover: Mover,
     rng: np.random.Generator,
     options: Options,
     first: int,
@@ -105,15 +131,14 @@ def mutate(
     rate: float | None = None,
 ) -> Options:
     """See `BudgetTable.mutate`."""
-    alternatives = _alternatives(table, options, first, last)
-    if not alternatives:
+    table, found = mover.table, mover.branches(options, first, last)
+    if not found.branches:
         raise _no_other(table, options)
-    position, node, spent, others = alternatives[int(rng.integers(len(alternatives)))]
-    pick = others[int(rng.integers(len(others)))]
-    later = len(options) - position - 1
+    branch = found.branches[int(rng.integers(len(found.branches)))]
+    pick = branch.others[int(rng.integers(len(branch.others)))]
+    later = len(options) - branch.position - 1
     redraw = 1 / max(later, 2) if rate is None else rate
-    parent = _Parent.of(table, options)
-    parent.next = position + 1
+    parent = _Parent(options, found.position, branch.position + 1)
 
     def choose(here: int, feasible: list[int]) -> int:
         wish = parent.inherited(here, table.graph.nodes[here].index)
@@ -121,14 +146,27 @@ def mutate(
             return wish if wish in feasible else feasible[0]
         return feasible[int(rng.integers(len(feasible)))]
 
-    prefix = [*options[:position], table.graph.nodes[node].options[pick]]
-    spent += table.layout.prices[node][pick]
-    child = table.graph.nodes[node].children[pick]
-    return _complete(table, prefix, child, spent, first, last, choose)
+    return _turn_off(table, options, branch, pick, first, last, choose)
+
+
+def _turn_off(
+    table: FilledTable,
+    options: Options,
+    branch: _Branch,
+    pick: int,
+    first: int,
+    last: int,
+    choose: _Choose,
+) -> Options:
+    """Return `options` up to `branch`, with option `pick` there and finished by `choose`."""
+    node = table.graph.nodes[branch.node]
+    prefix = [*options[: branch.position], node.options[pick]]
+    spent = branch.spent + table.layout.prices[branch.node][pick]
+    return _complete(table, prefix, node.children[pick], spent, first, last, choose)
 
 
 def crossover(
-    table: FilledTable,
+    mover: Mover,
     rng: np.random.Generator,
     one: Options,
     other: Options,
@@ -136,7 +174,10 @@ def crossover(
     last: int,
 ) -> Options:
     """See `BudgetTable.crossover`."""
-    parents = (_Parent.of(table, one), _Parent.of(table, other))
+    table = mover.table
+    parents = [
+        _Parent(options, mover.branches(options, first, last).position) for options in (one, other)
+    ]
 
     def choose(here: int, feasible: list[int]) -> int:
         index = table.graph.nodes[here].index
@@ -149,7 +190,7 @@ def crossover(
 
     child = _complete(table, [], table.graph.root, 0, first, last, choose)
     if child in (one, other):
-        child = mutate(table, rng, child, first, last)
+        child = mutate(mover, rng, child, first, last)
     if child in (one, other):
         # Only where hardly anything else is inside: any third encoding will do.
         thirds = [
@@ -161,22 +202,18 @@ def crossover(
     return child
 
 
-def neighbours(table: FilledTable, options: Options, first: int, last: int) -> Iterator[Options]:
+def neighbours(mover: Mover, options: Options, first: int, last: int) -> Iterator[Options]:
     """See `BudgetTable.neighbours`."""
+    table, found = mover.table, mover.branches(options, first, last)
     seen = {options}
-    for position, node, spent, others in _alternatives(table, options, first, last):
-        for pick in others:
-            parent = _Parent.of(table, options)
-            parent.next = position + 1
-            prefix = [*options[:position], table.graph.nodes[node].options[pick]]
-            child = table.graph.nodes[node].children[pick]
-            price = table.layout.prices[node][pick]
-            found = _complete(
-                table, prefix, child, spent + price, first, last, _nearest_price(table, parent)
-            )
-            if found not in seen:
-                seen.add(found)
-                yield found
+    for branch in found.branches:
+        for pick in branch.others:
+            parent = _Parent(options, found.position, branch.position + 1)
+            choose = _nearest_price(table, parent)
+            neighbour = _turn_off(table, options, branch, pick, first, last, choose)
+            if neighbour not in seen:
+                seen.add(neighbour)
+                yield neighbour
 
 
 def _nearest_price(table: FilledTable, parent: _Parent) -> _Choose:

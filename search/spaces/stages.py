@@ -121,9 +121,8 @@ class StageChain:
 
     def value(self, options: Options) -> Arch:
         """Return the network of an encoding; raises `UserError` for one of another space."""
-        protocol.cost(self, options)
-        state, blocks = self.start(), list[Block]()
-        for position, option in enumerate(options):
+        blocks = list[Block]()
+        for state, option, _ in protocol.walk(self, options):
             match state.field:
                 case "op":
                     blocks.append(self._block(state, str(option)))
@@ -131,7 +130,6 @@ class StageChain:
                     blocks[-1] = self._block(state, str(option))
                 case "skip":
                     blocks[-1] = replace(blocks[-1], skip=option == SKIP)
-            state = self.step(position, state, option)[0]
         return Arch(
             self.input,
             self._stem(str(options[0])),

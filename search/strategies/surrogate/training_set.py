@@ -39,6 +39,8 @@ class TrainingSet:
         self._lengths: set[int] = set()
         # By epochs: (short, full) values of the encodings that have both.
         self._pairs: dict[int, dict[Options, tuple[float, float]]] = {}
+        # What `arrays` returns of results alone, until they change.
+        self._told: tuple[IndexArray, FloatArray, FloatArray] | None = None
 
     def snapshot(self) -> dict[str, Any]:
         """Return what is held; pairs as indices of their full results in the history."""
@@ -64,6 +66,7 @@ class TrainingSet:
         self.pending = {tuple(options): value for options, value in state["pending"]}
         self._values = {tuple(options): dict(values) for options, values in state["values"]}
         self._lengths = set(state["lengths"])
+        self._told = None
         for length, places in state["pairs"]:
             pairs = self._pairs[length] = {}
             for place in places:
@@ -75,6 +78,7 @@ class TrainingSet:
     def add(self, options: Options, epochs: int, accuracy: float) -> None:
         """Add a result, and its encoding to the cache if it is new there."""
         value = float(negative_log_error(np.array(accuracy)))
+        self._told = None
         self.pending.pop(options, None)
         values = self._values.get(options)
         if values is None:
@@ -97,6 +101,7 @@ class TrainingSet:
 
     def forget(self, options: Options) -> None:
         """Drop all results of an encoding and its row."""
+        self._told = None
         self.pending.pop(options, None)
         self._values.pop(options, None)
         row = self.row.pop(options, None)
@@ -120,24 +125,33 @@ class TrainingSet:
         An encoding counts once, by its longest training, at full length; unless `imagined`, only
         results do.
         """
-        pending = self.pending if imagined else {}
-        rows, targets, noise = [], [], []
-        lines = {length: self._line(length) for length in {self._full, *self._lengths}}
-        for options, values in self._values.items():
-            longest = max(values)
-            rows.append(self.row[options])
-            if options in pending:
-                targets.append(pending[options])
-                noise.append(0.0)
-            else:
-                slope, intercept, deviation = lines[longest]
-                targets.append(slope * values[longest] + intercept)
-                noise.append(deviation)
-        for options, value in pending.items():
-            if options not in self._values:
+        if self._told is None:
+            self._told = self._results()
+        if not imagined or not self.pending:
+            return self._told
+        rows, targets, noise = (array.tolist() for array in self._told)
+        place = {row: i for i, row in enumerate(rows)}
+        for options, value in self.pending.items():
+            i = place.get(self.row[options])
+            if i is None:
                 rows.append(self.row[options])
                 targets.append(value)
                 noise.append(0.0)
+            else:
+                # Trained for longer than its result, and imagined to be done.
+                targets[i], noise[i] = value, 0.0
+        return np.array(rows, np.intp), np.array(targets), np.array(noise)
+
+    def _results(self) -> tuple[IndexArray, FloatArray, FloatArray]:
+        """Return what `arrays` does of results alone."""
+        lines = {length: self._line(length) for length in {self._full, *self._lengths}}
+        rows, targets, noise = [], [], []
+        for options, values in self._values.items():
+            longest = max(values)
+            slope, intercept, deviation = lines[longest]
+            rows.append(self.row[options])
+            targets.append(slope * values[longest] + intercept)
+            noise.append(deviation)
         return np.array(rows, np.intp), np.array(targets), np.array(noise)
 
     def _line(self, length: int) -> tuple[float, float, float]:
