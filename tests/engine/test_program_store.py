@@ -42,9 +42,9 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     found: list[object] = []
     real = cache.compiled
 
-    def counted(function: Callable, *rest):
+    def counted(function: Callable, *rest, **options):
         found.append(function)
-        return real(function, *rest)
+        return real(function, *rest, **options)
 
     monkeypatch.setattr(cache, "compiled", counted)
     return found

@@ -121,13 +121,17 @@ class ProgramCache:
         return self._made[spec.key]
 
 
+def _compiled(spec: ProgramSpec, sharding: SingleDeviceSharding) -> jax.stages.Compiled:
+    return compiled(spec.function, spec.arguments, sharding, quickly=spec.shared)
+
+
 def _made(spec: ProgramSpec, sharding: SingleDeviceSharding, store: ProgramStore | None) -> Program:
     """Return the program from the store, or compile it and keep it there."""
     if store is None:
-        return compiled(spec.function, spec.arguments, sharding)
+        return _compiled(spec, sharding)
     found = store.read(spec.text)
     if found is None:
-        found = compiled(spec.function, spec.arguments, sharding)
+        found = _compiled(spec, sharding)
         store.write(spec.text, found)
     return found
 

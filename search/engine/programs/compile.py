@@ -46,9 +46,16 @@ def settled(platform: str = "cpu") -> Iterator[None]:
 
 
 def compiled(
-    function: Callable[..., Any], arguments: tuple[Any, ...], sharding: SingleDeviceSharding
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    sharding: SingleDeviceSharding,
+    *,
+    quickly: bool = False,
 ) -> jax.stages.Compiled:
     """Compile a function for trees of `jax.ShapeDtypeStruct` on one device.
+
+    `quickly`: with less optimisation, in two thirds of the time, for programs of one layer, which
+    run as fast. Of whole networks that has not been measured.
 
     Some versions of XLA compute the sum of a product wrongly where YNNPACK makes both at once and
     the product has a long last axis (jax-ml/jax#39103). Where the check finds that, such programs,
@@ -57,7 +64,7 @@ def compiled(
     """
     with settled(platform_of(sharding)):
         lowered = traced(function, arguments, sharding).lower()
-        options = options_of(sharding)
+        options = options_of(sharding, quickly=quickly)
         program: jax.stages.Compiled = lowered.compile(compiler_options=options)
         if sums_are_wrong(sharding) and reduces_a_product(program.as_text()):
             program = lowered.compile(compiler_options={**options, _YNN: _NO_REDUCTIONS})
@@ -138,17 +145,21 @@ def platform_of(sharding: SingleDeviceSharding) -> str:
 
 
 @cache
-def options_of(sharding: SingleDeviceSharding) -> Options:
+def options_of(sharding: SingleDeviceSharding, *, quickly: bool = False) -> Options:
     """Return XLA's options for a device: on the CPU its older code generator.
 
-    That compiles in half the time or less, and its programs are as fast.
+    That compiles in half the time or less, and its programs are as fast. `quickly`: see `compiled`.
     """
     if platform_of(sharding) != "cpu":
         return {}
     options: Options = {"xla_cpu_use_fusion_emitters": False}
+    if quickly:
+        # LLVM's first level, and one piece a program: threads for its parts are busy with others.
+        options |= {"xla_backend_optimization_level": "1"}
+        options |= {"xla_cpu_parallel_codegen_split_count": "1"}
     probe = jax.jit(jnp.negative).lower(jax.ShapeDtypeStruct((), np.float32))
     try:
         probe.compile(compiler_options=options)
-    except Exception:  # an XLA that no longer knows the option says so in one of several ways
-        return {}
+    except Exception:  # an XLA that no longer knows an option says so in one of several ways
+        return options_of(sharding) if quickly else {}
     return options
