@@ -9,8 +9,9 @@ from pathlib import Path
 from search.cli.arguments import Parser
 from search.study.study import locate
 
-_EPILOG = """STUDY is a folder or name, or the trials.csv of an earlier answer. Studies may
-still be growing; these commands make them:
+_EPILOG = """STUDY is a folder or name, or the trials.csv of an earlier answer, which stands for
+the populations; searches may be named beside it. Studies may still be growing; these
+commands make them:
   convbudget run -m experiment=question        populations of each kind of block
   convbudget run experiment=question_pairs     what replacing the blocks of a network loses
   convbudget run -m experiment=question_best   the best of each kind, confirmed

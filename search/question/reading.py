@@ -52,22 +52,20 @@ class Material:
 
 
 def read_material(sources: Sequence[str]) -> Material:
-    """Read studies by folder or name, or a `trials.csv` with the `best.csv` beside it.
+    """Read studies by folder or name, and the `trials.csv` of an earlier answer, if it is named.
 
-    Raises `UserError` where there is no population, and for studies that cannot be compared.
+    The table stands for the populations, with the `best.csv` beside it; searches named with it join
+    it, in place of what it knows of them. Raises `UserError` where there is no population, and for
+    studies that cannot be compared.
     """
-    tables = [Path(name) for name in sources if Path(name).suffix == ".csv"]
-    if tables:
-        if len(sources) > 1:
-            raise UserError(f"{shown(str(tables[0]))} is a table of all trainings; name it alone")
-        beside = tables[0].with_name(BEST)
-        found = from_csv(Found, beside) if beside.exists() else []
-        return Material.of(read_csv(tables[0]), found)
-    paths = [locate(name) for name in sources if not _is_answer(Path(name))]
-    if not paths:
-        raise UserError(f"{shown(sources[0])} is not a study; name folders, as outputs/question/*")
+    tables = [name for name in sources if Path(name).suffix == ".csv"]
+    paths = [locate(name) for name in sources if name not in tables and not _is_answer(Path(name))]
     sampled = [path for path in paths if _strategy(path) == "population"]
     searched = [path for path in paths if path not in sampled]
+    if tables:
+        return _joined(tables, sampled, searched)
+    if not paths:
+        raise UserError(f"{shown(sources[0])} is not a study; name folders, as outputs/question/*")
     if not sampled:
         raise UserError(
             f"{shown(str(paths[0]), 200)} is no population (strategy={_strategy(paths[0])}); make"
@@ -77,16 +75,25 @@ def read_material(sources: Sequence[str]) -> Material:
     populations = [entry for entry in entries if _design(entry) == "population"]
     _check_alike(populations)
     trainings = [one for entry in entries for one in _trainings(entry)]
-    others = read(searched) if searched else []
-    for entry in others:
-        if _data(entry) != _data(entries[0]):
-            names = " and ".join(shown(one.name, 100) for one in (entries[0], entry))
-            raise UserError(
-                f"{names} cannot be compared: data is {shown(_data(entries[0]), 40)} and"
-                f" {shown(_data(entry), 40)}; leave one of them out"
-            )
-    best = _best(others) if others else []
-    return Material.of(trainings, best)
+    return Material.of(trainings, _best(searched, entries[0].name, _data(entries[0])))
+
+
+def _joined(tables: list[str], sampled: list[Path], searched: list[Path]) -> Material:
+    """Return what an earlier answer's table holds, and the best of the searches beside it."""
+    if len(tables) > 1:
+        raise UserError(f"{shown(tables[1])} is a second table of trainings; name one of them")
+    if sampled:
+        raise UserError(
+            f"{shown(str(sampled[0]), 200)} is a population, of which a table does not say how it"
+            " was trained; name the folders of all populations, or searches beside the table"
+        )
+    table = Path(tables[0])
+    trainings, beside = read_csv(table), table.with_name(BEST)
+    found = _best(searched, str(table), trainings[0].data)
+    again = {(one.family, one.name, one.budget) for one in found}
+    known = from_csv(Found, beside) if beside.exists() else []
+    others = (one for one in known if (one.family, one.name, one.budget) not in again)
+    return Material.of(trainings, [*found, *others])
 
 
 def _is_answer(path: Path) -> bool:
@@ -211,8 +218,21 @@ def _way(one: Latency) -> str:
     )
 
 
-def _best(entries: Sequence[Entry]) -> list[Found]:
-    """Return the fronts of the searches of the largest budget, and all known networks."""
+def _best(searched: list[Path], beside: str, data: str) -> list[Found]:
+    """Return the fronts of the searches of the largest budget, and all known networks.
+
+    Raises `UserError` for a search on other than `data`, which that named `beside` was trained on.
+    """
+    if not searched:
+        return []
+    entries = read(searched)
+    for entry in entries:
+        if _data(entry) != data:
+            names = f"{shown(beside, 100)} and {shown(entry.name, 100)}"
+            raise UserError(
+                f"{names} cannot be compared: data is {shown(data, 40)} and"
+                f" {shown(_data(entry), 40)}; leave one of them out"
+            )
     largest = max(entry.info.high for entry in entries)
     found: list[Found] = []
     for entry in entries:

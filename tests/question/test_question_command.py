@@ -177,6 +177,12 @@ def test_the_best_of_each_kind_stand_beside_known_networks(place: Path, tmp_path
     # As text, because NaN is not equal to itself.
     assert str(answer(again).best) == str(found.best)
     assert [one.arch_id for one in again.best] == [one.arch_id for one in material.best]
+    # Searches join the table, in place of what it knows of them.
+    table, *searched = str(tmp_path / "trials.csv"), *map(str, tmp_path.glob("best-*"))
+    for known in (True, False):
+        if not known:
+            (tmp_path / "best.csv").unlink()
+        assert str(read_material([table, *searched]).best) == str(material.best)
 
 
 def test_latencies_of_a_study_are_used(place: Path, tmp_path: Path) -> None:
@@ -242,6 +248,31 @@ def test_mistakes_are_one_line(
         other = study(tmp_path / "other", KINDS[1:2], networks(KINDS[1:2], 4), Accuracy(), **make)
         names = [str(other)] if alone else [*names, str(other)]
     assert main(["question", *names, "--out", str(tmp_path / "answer")]) == 2
+    error = capsys.readouterr().err
+    assert line in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "answer").exists()
+
+
+@pytest.mark.parametrize(
+    ("beside", "line"),
+    [
+        ("population", "other is a population, of which a table does not say how it was trained;"),
+        ("mnist", "data is fashion_mnist and mnist; leave one of them out"),
+        ("table", "is a second table of trainings; name one of them"),
+    ],
+)
+def test_what_a_table_cannot_be_joined_by_is_one_line(
+    tmp_path: Path, beside: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = GOLDEN / "trials.csv"
+    if beside != "table":
+        make: dict[str, Any] = {}
+        if beside == "mnist":
+            make = {"strategy": {"name": "random"}, "settings": {"data": {"name": "mnist"}}}
+        second = study(tmp_path / "other", KINDS[1:2], networks(KINDS[1:2], 4), Accuracy(), **make)
+    words = [str(GOLDEN / "trials.csv"), str(second), "--out", str(tmp_path / "answer")]
+    assert main(["question", *words]) == 2
     error = capsys.readouterr().err
     assert line in error
     assert error.count("\n") == 1
