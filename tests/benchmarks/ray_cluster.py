@@ -5,7 +5,6 @@ python tests/benchmarks/ray_cluster.py life --candidates 500
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -18,14 +17,14 @@ from search.config.strategy import StrategyConfig
 from search.executors.ray.executor import RayExecutor
 from search.executors.worker import OwnEvaluator
 from search.jobs import Job, Result
-from search.networks.arch import Arch, Block, Head, Input, Stem
 from search.runner.loop import Rules, Runner
 from search.spaces.budget_table import tabulate
 from search.strategies import build
 from search.study.study import Study, StudyInfo
 
 TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "engine")]
+FOLDERS = [str(TESTS), str(TESTS / "engine"), str(TESTS / "benchmarks")]
+sys.path[:0] = FOLDERS
 
 
 def instant(job: Job) -> float:
@@ -70,34 +69,21 @@ class Measured:
     def __call__(self, job: Job) -> Result:
         """Train a network of 6×5 pixels for an epoch."""
         if self.evaluator is None:
-            sys.path.insert(0, str(TESTS / "engine"))
+            sys.path[:0] = FOLDERS
             from small import dataset, evaluator
 
             self.evaluator = evaluator(dataset(), form="whole")
+        # Here, because a worker finds it only once the path is set.
+        from tiny import held
+
         result = self.evaluator(job)
         return replace(result, details={**result.details, **held("self")})
-
-
-def held(process: int | str) -> dict[str, float]:
-    """Return a process's megabytes, threads and open files; Linux only."""
-    place = Path(f"/proc/{process}")
-    pages = int((place / "statm").read_text().split()[1])
-    return {
-        "megabytes": pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
-        "threads": float(len(os.listdir(place / "task"))),
-        "files": float(len(os.listdir(place / "fd"))),
-    }
-
-
-def network(number: int) -> Arch:
-    """A network unlike those of all other numbers."""
-    stem, width = divmod(number, 50)
-    return Arch(Input(6, 5, 1), Stem(4 + stem), (Block("conv", 4 + width, 3, 2),), Head(), 3)
 
 
 def life(candidates: int, every: int) -> None:
     """Train candidates over Ray; print what driver and workers hold from time to time."""
     from small import job_of
+    from tiny import held, network
 
     executor, began = RayExecutor(ExecutorConfig("ray"), OwnEvaluator(Measured())), time.monotonic()
     print(f"{executor.workers} workers")

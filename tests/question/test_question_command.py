@@ -19,6 +19,7 @@ from search.question.claims import sentences
 from search.question.leave import as_object
 from search.question.page import page
 from search.question.reading import read_material
+from search.question.summary import summary
 from search.question.table import to_csv
 from search.question.trainings import Training
 from search.study.landmarks import Landmark
@@ -171,6 +172,13 @@ def test_the_best_of_each_kind_stand_beside_known_networks(place: Path, tmp_path
         ]
         assert one.found.multiplies <= one.budget
         assert not better
+    _, _, told = summary(found).partition("The most accurate of each kind within a budget")
+    said = ", by one search a kind: accuracy on validation images, 1 seed each;"
+    assert " ".join(told.split()).startswith(said)
+    table = [line for line in told.splitlines() if line.startswith("| ")]
+    assert table[0] == "| within | conv | separable | known |"
+    assert table[-1].endswith("| mobilenet_v2: 0.8300 at 900k |")
+    assert len(table) == 2 + 5
     (tmp_path / "trials.csv").write_text(to_csv(Training, material.trainings))
     (tmp_path / "best.csv").write_text(to_csv(Found, material.best))
     again = read_material([str(tmp_path / "trials.csv")])
