@@ -142,6 +142,14 @@ def test_a_value_is_checked_when_it_is_set(make: Any, line: str) -> None:
     assert str(caught.value).startswith(line)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "aim"), [("surrogate", "both"), ("halving", "front"), ("random", "front")]
+)
+def test_an_aim_that_is_not_given(strategy: str, aim: str) -> None:
+    config = RunConfig(strategy=StrategyConfig(strategy))
+    assert config.improved == config.settings()["aim"] == aim
+
+
 def test_a_checked_configuration_does_not_change() -> None:
     with pytest.raises(AttributeError):
         RunConfig().trials = 0  # type: ignore[misc]

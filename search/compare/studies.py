@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.config.run import RunConfig
 from search.config.strategy import INDEPENDENT
 from search.errors import UserError, shown
 from search.networks.arch import FORMAT, from_json
 from search.networks.cost import multiplies_of
 from search.pareto import Objective
-from search.study.settings import flatten
+from search.study.settings import counted_as, flatten
 from search.study.study import Study, StudyInfo, locate
 from search.study.trials import FrontEntry, Trial
 
@@ -221,11 +220,11 @@ def _short(value: object) -> str:
 def settings_of(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
     """Yield the settings of each study with dotted keys, without seed and fingerprints.
 
-    A setting that came after one of the studies counts there as its default, as it does when that
-    study goes on; so the default is left out of the others.
+    A setting that came after one of the studies counts there as `counted_as` says, as it does when
+    that study goes on; so that value is left out of the others.
     """
     flats = [flatten(entry.settings) for entry in entries]
-    defaults = flatten(RunConfig().settings())
+    defaults = counted_as()
     late = {key for key in defaults if any(_came_later(key, flat) for flat in flats)}
     for flat in flats:
         yield {

@@ -89,7 +89,7 @@ def search(
 def _search(
     config: RunConfig, folder: Path | None, text: str, parts: Parts, console: Console
 ) -> Outcome:
-    if parts.strategy is not None and config.aim != "front":
+    if parts.strategy is not None and config.aim not in (None, "front"):
         raise UserError(
             f"aim={config.aim} has no effect with a strategy of one's own: leave it out"
         )

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ def study_name(config: RunConfig, chosen: Mapping[str, str], plain: Mapping[str,
     low, high = config.interval
     data = chosen["data"]
     unsaid = set(_NAMED)
+    if config.improved == replace(config, aim=None).improved:
+        unsaid.add("aim")
     if data in ("tfds", "folder"):
         data = Path(config.data.path).name if data == "folder" else config.data.name
         unsaid |= {"data.name"}

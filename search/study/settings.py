@@ -22,18 +22,26 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def counted_as() -> dict[str, Any]:
+    """Return what a key counts as in a study that was made before there was it: what was done then.
+
+    That is its default, but where that has become another one since.
+    """
+    return {**flatten(RunConfig().settings()), "aim": "front"}
+
+
 def refuse_changes(
     folder: Path | None, stored: Mapping[str, Any], given: Mapping[str, Any]
 ) -> None:
     """Raise `UserError` that shows how the `given` settings differ from those `stored`.
 
-    A key that the study was made without counts as having had its default: a new setting must
-    default to what was done before it came. One that no longer defines results may differ.
+    A key that the study was made without has the value of `counted_as`. One that no longer defines
+    results may differ.
     """
     free = {key for key, said, _ in walk(RunConfig()) if not said.identity}
     before = {key: value for key, value in flatten(stored).items() if key not in free}
     now = {key: value for key, value in flatten(given).items() if key not in free}
-    defaults = flatten(RunConfig().settings())
+    defaults = counted_as()
     before |= {
         key: now[key]
         for key in now.keys() - before.keys()

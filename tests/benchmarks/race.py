@@ -109,8 +109,8 @@ def playing(names: list[str]) -> list[str]:
     found = []
     for name in names:
         said = installed(name.partition("-")[0])
-        if name == "ours-warm" and not race_ours.KEEPS_PROGRAMS:
-            said = "ours-warm is left out: this version keeps no compiled programs across runs"
+        if name.endswith("-warm") and not race_ours.KEEPS_PROGRAMS:
+            said = f"{name} is left out: this version keeps no compiled programs across runs"
         if said:
             print(said)
         else:

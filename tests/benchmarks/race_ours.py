@@ -2,9 +2,9 @@
 
     python tests/benchmarks/race_ours.py FILE --search ours --seed 0 --limit 240 data=digits
 
-`ours` is the command with no program compiled before, `ours-warm` with those that a run of another
-seed left (where the command keeps them), `ours-best`, `ours-both` and `ours-halving` are with
-`aim=best`, `aim=both` and `strategy=halving`.
+`ours` is the command with no program compiled before; `ours-front`, `ours-best` and `ours-halving`
+are with `aim=front`, `aim=best` and `strategy=halving`. Those that end in `-warm` have the programs
+that a run of another seed left (where the command keeps them).
 """
 
 import argparse
@@ -28,8 +28,9 @@ from search.study.trials import Trial
 SEARCHES: dict[str, tuple[str, ...]] = {
     "ours": (),
     "ours-warm": (),
+    "ours-front": ("aim=front",),
+    "ours-front-warm": ("aim=front",),
     "ours-best": ("aim=best",),
-    "ours-both": ("aim=both",),
     "ours-halving": ("strategy=halving",),
 }
 # Of the run that only leaves its programs to those that are timed.
@@ -46,10 +47,11 @@ def play(search: str, overrides: list[str], seed: int, limit: float, programs: P
     """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        own = programs if search == "ours-warm" else folder / "programs"
+        warm = search.endswith("-warm")
+        own = programs if warm else folder / "programs"
         # Beside the folder, which may be there from a run that was cut off.
         whole = programs.with_name(f"{programs.name}.whole")
-        if search == "ours-warm" and not whole.exists():
+        if warm and not whole.exists():
             typed(overrides, search, _OTHER_SEED, limit, programs, folder / "before")
             whole.touch()
         seen = typed(overrides, search, seed, limit, own, folder / "timed")

@@ -181,6 +181,19 @@ def test_a_setting_that_came_later_has_had_its_default(tmp_path: Path) -> None:
         Study.open(tmp_path / "s", settings, info)
 
 
+def test_before_there_was_an_aim_it_was_the_front(tmp_path: Path) -> None:
+    from search.config.run import RunConfig
+    from search.study.info import StudyInfo
+
+    info = StudyInfo(100, 10**6, 0, 10_000, 50, True, 0.1, 8, {})
+    settings = RunConfig().settings()
+    older = {key: value for key, value in settings.items() if key != "aim"}
+    Study.open(tmp_path / "s", older, info).close()
+    with pytest.raises(UserError, match=r"aim \(absent\) -> both"):
+        Study.open(tmp_path / "s", settings, info)
+    Study.open(tmp_path / "s", RunConfig(aim="front").settings(), info).close()
+
+
 def test_facts_of_a_later_version_are_read(own: Path) -> None:
     with Study.read(own) as study:
         facts, settings, info = study.info.as_json(), study.settings, study.info
