@@ -15,7 +15,7 @@ _LABELS = {
     "ours-warm": "convbudget, later runs",
     "ours-best": "convbudget, aim=best",
     "ours-front": "convbudget, aim=front",
-    "ours-front-warm": "convbudget, aim=front, later runs",
+    "ours-front-warm": "the same, later runs",
     "ours-halving": "convbudget, halving",
     "tpe": "Optuna TPE",
     "tpe-best": "Optuna TPE on accuracy",
