@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
+from search.files import finite
 from search.networks.blocks import Block
 from search.networks.cost import ConvolutionStyle, block_layers
 from search.question.best import AtBudget, at_budgets
@@ -132,8 +133,12 @@ def answer(material: Material) -> Answer:
 
 
 def as_json(found: Answer) -> dict[str, Any]:
-    """Return all tables as plain JSON values."""
-    return {"format": FORMAT, **asdict(found)}
+    """Return all tables as plain JSON values; what is not known is null, as JSON has no NaN."""
+    return {"format": FORMAT, **asdict(found, dict_factory=_finite)}
+
+
+def _finite(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: finite(value) for name, value in fields}
 
 
 def _at_length(drawn: Sequence[Training], epochs: int) -> AtLength | None:

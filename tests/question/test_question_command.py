@@ -172,6 +172,8 @@ def test_the_best_of_each_kind_stand_beside_known_networks(place: Path, tmp_path
         ]
         assert one.found.multiplies <= one.budget
         assert not better
+    # A known network's deviation is not known; a reader of JSON is not to meet NaN.
+    json.dumps(as_object(found), allow_nan=False)
     _, _, told = summary(found).partition("The most accurate of each kind within a budget")
     said = ", by one search a kind: accuracy on validation images, 1 seed each;"
     assert " ".join(told.split()).startswith(said)
