@@ -234,6 +234,8 @@ def _settings(
         settings["space"] = {"name": name, "within": info.within, "cheapest": info.cheapest}
     if parts.strategy is not None:
         settings["strategy"] = type(parts.strategy).__name__
+        # It means nothing there, and is what studies have recorded since there was an aim.
+        settings["aim"] = "front"
     return settings
 
 

@@ -18,6 +18,7 @@ from search.errors import UserError
 from search.executors.protocol import Executor
 from search.jobs import Exhausted, Job, Result
 from search.runner import evaluation
+from search.spaces.budget_table import tabulate
 from search.study.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +148,27 @@ def test_an_aim_needs_a_strategy_that_reads_it() -> None:
 
     with pytest.raises(UserError, match="aim=best has no effect with a strategy of one's own"):
         search.run(space=CHAIN, budget=50, evaluator=looked_up, strategy=Own(), aim="best")
+
+
+def test_a_strategy_of_ones_own_goes_on_whatever_the_default_aim_is(tmp_path: Path) -> None:
+    class Own:
+        """Asks for one network after another."""
+
+        def __init__(self) -> None:
+            self.left = iter(tabulate(CHAIN, 50).encodings())
+
+        def ask(self) -> Job:
+            return Job(next(self.left))
+
+        def tell(self, job: Job, result: Result) -> None:
+            """Learn nothing."""
+
+    given = {"space": CHAIN, "budget": 50, "evaluator": looked_up, "study": tmp_path / "own"}
+    for trials, aim in ((1, {}), (2, {"aim": "front"}), (3, {})):
+        found = search.run(**given, strategy=Own(), trials=trials, **aim)  # type: ignore[arg-type]
+        assert len(found.trials) == trials
+    with Study.read(tmp_path / "own") as study:
+        assert study.settings["aim"] == "front"
 
 
 def test_failures_alone_stop_it() -> None:
