@@ -40,6 +40,8 @@ def test_a_page_shows_the_command_that_repeats_its_study(words: str, tmp_path: P
     [
         ("", "convbudget run trials=8"),
         ("strategy=random seed=1", "convbudget run strategy=random seed=1 trials=8"),
+        ("aim=front", "convbudget run aim=front trials=8"),
+        ("strategy=halving aim=both", "convbudget run strategy=halving aim=both trials=8"),
         (
             "data=folder data.path=/photos study=mine",
             "convbudget run data=folder data.path=/photos study=mine trials=8",
@@ -51,6 +53,15 @@ def test_only_what_differs_is_shown(words: str, shown: str, tmp_path: Path) -> N
     with Study.open(tmp_path / made.name, made.config.settings(), page_studies.info()) as study:
         study.write("config.yaml", made.text)
         assert provenance(study, page_studies.trials(8)).command == shown
+
+
+def test_a_study_from_before_there_was_an_aim_is_repeated_with_the_front(tmp_path: Path) -> None:
+    made = prepare([], {})
+    settings = {key: value for key, value in made.config.settings().items() if key != "aim"}
+    with Study.open(tmp_path / made.name, settings, page_studies.info()) as study:
+        study.write("config.yaml", "\n".join(made.text.split("aim: null\n")))
+        shown = provenance(study, page_studies.trials(8)).command
+    assert shown == "convbudget run aim=front trials=8"
 
 
 def test_a_folder_that_is_not_known_any_more_has_no_command() -> None:

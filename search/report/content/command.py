@@ -14,7 +14,7 @@ from search.config.strategy import StrategyConfig
 from search.config.train import TrainConfig
 from search.config.words import word
 from search.errors import UserError
-from search.study.settings import flatten
+from search.study.settings import counted_as, flatten
 from search.units import parse_multiplies
 
 # What only fills the keys `budget` and `epochs`, which are given themselves, and the trials made.
@@ -39,7 +39,7 @@ def command(settings: Mapping[str, Any], config: str, trials: int) -> str:
         for key in _MULTIPLIES
         if key in written and _same(key, written[key], stored)
     }
-    found = {**written, **stored}
+    found = {"aim": counted_as()["aim"], **written, **stored}
     given = {key: found[key] for key in known if key in found and key not in _LEFT_OUT}
     if given.get("data.name") == "folder" and not given.get("data.path"):
         return ""
@@ -94,7 +94,13 @@ def _composed(chosen: Mapping[str, str]) -> dict[str, Any]:
     for group, name in chosen.items():
         for key, value in shipped.values(group, name).items():
             values[f"{group}.{key}"] = value
-    return values | {"budget": values["data.budget"], "epochs": values["data.epochs"]}
+    aim = RunConfig(strategy=StrategyConfig(chosen["strategy"])).improved
+    return values | {
+        "budget": values["data.budget"],
+        "epochs": values["data.epochs"],
+        # What it comes to where it is not given.
+        "aim": aim,
+    }
 
 
 def _same(key: str, value: Any, other: Mapping[str, Any]) -> bool:
