@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from search.config.run import ExecutorConfig
 from search.errors import UserError, shown
+from search.units import counted
 
 # A client takes this share of a GPU's memory unless told otherwise (JAX's documentation, "GPU
 # memory allocation"); the older name is refused beside the newer one.
@@ -83,8 +84,8 @@ def _check(config: ExecutorConfig, machine: Machine) -> None:
     wanted, cpu = config.devices, machine.platform == "cpu"
     there = len(machine.cores) if cpu else machine.devices
     if wanted is not None and wanted > there:
-        found = f"{there} core{'s' * (there > 1)} here, and no accelerator" if cpu else ""
-        found = found or f"{there} {machine.platform} device{'s' * (there > 1)} that JAX sees here"
+        found = f"{counted(there, 'core')} here, and no accelerator" if cpu else ""
+        found = found or f"{counted(there, f'{machine.platform} device')} that JAX sees here"
         raise UserError(
             f"executor.devices={wanted} is more than the {found}; give at most {there}, or null"
         )

@@ -8,7 +8,7 @@ from search.question.answer import Answer, AtLength
 from search.question.phrases import between, crossing, points, said, times
 from search.question.shapes import MatchedOn
 from search.question.trainings import MIXED
-from search.units import format_multiplies
+from search.units import counted, format_multiplies
 
 Verdict = Literal["holds", "does not hold", "undecided", "not measured"]
 # Networks of each kind below which an answer is called preliminary.
@@ -97,7 +97,7 @@ def _replaced(answer: Answer) -> Claim:
         )
     found = answer.twins[-1]
     whole, small, large = found.whole, found.by_size[0], found.by_size[-1]
-    seeds = f"{whole.seeds} seed{'s' * (whole.seeds > 1)} each"
+    seeds = f"{counted(whole.seeds, 'seed')} each"
     verdict: Verdict = "undecided"
     if whole.high is not None and whole.high < 0:
         verdict = "holds"

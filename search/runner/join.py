@@ -40,6 +40,7 @@ from search.study.heartbeat import Beat, Heartbeat, Watched, this_process
 from search.study.hold import HOLDER
 from search.study.settings import refuse_changes
 from search.study.study import Study
+from search.units import counted
 
 # Seconds from one look for a job to the next, and for the holder.
 _POLL, _LOOK = 0.1, 1.0
@@ -209,6 +210,6 @@ def _told(executors: Executors, task: Task) -> Told:
 def _line(task: Task, result: Result) -> str:
     job = task.job
     assert job is not None
-    what = f"{job.candidate.id}, {job.epochs} epoch{'s' * (job.epochs > 1)}"
+    what = f"{job.candidate.id}, {counted(job.epochs, 'epoch')}"
     came = f"accuracy {result.accuracy:.4f}" if result.status == "ok" else result.error
     return f"trained {what}, seed {job.seed}, in {result.seconds:.1f} s: {came}"

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ def study_name(config: RunConfig, chosen: Mapping[str, str], plain: Mapping[str,
     low, high = config.interval
     data = chosen["data"]
     unsaid = set(_NAMED)
-    if config.improved == replace(config, aim=None).improved:
+    if config.improved == config.default_aim:
         unsaid.add("aim")
     if data in ("tfds", "folder"):
         data = Path(config.data.path).name if data == "folder" else config.data.name

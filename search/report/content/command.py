@@ -94,7 +94,7 @@ def _composed(chosen: Mapping[str, str]) -> dict[str, Any]:
     for group, name in chosen.items():
         for key, value in shipped.values(group, name).items():
             values[f"{group}.{key}"] = value
-    aim = RunConfig(strategy=StrategyConfig(chosen["strategy"])).improved
+    aim = RunConfig(strategy=StrategyConfig(chosen["strategy"])).default_aim
     return values | {
         "budget": values["data.budget"],
         "epochs": values["data.epochs"],
