@@ -10,7 +10,7 @@ OPTIMISERS = ("adamw", "sgd")
 PRECISIONS = ("auto", "float32", "bfloat16")
 VALIDATE = ("end", "epoch")
 FORMS = ("auto", "layers", "whole")
-CONVOLUTIONS = ("fast", "xla")
+CONVOLUTIONS = ("fast", "jax", "xla")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class TrainConfig:
     )
     convolutions: str = setting(
         "fast",
-        "fast takes the fastest known form on each platform, xla the reference",
+        "fast takes the fastest known form on each platform: on the CPU kernels in C++, where a"
+        " compiler for them is found; jax takes forms written in JAX, xla the reference",
         choices=CONVOLUTIONS,
     )
     form: str = setting(

@@ -13,6 +13,7 @@ from search.engine.augment import normalised, training_batch
 from search.engine.batches import Batch
 from search.engine.distillation import Distillation, distilled
 from search.engine.kept import CLASSIFIER, Tree
+from search.engine.ops import native
 from search.engine.optimiser import Parameters, update
 from search.engine.recipe import Recipe
 from search.engine.state import State
@@ -41,9 +42,15 @@ def no_totals(classes: int) -> Totals:
     return Totals(np.float32(0), none, none)
 
 
+def operations(recipe: Recipe) -> ops.Operations:
+    """Return the operations that the recipe's networks are made of."""
+    other = "fast" if recipe.convolutions == "native" else recipe.convolutions
+    return ops.operations("native" if recipe.native else other, recipe.platform)
+
+
 def convolve(shape: Shape, recipe: Recipe, x: Array, kernel: Array) -> Array:
     """Apply the layer's convolution in the recipe's precision."""
-    convolution = ops.convolutions(recipe.convolutions, recipe.platform).of(shape.kind)
+    convolution = operations(recipe).of(shape.kind)
     return convolution(x, kernel.astype(x.dtype), shape.stride)
 
 
@@ -53,6 +60,16 @@ def update_running(statistics: Parameters, mean: Array, variance: Array) -> Para
         "mean": MOMENTUM * statistics["mean"] + (1 - MOMENTUM) * mean,
         "var": MOMENTUM * statistics["var"] + (1 - MOMENTUM) * variance,
     }
+
+
+def all_running(recipe: Recipe, statistics: Tree, seen: BatchStatistics) -> Tree:
+    """Return the running statistics of all layers after one more batch."""
+    if not recipe.native:
+        return {path: update_running(s, *seen[path]) for path, s in statistics.items()}
+    old = [s[name] for s in statistics.values() for name in ("mean", "var")]
+    new = [value for path in statistics for value in seen[path]]
+    found = iter(native.blended(old, new, MOMENTUM))
+    return {path: {"mean": next(found), "var": next(found)} for path in statistics}
 
 
 def logits_of(parameters: Parameters, x: Array) -> Array:
@@ -109,9 +126,10 @@ def training_features(
             return ops.pool(x)
         p = parameters[layer.path]
         y = convolve(layer.shape, recipe, x, p["kernel"])
-        result = ops.normalise(y, p["scale"], p["bias"], add, layer.shape.act)
-        statistics[layer.path] = (result.mean, result.variance)
-        return result.out
+        normalise = operations(recipe).normalise
+        out, mean, variance = normalise(y, p["scale"], p["bias"], add, layer.shape.act)
+        statistics[layer.path] = (mean, variance)
+        return out
 
     return propagate(layers, x, apply)[-1], statistics
 
@@ -126,7 +144,10 @@ def evaluation_features(
             return ops.pool(x)
         p, s = parameters[layer.path], statistics[layer.path]
         y = convolve(layer.shape, recipe, x, p["kernel"])
-        return ops.scaled(y, p["scale"], p["bias"], s["mean"], s["var"], add, layer.shape.act)
+        scaled: Array = operations(recipe).scaled(
+            y, p["scale"], p["bias"], s["mean"], s["var"], add, layer.shape.act
+        )
+        return scaled
 
     return propagate(layers, x, apply)[-1]
 
@@ -169,7 +190,7 @@ def train_step(
         parameters[path], opt_state[path] = update(
             recipe, gradient, state.opt_state[path], state.parameters[path], rate
         )
-    statistics = {p: update_running(s, *seen[p]) for p, s in state.statistics.items()}
+    statistics = all_running(recipe, state.statistics, seen)
     return State(parameters, statistics, opt_state), jnp.stack([loss, accuracy])
 
 

@@ -56,7 +56,7 @@ class ConvNormAct(nnx.Module):
 
     def __call__(self, x: Array, add: Array | None = None) -> Array:
         """Map [n, h, w, in] to [n, ⌈h/stride⌉, ⌈w/stride⌉, out]."""
-        convolve = ops.convolutions(self.convolutions).of(self.kind)
+        convolve = ops.operations(self.convolutions).of(self.kind)
         z = self.norm(convolve(x, self.kernel[...], self.stride))
         return ops.ACTIVATE[self.act](z if add is None else z + add)
 
@@ -77,7 +77,7 @@ class Network(nnx.Module):
     """
 
     def __init__(self, arch: Arch, *, rngs: nnx.Rngs, convolutions: str = "fast") -> None:
-        ops.convolutions(convolutions)  # refuses an unknown one before anything is built
+        ops.operations(convolutions)  # refuses an unknown one before anything is built
         layers = layers_of(arch)
         self.arch = arch
         # Initial weights are drawn in the order of the layers.

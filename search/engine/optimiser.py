@@ -3,9 +3,11 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from jax import Array
 
+from search.engine.ops import native
 from search.engine.recipe import Recipe
 
 Parameters = dict[str, Array]
@@ -27,7 +29,35 @@ def update(
     recipe: Recipe, gradients: Parameters, opt_state: Any, parameters: Parameters, rate: Array
 ) -> tuple[Parameters, Any]:
     """One step: the new parameters and the new state of the optimiser."""
+    if recipe.native:
+        return _native(recipe, gradients, opt_state, parameters, rate)
     # Optax mixes float32 with its integer counts, which strict promotion refuses.
     with jax.numpy_dtype_promotion("standard"):
         directions, opt_state = optimiser_of(recipe).update(gradients, opt_state, parameters)
     return jax.tree.map(lambda p, d: p - rate * d, parameters, directions), opt_state
+
+
+def _native(
+    recipe: Recipe, gradients: Parameters, opt_state: Any, parameters: Parameters, rate: Array
+) -> tuple[Parameters, Any]:
+    """The same by one call of a C++ kernel: a network's step compiles in a quarter of the time."""
+    names = sorted(parameters)
+    decayed = _kernels(parameters)
+    decays = [recipe.weight_decay if decayed[name] else 0.0 for name in names]
+
+    def leaves(*trees: Parameters) -> list[list[Array]]:
+        return [[tree[name] for tree in (parameters, gradients, *trees)] for name in names]
+
+    def part(found: list[Array], number: int, of: int) -> Parameters:
+        return dict(zip(names, found[number::of], strict=True))
+
+    if recipe.optimiser == "adamw":
+        adam, *rest = opt_state
+        step = adam.count + jnp.ones((), adam.count.dtype)
+        found = native.adam(step, rate, decays, leaves(adam.mu, adam.nu))
+        values, mu, nu = (part(found, number, 3) for number in range(3))
+        return values, (adam._replace(count=step, mu=mu, nu=nu), *rest)
+    decay, trace = opt_state
+    found = native.momentum(rate, decays, leaves(trace.trace))
+    values, traces = (part(found, number, 2) for number in range(2))
+    return values, (decay, trace._replace(trace=traces))

@@ -9,6 +9,7 @@ from search.config.train import TrainConfig
 from search.data.class_weights import class_weights
 from search.data.dataset import Augment, Dataset
 from search.engine.distillation import Distillation
+from search.engine.native.build import kernels
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Recipe:
     """Settings, resolved for one data set and one device; hashable, the key of programs.
 
     `batch`: images a step; `dtype`: of maps and products; `mean`, `std`: one value a channel;
+    `convolutions`: a choice of `search.engine.ops.convolutions`;
     `platform`: `cpu`, `gpu` or `tpu`; `class_weights`: one value a class, empty for none;
     `distillation`: None without a teacher.
     """
@@ -33,6 +35,11 @@ class Recipe:
     platform: str
     class_weights: tuple[float, ...] = ()
     distillation: Distillation | None = None
+
+    @property
+    def native(self) -> bool:
+        """Whether trainings run by the C++ kernels, which know float32 on the CPU alone."""
+        return self.convolutions == "native" and _known(self.platform, self.dtype)
 
 
 def recipe_of(
@@ -54,8 +61,26 @@ def recipe_of(
         weight_decay=config.weight_decay,
         label_smoothing=config.label_smoothing,
         dtype=name,
-        convolutions=config.convolutions,
+        convolutions=_convolutions(config.convolutions, device.platform, name),
         platform=device.platform,
         class_weights=class_weights(config.class_weights, dataset.class_counts),
         distillation=distillation,
     )
+
+
+def _convolutions(chosen: str, platform: str, dtype: str) -> str:
+    """Return which of the forms in `search.engine.ops.choice` a training takes."""
+    if chosen == "fast" and _known(platform, dtype) and kernels().prefix:
+        return "native"
+    return "xla" if chosen == "xla" else "fast"
+
+
+def _known(platform: str, dtype: str) -> bool:
+    """Whether the C++ kernels know this."""
+    return platform == "cpu" and dtype == "float32"
+
+
+def missing_kernels(recipe: Recipe, config: TrainConfig) -> str:
+    """Return why trainings do without the C++ kernels; empty where they have them or need none."""
+    wanted = config.convolutions == "fast" and _known(recipe.platform, recipe.dtype)
+    return kernels().note if wanted else ""

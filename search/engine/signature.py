@@ -15,6 +15,7 @@ from search.config.train import TrainConfig, digested
 from search.cores import cores
 from search.data.dataset import Dataset
 from search.engine.distillation import SoftLabels
+from search.engine.native.build import kernels
 from search.engine.recipe import recipe_of
 from search.engine.trainer import Initial
 
@@ -27,6 +28,7 @@ def signature(
     initial: Initial | None = None,
 ) -> str:
     """Return a digest of what a checkpoint and the training that goes on from it must share."""
+    recipe = recipe_of(dataset, settings, device)
     described = {
         "train": dataset.train.fingerprint,
         "validation": dataset.validation.fingerprint,
@@ -36,13 +38,15 @@ def signature(
         "settings": digested(settings),
         "platform": device.platform,
         "device": device.device_kind,
-        "precision": recipe_of(dataset, settings, device).dtype,
+        "precision": recipe.dtype,
         # Another number of cores or another compiler may change the last bits.
         "cores": cores(),
         "jax": jax.__version__,
         "jaxlib": version("jaxlib"),
         "convbudget": _own_version(),
     }
+    if recipe.native:
+        described["convolutions"] = kernels().prefix
     if soft is not None:
         described["teacher"] = soft.fingerprint
     if initial:

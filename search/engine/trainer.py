@@ -25,7 +25,7 @@ from search.engine.programs.per_epoch import PerEpochProgram
 from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.programs.per_step import PerStepProgram
 from search.engine.programs.store import open_store
-from search.engine.recipe import recipe_of
+from search.engine.recipe import missing_kernels, recipe_of
 from search.engine.schedule import Schedule, order
 from search.engine.scores import Scores, scores
 from search.engine.state import State, fresh, shaped, with_weights
@@ -81,9 +81,9 @@ class Fitted:
 class Trainer:
     """Trains networks on one data set and one device. Safe to use from several threads.
 
-    `soft`: a teacher's labels of the training images; `initial`: weights to begin with instead of
-    fresh ones, by the id of the architecture and their own names; `programs`: where compiled
-    programs are kept, see `open_store`, and `notes` says where they are not.
+    `soft`: a teacher's labels of the training images; `initial`: weights to begin with, by the id
+    of the architecture and their own names; `programs`: where compiled programs are kept, see
+    `open_store`; `notes`: what a user should know of how trainings are set up.
     """
 
     def __init__(
@@ -108,9 +108,9 @@ class Trainer:
         self._held_out = len(dataset.validation)
         steps = max(1, self._count // self.recipe.batch)
         self.schedule = Schedule(steps, config.learning_rate, config.warmup, config.decay)
-        store, note = open_store(programs, device)
-        self.programs = ProgramCache(device, store)
-        self.notes = [note] if note else []
+        kept, note = open_store(programs, device)
+        self.programs = ProgramCache(device, kept)
+        self.notes = [one for one in (note, missing_kernels(self.recipe, config)) if one]
 
     def scored_on(self, part: Split) -> "Trainer":
         """Return a trainer that scores on another part; training images and programs are shared."""
@@ -120,10 +120,7 @@ class Trainer:
         return other
 
     def prepare(self, arch: Arch, epochs: int, holder: Hashable) -> None:
-        """Start compiling the programs of a training; never changes its result.
-
-        Its programs are there until `programs.release(holder)`.
-        """
+        """Start compiling a training's programs, which stay until `programs.release(holder)`."""
         with settled():
             self._start(self._forms(arch), epochs, holder)
 
@@ -148,7 +145,7 @@ class Trainer:
         return fitted
 
     def fit_seeds(self, arch: Arch, epochs: int, seeds: Sequence[int]) -> list[Fitted | Diverged]:
-        """Train several seeds of one network side by side, in one program; see `PerEpochProgram`.
+        """Train several seeds of one network side by side, in one program.
 
         Each result equals that of `fit` but for rounding. Raises `UserError` where the data is
         streamed: then each seed has to be trained by itself.
@@ -169,7 +166,8 @@ class Trainer:
 
         On accelerators, unless they would make do with programs that other networks share.
         """
-        return self._loops and self._change(layers_of(arch)) < self.schedule.total(epochs)
+        loops = self._loops and self.recipe.platform != "cpu"
+        return loops and self._change(layers_of(arch)) < self.schedule.total(epochs)
 
     def like(self, arch: Arch) -> State:
         """Return the shapes of the arrays in an architecture's state."""
@@ -189,8 +187,8 @@ class Trainer:
 
     @property
     def _loops(self) -> bool:
-        """Whether one call of a program makes many steps, as it does on accelerators."""
-        return self.recipe.platform != "cpu" and self._resident
+        # In a loop XLA's own convolutions run in one thread on the CPU; the C++ kernels do not.
+        return self._resident and (self.recipe.platform != "cpu" or self.recipe.native)
 
     def _change(self, layers: tuple[Layer, ...]) -> int:
         """Return the first step that the network's own program makes."""

@@ -88,7 +88,7 @@ def test_an_epoch_is_a_loop_whose_length_the_host_knows() -> None:
 def test_when_a_networks_own_program_pays_depends_on_the_platform() -> None:
     """By the CPU's figures a GPU would compile a network of 18 M multiplies after one epoch."""
     layers = layers_of(zoo.network("cifar_resnet20", width=0.66))
-    recipe = replace(evaluator(dataset())._trainer.recipe, batch=128)
+    recipe = replace(evaluator(dataset(), convolutions="jax")._trainer.recipe, batch=128)
     changes = [
         per_layer_steps(layers, replace(recipe, platform=platform), 400, "auto")
         for platform in ("cpu", "gpu", "tpu")

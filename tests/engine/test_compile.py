@@ -70,7 +70,7 @@ def test_gradients_at_real_sizes(side: int, kind: str) -> None:
 
         def gradients(x, scale, bias, arriving):
             def forward(x, scale, bias):
-                return ops.normalise(x, scale, bias, None, "swish").out
+                return ops.operations().normalise(x, scale, bias, None, "swish").out
 
             return jax.vjp(forward, x, scale, bias)[1](arriving)
 
@@ -78,7 +78,7 @@ def test_gradients_at_real_sizes(side: int, kind: str) -> None:
     else:
         size = {"standard": (3, 3, 16, 32), "depthwise": (3, 3, 1, 16), "pointwise": (1, 1, 16, 32)}
         kernel = generator.normal(size=size[kind]).astype(np.float32)
-        form = getattr(ops.convolutions("fast", "cpu"), kind)
+        form = getattr(ops.operations("fast", "cpu"), kind)
 
         def gradients(x, kernel, arriving):
             return jax.vjp(lambda x, k: form(x, k, 1), x, kernel)[1](arriving)
@@ -160,7 +160,7 @@ def test_predictions_are_compiled_with_the_check(monkeypatch: pytest.MonkeyPatch
 
 def own(engine) -> list:
     keys = engine._trainer.programs.keys()
-    return [k for k in keys if k[0].startswith("whole")]
+    return [k for k in keys if k[0].startswith(("whole", "looped"))]
 
 
 def test_programs_of_a_network_go_with_its_last_job() -> None:

@@ -34,7 +34,7 @@ def drawn(case: tuple) -> tuple:
     return kind, x, kernel, stride
 
 
-def both(kind: str, x, kernel, stride: int, forms: ops.Convolutions) -> list:
+def both(kind: str, x, kernel, stride: int, forms: ops.Operations) -> list:
     form = getattr(forms, kind)
     out, pull = jax.vjp(lambda x, kernel: form(x, kernel, stride), x, kernel)
     weights = np.random.default_rng(1).normal(size=out.shape).astype(out.dtype)
@@ -46,8 +46,8 @@ def both(kind: str, x, kernel, stride: int, forms: ops.Convolutions) -> list:
 def test_equals_reference_to_rounding(case: tuple) -> None:
     kind, x, kernel, stride = drawn(case)
     x, kernel = x.astype(np.float32), kernel.astype(np.float32)
-    found = both(kind, x, kernel, stride, ops.convolutions("fast", "cpu"))
-    expected = both(kind, x, kernel, stride, ops.convolutions("xla"))
+    found = both(kind, x, kernel, stride, ops.operations("fast", "cpu"))
+    expected = both(kind, x, kernel, stride, ops.operations("xla"))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5)
 
@@ -58,9 +58,9 @@ def test_formulae_in_float64(case: tuple) -> None:
     kind, x, kernel, stride = drawn(case)
     with jax.enable_x64(True):
         found = both(
-            kind, jnp.asarray(x), jnp.asarray(kernel), stride, ops.convolutions("fast", "cpu")
+            kind, jnp.asarray(x), jnp.asarray(kernel), stride, ops.operations("fast", "cpu")
         )
-        expected = both(kind, jnp.asarray(x), jnp.asarray(kernel), stride, ops.convolutions("xla"))
+        expected = both(kind, jnp.asarray(x), jnp.asarray(kernel), stride, ops.operations("xla"))
         assert found[0].dtype == np.float64
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
@@ -111,7 +111,7 @@ def test_normalise_gradient_is_autodiffs(act: str, added: bool) -> None:
             return ops.ACTIVATE[act](z if add is None else z + add)
 
         def fused(y, scale, bias, add):
-            return ops.normalise(y, scale, bias, add, act).out
+            return ops.operations().normalise(y, scale, bias, add, act).out
 
         expected, pull = jax.vjp(plain, y, scale, bias, add)
         found, own = jax.vjp(fused, y, scale, bias, add)
@@ -124,8 +124,8 @@ def test_normalise_gradient_is_autodiffs(act: str, added: bool) -> None:
 
 def test_unknown_choice_is_named() -> None:
     with pytest.raises(UserError, match="did you mean fast"):
-        ops.convolutions("fats")
+        ops.operations("fats")
 
 
 def test_an_unknown_platform_gets_the_reference() -> None:
-    assert ops.convolutions("fast", "neuron") is ops.convolutions("xla")
+    assert ops.operations("fast", "neuron") is ops.operations("xla")

@@ -120,7 +120,7 @@ def test_the_folder_is_this_users_alone(tmp_path: Path, monkeypatch: pytest.Monk
     home.rename(tmp_path / "elsewhere")
     home.symlink_to(tmp_path / "elsewhere")
     assert store.open_store(str(tmp_path), DEVICE)[0] is None
-    monkeypatch.setattr(store, "_home", lambda: "mine")
+    monkeypatch.setattr(store, "home", lambda: "mine")
     opened(tmp_path)
     user = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: user + 1)

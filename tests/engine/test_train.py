@@ -146,7 +146,7 @@ def test_streamed_data_is_trained_one_by_one() -> None:
 
 
 def test_going_over_to_a_whole_program_half_way() -> None:
-    trainer = evaluator(form="auto")._trainer
+    trainer = evaluator(form="auto", convolutions="jax")._trainer
     layers = layers_of(EVERY_OP)
     change = per_layer_steps(layers, trainer.recipe, trainer.schedule.steps, "auto")
     assert change > 0

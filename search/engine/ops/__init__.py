@@ -4,12 +4,8 @@ Images are [n, height, width, channels], kernels [k, k, in, out] ([k, k, 1, chan
 depthwise one); padding is SAME as XLA defines it, for any kernel, stride and size.
 """
 
-from search.engine.ops.choice import Convolutions as Convolutions
-from search.engine.ops.choice import convolutions as convolutions
+from search.engine.ops.choice import Operations as Operations
+from search.engine.ops.choice import operations as operations
 from search.engine.ops.normalise import ACTIVATE as ACTIVATE
 from search.engine.ops.normalise import EPSILON as EPSILON
-from search.engine.ops.normalise import moments as moments
-from search.engine.ops.normalise import normalise as normalise
-from search.engine.ops.normalise import normalise_backward as normalise_backward
 from search.engine.ops.normalise import pool as pool
-from search.engine.ops.normalise import scaled as scaled

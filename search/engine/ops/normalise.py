@@ -51,21 +51,7 @@ def scaled(
     return ACTIVATE[act](z if add is None else z + add)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
-def normalise(y: Array, scale: Array, bias: Array, add: Array | None, act: str) -> Normalised:
-    """BatchNorm by the batch's own statistics; y [n, h, w, c], scale and bias [c]."""
-    mean, variance = moments(y)
-    return Normalised(scaled(y, scale, bias, mean, variance, add, act), mean, variance)
-
-
 Saved = tuple[Array, Array, Array, Array | None, Array, Array]
-
-
-def _forward(
-    y: Array, scale: Array, bias: Array, add: Array | None, act: str
-) -> tuple[Normalised, Saved]:
-    result = normalise(y, scale, bias, add, act)
-    return result, (y, scale, bias, add, result.mean, result.variance)
 
 
 def normalise_backward(
@@ -89,14 +75,38 @@ def normalise_backward(
     return dy.reshape(y.shape).astype(y.dtype), to_scale, to_bias, None if add is None else dz
 
 
-def _backward(
-    act: str, saved: Saved, gradient: Normalised
-) -> tuple[Array, Array, Array, Array | None]:
-    # The statistics feed running averages only, which nothing differentiates.
-    return normalise_backward(act, saved, gradient.out)
+def normalising(
+    moments: Callable[[Array], tuple[Array, Array]],
+    scaled: Callable[..., Array],
+    backward: Callable[..., tuple[Array, Array, Array, Array | None]],
+) -> Callable[..., Normalised]:
+    """Return BatchNorm by the batch's own statistics, made of its parts, which `backward` derives.
+
+    It is called with y [n, h, w, c], scale and bias [c], the addition or None, the activation.
+    """
+
+    @partial(jax.custom_vjp, nondiff_argnums=(4,))
+    def normalise(y: Array, scale: Array, bias: Array, add: Array | None, act: str) -> Normalised:
+        mean, variance = moments(y)
+        return Normalised(scaled(y, scale, bias, mean, variance, add, act), mean, variance)
+
+    def forward(
+        y: Array, scale: Array, bias: Array, add: Array | None, act: str
+    ) -> tuple[Normalised, Saved]:
+        result = normalise(y, scale, bias, add, act)
+        return result, (y, scale, bias, add, result.mean, result.variance)
+
+    def derived(
+        act: str, saved: Saved, gradient: Normalised
+    ) -> tuple[Array, Array, Array, Array | None]:
+        # The statistics feed running averages only, which nothing differentiates.
+        return backward(act, saved, gradient.out)
+
+    normalise.defvjp(forward, derived)
+    return normalise
 
 
-normalise.defvjp(_forward, _backward)
+normalise = normalising(moments, scaled, normalise_backward)
 
 
 def pool(x: Array) -> Array:

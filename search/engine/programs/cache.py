@@ -26,13 +26,15 @@ class ProgramSpec:
     """What to compile: a key that determines it, the function, and its arguments' shapes.
 
     Shapes are trees of `jax.ShapeDtypeStruct`. Equal keys must mean equal programs. `shared`: many
-    candidates use the program, so it stays in the cache when no job holds it.
+    candidates use the program, so it stays in the cache when no job holds it. `quickly`: compile
+    it with less optimisation, for one layer, or where the C++ kernels do the work.
     """
 
     key: Hashable
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     shared: bool = True
+    quickly: bool = True
 
     @property
     def text(self) -> str:
@@ -122,7 +124,7 @@ class ProgramCache:
 
 
 def _compiled(spec: ProgramSpec, sharding: SingleDeviceSharding) -> jax.stages.Compiled:
-    return compiled(spec.function, spec.arguments, sharding, quickly=spec.shared)
+    return compiled(spec.function, spec.arguments, sharding, quickly=spec.quickly)
 
 
 def _made(spec: ProgramSpec, sharding: SingleDeviceSharding, store: ProgramStore | None) -> Program:

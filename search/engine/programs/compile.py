@@ -54,8 +54,8 @@ def compiled(
 ) -> jax.stages.Compiled:
     """Compile a function for trees of `jax.ShapeDtypeStruct` on one device.
 
-    `quickly`: with less optimisation, in two thirds of the time, for programs of one layer, which
-    run as fast. Of whole networks that has not been measured.
+    `quickly`: with less optimisation, in two thirds of the time, for programs of one layer, and of
+    networks that C++ kernels compute, which run as fast.
 
     Some versions of XLA compute the sum of a product wrongly where YNNPACK makes both at once and
     the product has a long last axis (jax-ml/jax#39103). Where the check finds that, such programs,

@@ -12,7 +12,14 @@ from jax import Array
 from search.data.dataset import Augment
 from search.engine import ops
 from search.engine.augment import normalised, training_batch
-from search.engine.forward import Totals, add_scores, convolve, loss_and_accuracy, update_running
+from search.engine.forward import (
+    Totals,
+    add_scores,
+    convolve,
+    loss_and_accuracy,
+    operations,
+    update_running,
+)
 from search.engine.optimiser import Parameters, update
 from search.engine.programs.cache import ProgramSpec
 from search.engine.recipe import Recipe
@@ -58,9 +65,9 @@ def forward(recipe: Recipe, shape: Shape) -> ProgramSpec:
 
     def run(p: Parameters, s: Parameters, x: Array, add: Array | None, training: Array) -> Any:
         y = convolve(shape, recipe, x, p["kernel"])
-        mean, variance = ops.moments(y)
+        mean, variance = operations(recipe).moments(y)
         used = (jnp.where(training, mean, s["mean"]), jnp.where(training, variance, s["var"]))
-        out = ops.scaled(y, p["scale"], p["bias"], *used, add, shape.act)
+        out = operations(recipe).scaled(y, p["scale"], p["bias"], *used, add, shape.act)
         return out, y, mean, variance, update_running(s, mean, variance)
 
     x, add, _ = _maps(recipe, shape)
@@ -84,7 +91,7 @@ def backward(recipe: Recipe, shape: Shape, *, first: bool) -> ProgramSpec:
         gradient: Array,
     ) -> Any:
         saved = (y, p["scale"], p["bias"], add, mean, variance)
-        dy, scale, bias, to_add = ops.normalise_backward(shape.act, saved, gradient)
+        dy, scale, bias, to_add = operations(recipe).normalise_backward(shape.act, saved, gradient)
         if first:
             _, pull = jax.vjp(lambda k: convolve(shape, recipe, x, k), p["kernel"])
             (kernel,) = pull(dy)

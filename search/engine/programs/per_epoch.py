@@ -1,10 +1,9 @@
-"""Several seeds of one network in one program, an epoch in each call: for accelerators.
+"""A program that makes an epoch in each call, of several seeds of a network side by side.
 
-A small network leaves an accelerator idle for two reasons: its kernels are too small to fill the
-chip, and each step waits for Python to launch it. Here the steps of an epoch are a loop inside the
-program, and the seeds are one more axis of every array. On the CPU neither helps: kernels of
-several seeds make grouped convolutions, and convolutions in a loop run in one thread; XLA is slow
-at both there.
+A small network leaves a processor idle for two reasons: its kernels are too small to fill an
+accelerator, and each step waits for Python to launch it. Here the steps of an epoch are a loop
+inside the program, and the seeds are one more axis of every array. On the CPU several seeds do not
+help, and the loop does with the C++ kernels only: XLA's own convolutions run in one thread there.
 """
 
 from collections.abc import Sequence
@@ -69,9 +68,10 @@ class PerEpochProgram:
             Spec((batches, batch), np.float32),
         )
         key = (self.recipe, self._image, self._images, seeds, steps, self._layers)
+        own = {"shared": False, "quickly": self.recipe.native}
         return [
-            ProgramSpec(("looped steps", *key), self._run, training, shared=False),
-            ProgramSpec(("looped score", *key), self._evaluate, scoring, shared=False),
+            ProgramSpec(("looped steps", *key), self._run, training, **own),
+            ProgramSpec(("looped score", *key), self._evaluate, scoring, **own),
         ]
 
     def _part(self, labels: Spec) -> tuple[Spec, Spec]:
@@ -93,25 +93,30 @@ class PerEpochProgram:
         count: Array,
         rates: Array,
     ) -> tuple[State, Array]:
-        def body(k: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
-            states, scores = carry
-
-            def one(state: State, index: Array, seed: Array) -> tuple[State, Array]:
-                step = first + k.astype(first.dtype)
-                batch = (images, labels, index)
-                return train_step(self._layers, self.recipe, state, batch, seed, step, rates[k])
-
-            after, score = self._each(one)(states, chosen[:, k], seeds)
-            # Steps behind the last are made for nothing, at most an epoch of them in a training.
-            states = jax.tree.map(partial(jnp.where, k < last), after, states)
-            return states, scores.at[:, k].set(score)
-
-        scores = jnp.zeros((self._seeds, self._steps, 2), jnp.float32)
         # The number of steps is an argument, so that a part of an epoch needs no other program; and
-        # the loop's length is not, or the host would read from the device before each step whether
-        # there is one more.
-        last = count.astype(jnp.int32)
-        after: tuple[State, Array] = lax.fori_loop(0, self._steps, body, (states, scores))
+        # on an accelerator the loop's length is not, or the host would read from the device before
+        # each step whether there is one more.
+        last, on_cpu = count.astype(jnp.int32), self.recipe.platform == "cpu"
+
+        def one(state: State, chosen: Array, seed: Array) -> tuple[State, Array]:
+            def body(k: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+                state, scores = carry
+                step = first + k.astype(first.dtype)
+                batch = (images, labels, chosen[k])
+                after, score = train_step(
+                    self._layers, self.recipe, state, batch, seed, step, rates[k]
+                )
+                if not on_cpu:
+                    # Steps behind the last are made for nothing, at most an epoch of them in all.
+                    after = jax.tree.map(partial(jnp.where, k < last), after, state)
+                return after, scores.at[k].set(score)
+
+            scores = jnp.zeros((self._steps, 2), jnp.float32)
+            end = last if on_cpu else self._steps
+            looped: tuple[State, Array] = lax.fori_loop(0, end, body, (state, scores))
+            return looped
+
+        after: tuple[State, Array] = self._each(one)(states, chosen, seeds)
         return after
 
     def _evaluate(

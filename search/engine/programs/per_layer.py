@@ -50,6 +50,9 @@ class PerLayerPrograms(Stepwise):
         self.recipe, self._image = recipe, image
         self._lengths = tuple(dict.fromkeys(lengths))
         self._found: dict[Any, Program] = {}
+        # Of each layer.
+        self._forwards: list[Program] = []
+        self._backwards: list[Program] = []
 
     def _size(self, index: int) -> MapShape:
         shape = self.layers[index].shape
@@ -84,6 +87,16 @@ class PerLayerPrograms(Stepwise):
         # Without the recipe, of which each program has its own part.
         keys: list[Any] = [spec.key for spec in program_specs]
         self._found = {(k[0], *k[2:]): p for k, p in zip(keys, found, strict=True)}
+        # Looked up once: a step of twenty layers would hash their shapes forty times.
+        self._forwards, self._backwards = [], []
+        for layer in self.layers:
+            shape = layer.shape
+            if shape.kind == "pool":
+                self._forwards.append(self._program("pool", shape))
+                self._backwards.append(self._program("unpool", shape))
+            else:
+                self._forwards.append(self._program("forward", shape))
+                self._backwards.append(self._program("backward", shape, layer.source == IMAGE))
         return seconds
 
     def _program(self, *key: Any) -> Program:
@@ -100,13 +113,15 @@ class PerLayerPrograms(Stepwise):
         statistics = dict(state.statistics)
         # Of each layer, what its backward pass needs: its input, and what `forward` returned.
         saved: list[Any] = []
+        forwards = iter(self._forwards)
 
         def apply(layer: Layer, x: Any, add: Any) -> Any:
+            forward = next(forwards)
             if layer.shape.kind == "pool":
                 saved.append((x,))
-                return self._program("pool", layer.shape)(x)
+                return forward(x)
             path = layer.path
-            out, y, mean, variance, statistics[path] = self._program("forward", layer.shape)(
+            out, y, mean, variance, statistics[path] = forward(
                 parameters[path], statistics[path], x, add, _TRAINING
             )
             saved.append((x, y, add, mean, variance))
@@ -122,13 +137,12 @@ class PerLayerPrograms(Stepwise):
         pending: dict[int, Any] = {len(self.layers) - 1: gradient}
         for position in reversed(range(len(self.layers))):
             layer = self.layers[position]
-            shape, path = layer.shape, layer.path
+            path, backward = layer.path, self._backwards[position]
             gradient = pending.pop(position)
-            if shape.kind == "pool":
-                to_x = self._program("unpool", shape)(*saved[position], gradient)
+            if layer.shape.kind == "pool":
+                to_x = backward(*saved[position], gradient)
                 self._accumulate(pending, layer.source, to_x)
                 continue
-            backward = self._program("backward", shape, layer.source == IMAGE)
             to_x, to_add, parameters[path], opt_state[path] = backward(
                 parameters[path], opt_state[path], rate, *saved[position], gradient
             )
@@ -142,12 +156,14 @@ class PerLayerPrograms(Stepwise):
         images, labels, index = batch
         plain = self._program("plain", self._image, images.shape[0])
         x, known = plain(images, labels, index)
+        forwards = iter(self._forwards)
 
         def apply(layer: Layer, x: Any, add: Any) -> Any:
+            forward = next(forwards)
             if layer.shape.kind == "pool":
-                return self._program("pool", layer.shape)(x)
+                return forward(x)
             p, s = state.parameters[layer.path], state.statistics[layer.path]
-            return self._program("forward", layer.shape)(p, s, x, add, _EVALUATION)[0]
+            return forward(p, s, x, add, _EVALUATION)[0]
 
         features = propagate(self.layers, x, apply)[-1]
         score = self._program("score", self._size(-1))

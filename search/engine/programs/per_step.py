@@ -35,9 +35,10 @@ class PerStepProgram(Stepwise):
         mask = Spec((recipe.batch,), np.float32)
         known = Spec((evaluation,), np.int32)
         scoring = (self.like, *self._batch(known), mask, totals_like(recipe))
+        own = {"shared": False, "quickly": recipe.native}
         return [
-            ProgramSpec(("whole step", training, *key), self._run, arguments, shared=False),
-            ProgramSpec(("whole score", evaluation, *key), self._evaluate, scoring, shared=False),
+            ProgramSpec(("whole step", training, *key), self._run, arguments, **own),
+            ProgramSpec(("whole score", evaluation, *key), self._evaluate, scoring, **own),
         ]
 
     def _batch(self, labels: Spec) -> tuple[Spec, Spec, Spec]:

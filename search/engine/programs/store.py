@@ -9,7 +9,6 @@ which XLA divides the work when it compiles, nor a file that a kill cut off.
 import hashlib
 import os
 import pickle
-import platform
 import stat
 import sys
 import zlib
@@ -24,6 +23,8 @@ from jax.experimental import serialize_executable
 
 from search.cores import cores
 from search.data.cache_folder import root
+from search.engine.private import NotPrivate, home, private_folder
+from search.engine.processor import processor
 from search.files import sweep, writing
 
 # Bytes of all programs of a user, those for other machines and versions included.
@@ -34,6 +35,7 @@ _MAGIC = b"convbudget-program/1\n"
 _DIGEST = hashlib.sha256().digest_size
 # Settings of the process that XLA reads where they stand.
 _FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
+_SOURCES = {".py", ".h", ".cc"}
 _PACKAGES = ("jax", "jaxlib", "numpy", "optax", "flax")
 
 
@@ -90,18 +92,15 @@ def open_store(place: str | None, device: jax.Device) -> tuple[ProgramStore | No
     """
     if place is None:
         return None, ""
-    folder = (Path(place).expanduser() if place else root()) / _home()
+    folder = (Path(place).expanduser() if place else root()) / home()
     try:
-        for one in (folder, folder / fingerprint(device)):
-            one.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                one.mkdir(0o700)
-            if not _only_ours(one):
-                return None, _note(f"{one} is not this user's alone: its owner or mode is another")
-        sweep(one)
+        own = private_folder(folder / fingerprint(device))
+        sweep(own)
+    except NotPrivate as reason:
+        return None, _note(str(reason))
     except OSError as error:
         return None, _note(f"{folder} cannot be written ({error.strerror})")
-    return ProgramStore(one, device), ""
+    return ProgramStore(own, device), ""
 
 
 def fingerprint(device: jax.Device) -> str:
@@ -135,40 +134,15 @@ def _counts(setting: str) -> bool:
 
 
 @cache
-def processor() -> str:
-    """Return what tells processors apart that cannot run each other's programs."""
-    # Kernels name the same lines in other ways: `flags` on x86, `Features` on ARM.
-    x86 = {"vendor_id", "cpu family", "model", "model name", "stepping", "flags"}
-    names = x86 | {"features", "cpu implementer", "cpu part", "cpu variant", "isa", "cpu"}
-    with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0].splitlines()
-        return "\n".join(line for line in lines if line.split(":")[0].strip().lower() in names)
-    return f"{platform.machine()} {platform.processor()} {platform.platform()}"
-
-
-@cache
 def _sources() -> str:
     """Return the digest of the code that programs are made by."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[2]
     for room in ("engine", "networks"):
-        for path in sorted((package / room).rglob("*.py")):
+        sources = (path for path in (package / room).rglob("*") if path.suffix in _SOURCES)
+        for path in sorted(sources):
             digest.update(f"{path.relative_to(package)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def _home() -> str:
-    """A cache folder may be shared by a group; each user has programs of their own in it."""
-    return f"programs-{os.geteuid()}" if hasattr(os, "geteuid") else "programs"
-
-
-def _only_ours(folder: Path) -> bool:
-    found = folder.lstat()
-    if not hasattr(os, "geteuid"):
-        return False
-    others = stat.S_IWGRP | stat.S_IWOTH
-    ours = found.st_uid == os.geteuid() and not found.st_mode & others
-    return stat.S_ISDIR(found.st_mode) and ours
 
 
 def _note(reason: str) -> str:
