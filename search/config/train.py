@@ -60,8 +60,8 @@ class TrainConfig:
     )
     form: str = setting(
         "auto",
-        "layers runs compiled layers shared by all candidates, whole compiles each candidate, auto"
-        " starts with layers and changes to whole where that pays",
+        "layers runs compiled layers shared by all candidates, whole compiles each candidate; auto"
+        " is whole with kernels in C++, else layers first and whole from where that pays",
         choices=FORMS,
     )
     resident_megabytes: float | None = setting(
