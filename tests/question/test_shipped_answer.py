@@ -14,6 +14,7 @@ from search.question.summary import summary
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "outputs" / "reference" / "question"
+FASHION = ROOT / "outputs" / "reference" / "question_fashion_mnist"
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +22,29 @@ def found() -> Answer:
     return answer(read_material([str(SHIPPED / "trials.csv")]))
 
 
+@pytest.fixture(scope="module")
+def larger() -> Answer:
+    return answer(read_material([str(FASHION / "trials.csv")]))
+
+
+def shown(name: str) -> str:
+    """What the README has between the marks of an answer."""
+    readme = (ROOT / "README.md").read_text()
+    _, begin, rest = readme.partition(f"<!-- {name} -->\n")
+    assert begin, f"the README has lost the place of its {name}"
+    return rest.partition(f"<!-- /{name} -->")[0].strip()
+
+
 def test_the_readme_says_what_the_trainings_say(found: Answer) -> None:
     text = summary(found)
     assert (SHIPPED / "summary.md").read_text() == text
-    readme = (ROOT / "README.md").read_text()
-    _, begin, rest = readme.partition("<!-- answer -->\n")
-    assert begin, "the README has lost the place of its answer"
-    assert rest.partition("<!-- /answer -->")[0].strip() == text.strip()
+    assert shown("answer") == text.strip()
+
+
+def test_the_readme_says_what_the_trainings_on_larger_images_say(larger: Answer) -> None:
+    text = summary(larger)
+    assert (FASHION / "summary.md").read_text() == text
+    assert shown("answer fashion_mnist") == text.strip()
 
 
 def test_every_population_is_whole(found: Answer) -> None:
@@ -42,7 +59,7 @@ def test_every_population_is_whole(found: Answer) -> None:
     assert {one.epochs for one in found.populations} == {4, 16}
 
 
-def test_the_shipped_tables_are_those_of_the_trainings(found: Answer) -> None:
+def test_the_shipped_tables_are_those_of_the_trainings(found: Answer, larger: Answer) -> None:
     """But for the last digits, which depend on the processor."""
 
     def same(one: Any, other: Any) -> bool:
@@ -54,4 +71,5 @@ def test_the_shipped_tables_are_those_of_the_trainings(found: Answer) -> None:
             return one == pytest.approx(other, rel=1e-6, abs=1e-9)
         return bool(one == other)
 
-    assert same(json.loads((SHIPPED / "tables.json").read_text()), as_object(found))
+    for folder, one in ((SHIPPED, found), (FASHION, larger)):
+        assert same(json.loads((folder / "tables.json").read_text()), as_object(one))

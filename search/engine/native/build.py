@@ -107,7 +107,10 @@ def _compile(path: Path) -> None:
                 if not told:
                     os.replace(made, path)
                     return
-    raise _Missing(f"{shlex.join(compilers[-1])} failed to compile them ({told})")
+    raise _Missing(
+        f"{shlex.join(compilers[-1])} failed to compile them ({told}); name another compiler in"
+        " CXX, or choose train.convolutions=jax"
+    )
 
 
 def _run(command: list[str]) -> str:
