@@ -138,6 +138,13 @@ def test_a_seed_that_diverges_leaves_the_others_alone(monkeypatch: pytest.Monkey
     assert all(isinstance(one, Diverged) for one in nothing)
 
 
+def test_how_many_steps_a_call_makes_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = evaluator()(job_of("small", 3))
+    monkeypatch.setattr("search.engine.programs.per_epoch._MOST", 2)
+    parts = evaluator()(job_of("small", 3))
+    assert (parts.accuracy, parts.loss) == (whole.accuracy, whole.loss)
+
+
 def test_streamed_data_is_trained_one_by_one() -> None:
     config = TrainConfig(batch=16, resident_megabytes=0)
     trainer = Trainer(dataset(), config, jax.local_devices()[0])

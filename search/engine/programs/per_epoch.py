@@ -1,4 +1,4 @@
-"""A program that makes an epoch in each call, of several seeds of a network side by side.
+"""A program that makes many steps in each call, of several seeds of a network side by side.
 
 A small network leaves a processor idle for two reasons: its kernels are too small to fill an
 accelerator, and each step waits for Python to launch it. Here the steps of an epoch are a loop
@@ -24,6 +24,9 @@ from search.engine.recipe import Recipe
 from search.engine.state import State, resized, shaped
 from search.networks.layers import Layer
 
+# Steps of one call on the CPU, which are seconds where images are large: Ctrl-C waits for them.
+_MOST = 32
+
 
 class PerEpochProgram:
     """Train and evaluate `seeds` networks side by side, up to `steps` steps in each call.
@@ -41,7 +44,8 @@ class PerEpochProgram:
         steps: int,
     ) -> None:
         self._layers, self.recipe = layers, recipe
-        self._image, self._images, self._seeds, self._steps = image, images, seeds, steps
+        self._image, self._images, self._seeds = image, images, seeds
+        self._steps = min(steps, _MOST) if recipe.platform == "cpu" else steps
         self._exact = shaped(layers, recipe)
         self._epoch: Program | None = None
         self._score: Program | None = None
@@ -161,13 +165,18 @@ class PerEpochProgram:
         """Train all seeds for these steps; returns the state and the scores [seeds, steps, 2]."""
         assert self._epoch is not None, "ready() first"
         assert isinstance(feed, Resident)
-        count = len(steps.rates)
-        after = self._steps - count
-        chosen = np.pad(steps.chosen, ((0, 0), (0, after), (0, 0)))
-        rates = np.pad(steps.rates, (0, after))
-        numbers = np.uint32(steps.first), np.uint32(count)
-        state, scores = self._epoch(state, *feed.arrays, chosen, steps.seeds, *numbers, rates)
-        return state, np.asarray(scores)[:, :count]
+        measured = []
+        for start in range(0, len(steps.rates), self._steps):
+            part = slice(start, start + self._steps)
+            count = len(steps.rates[part])
+            after = self._steps - count
+            chosen = np.pad(steps.chosen[:, part], ((0, 0), (0, after), (0, 0)))
+            rates = np.pad(steps.rates[part], (0, after))
+            numbers = np.uint32(steps.first + start), np.uint32(count)
+            state, scores = self._epoch(state, *feed.arrays, chosen, steps.seeds, *numbers, rates)
+            # Waited for here: an interruption is heard between two calls.
+            measured.append(np.asarray(scores)[:, :count])
+        return state, np.concatenate(measured, 1)
 
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
         """Evaluate the first `count` images of the feed."""
