@@ -30,7 +30,7 @@ _FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-pthread")
 # Of this machine's processor; the second where a compiler does not know the first.
 _PROCESSOR = ("-march=native", "-mcpu=native")
 _COMPILERS = ("c++", "g++", "clang++")
-# Seconds; it takes some seven on one core, and sixty where the compiler compiles its own library.
+# Seconds; it takes some ten on one core, and sixty where the compiler compiles its own library.
 _PATIENCE = 600
 _FOLDER = Path(__file__).parent
 
@@ -89,7 +89,7 @@ def _loaded(name: str) -> ctypes.CDLL:
 
 def _compile(path: Path) -> None:
     """Write the library `path` by the first compiler that can, whole or not at all."""
-    compilers = list(_compilers())
+    compilers = _compilers()
     if not compilers:
         raise _Missing(
             "no C++ compiler was found, and trainings take twice as long without them; install one"
