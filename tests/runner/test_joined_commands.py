@@ -17,8 +17,10 @@ from search.study.hold import HOLDER
 from search.study.study import Study
 from search.study.trials import Trial
 
-WORDS = ("data=digits", "space=small", "budget=12k", "epochs=1", "strategy=random", "study=s")
-TRAINED = re.compile(r"^trained (\w+), 1 epoch, seed 0, in .* s: accuracy \d\.\d+$", re.MULTILINE)
+# Trainings of a second or two: all of them last several times as long as a command takes to begin,
+# so that the second is in time to train some of them.
+WORDS = ("data=digits", "space=small", "budget=200k", "epochs=40", "strategy=random", "study=s")
+TRAINED = re.compile(r"^trained (\w+), 40 epochs, seed 0, in .* s: accuracy \d\.\d+$", re.MULTILINE)
 PATIENCE = 300
 
 
@@ -124,21 +126,21 @@ def test_a_second_command_trains_and_goes_on_where_the_first_is_killed(commands:
 
 @pytest.mark.slow
 def test_holder_and_joined_are_killed_and_the_same_command_goes_on(commands: Commands) -> None:
-    first = commands.start("join=true", "trials=12")
+    first = commands.start("join=true", "trials=16")
     until(lambda: (commands.study / HOLDER).exists(), what="a holder")
-    second = commands.start("join=true", "trials=12")
+    second = commands.start("join=true", "trials=16")
     until(commands.joined, what="a recorded training of the second")
     first.kill()
     second.kill()
     first.wait()
     second.wait()
     before = commands.recorded()
-    third = commands.start("join=true", "trials=12")
+    third = commands.start("join=true", "trials=16")
     assert third.wait(PATIENCE) == 0
     said = commands.said(3).read_text()
     assert f"going on after {len(before)} trials; those are not run again\n" in said
     after = commands.recorded()
-    assert [trial.number for trial in after] == list(range(12))
+    assert [trial.number for trial in after] == list(range(16))
     kept = {trial.number: trial for trial in after}
     assert all(kept[trial.number] == trial for trial in before)
     assert not (commands.study / "workers").exists()
