@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from search.question.answer import Answer, AtLength
+from search.question.crossing import Curve
+from search.question.differences import Difference
 from search.question.phrases import between, crossing, points, said, times
 from search.question.shapes import MatchedOn
 from search.question.trainings import MIXED
@@ -117,7 +119,7 @@ def _replaced(answer: Answer) -> Claim:
         whole.points,
         whole.low,
         whole.high,
-        str(whole.n),
+        f"{whole.n} pairs",
     )
 
 
@@ -133,12 +135,11 @@ def _equal_cost(answer: Answer) -> Claim:
         return Claim(
             "c", text, "not measured", "No two families can be compared at equal cost yet."
         )
-    verdict: Verdict = "undecided"
-    if any(one.found and one.points > 0 for one in found):
-        verdict = "holds"
-    elif all(one.found for one in found):
-        verdict = "does not hold"
-    main = found[0]
+    winners = [one for one in found if one.found and one.points > 0]
+    level = [one for one in found if not one.found]
+    # The figure that the verdict rests on.
+    main = (winners or level or found)[0]
+    verdict: Verdict = "holds" if winners else "undecided" if level else "does not hold"
     return Claim(
         "c",
         text,
@@ -147,7 +148,7 @@ def _equal_cost(answer: Answer) -> Claim:
         main.points,
         main.low,
         main.high,
-        f"{main.n_first}, {main.n_second}",
+        _counts(main),
     )
 
 
@@ -169,10 +170,13 @@ def _explained(answer: Answer) -> Claim:
             "Too few networks share depth and width to say what explains it.",
         )
     verdict: Verdict = "undecided"
+    # The figure that the verdict rests on.
+    main = free
     if free.high is not None and free.high < 0:
         # They do not win.
         verdict = "does not hold"
     elif free.low is not None and free.low > 0 and shape.low is not None and shape.high is not None:
+        main = shape
         verdict = "holds" if shape.high < 0 else "does not hold" if shape.low > 0 else "undecided"
     both = _pick(rows, "separable", "multiplies, depth and width")
     rest = "too few share all three to compare"
@@ -187,10 +191,10 @@ def _explained(answer: Answer) -> Claim:
         f" {points(free.points, free.low, free.high)} points at equal multiplies,"
         f" {points(shape.points, shape.low, shape.high)} at equal depth and width{ratio}"
         f" (n = {shape.n_first} and {shape.n_second}), and {rest}.",
-        shape.points,
-        shape.low,
-        shape.high,
-        f"{shape.n_first}, {shape.n_second}",
+        main.points,
+        main.low,
+        main.high,
+        _counts(main),
     )
 
 
@@ -220,7 +224,7 @@ def _large(answer: Answer) -> Claim:
         one.points[-1],
         one.band_low[-1],
         one.band_high[-1],
-        f"{one.n_first}, {one.n_second}",
+        _counts(one),
     )
 
 
@@ -243,7 +247,7 @@ def _placed(answer: Answer) -> Claim:
         term.value,
         term.low,
         term.high,
-        str(place.n),
+        f"{place.n} {MIXED}",
     )
 
 
@@ -266,7 +270,7 @@ def _order(answer: Answer) -> Claim:
         one.points,
         one.low,
         one.high,
-        f"{one.n_first}, {one.n_second}",
+        _counts(one),
     )
 
 
@@ -286,7 +290,7 @@ def _length(answer: Answer) -> Claim:
         f" (n = {one.n_first} and {one.n_second})"
         for one in found
     ]
-    main = found[0]
+    main = next((one for one in found if one.found), found[0])
     return Claim(
         "epochs",
         text,
@@ -296,8 +300,12 @@ def _length(answer: Answer) -> Claim:
         main.points,
         main.low,
         main.high,
-        f"{main.n_first}, {main.n_second}",
+        _counts(main),
     )
+
+
+def _counts(one: Difference | MatchedOn | Curve) -> str:
+    return f"{one.n_first} {one.first}, {one.n_second} {one.second}"
 
 
 def _in_time(long: AtLength) -> list[str]:

@@ -89,9 +89,10 @@ def _joined(tables: list[str], sampled: list[Path], searched: list[Path]) -> Mat
         )
     table = Path(tables[0])
     trainings, beside = read_csv(table), table.with_name(BEST)
-    found = _best(searched, str(table), trainings[0].data)
-    again = {(one.family, one.name, one.budget) for one in found}
     known = from_csv(Found, beside) if beside.exists() else []
+    largest = max((one.budget for one in known), default=0)
+    found = _best(searched, str(table), trainings[0].data, largest)
+    again = {(one.family, one.name, one.budget) for one in found}
     others = (one for one in known if (one.family, one.name, one.budget) not in again)
     return Material.of(trainings, [*found, *others])
 
@@ -218,9 +219,10 @@ def _way(one: Latency) -> str:
     )
 
 
-def _best(searched: list[Path], beside: str, data: str) -> list[Found]:
+def _best(searched: list[Path], beside: str, data: str, largest: int = 0) -> list[Found]:
     """Return the fronts of the searches of the largest budget, and all known networks.
 
+    A search within less than `largest`, which another one had, is there for its known networks.
     Raises `UserError` for a search on other than `data`, which that named `beside` was trained on.
     """
     if not searched:
@@ -233,15 +235,15 @@ def _best(searched: list[Path], beside: str, data: str) -> list[Found]:
                 f"{names} cannot be compared: data is {shown(data, 40)} and"
                 f" {shown(_data(entry), 40)}; leave one of them out"
             )
-    largest = max(entry.info.high for entry in entries)
+    largest = max(largest, *(entry.info.high for entry in entries))
     found: list[Found] = []
+    landmarks: dict[str, Found] = {}
     for entry in entries:
         with Study.read(entry.path) as study:
             finals = firsts(on_own_data(study.finals()))
-            landmarks = study.landmarks()
+            known = [one for one in study.landmarks() if one.status == "ok"]
         rows = entry.front if entry.info.high == largest else ()
         for row in rows:
-            final = finals.get(row.arch_id)
             found.append(
                 Found(
                     family=_family(entry),
@@ -254,27 +256,29 @@ def _best(searched: list[Path], beside: str, data: str) -> list[Found]:
                     seeds=row.seeds,
                     unseen=entry.info.unseen if entry.confirmed else 0,
                     confirmed=entry.confirmed,
-                    test_accuracy=math.nan if final is None else final["accuracy"],
-                    test_seeds=0 if final is None else final["seeds"],
+                    **_tested(finals, row.arch_id),
                 )
             )
-        for one in landmarks:
-            if one.status == "ok":
-                final = finals.get(one.arch_id)
-                found.append(
-                    Found(
-                        family=LANDMARK,
-                        name=one.name,
-                        budget=entry.info.high,
-                        arch_id=one.arch_id,
-                        multiplies=one.multiplies,
-                        accuracy=one.accuracy,
-                        accuracy_std=math.nan,
-                        seeds=1,
-                        unseen=0,
-                        confirmed=False,
-                        test_accuracy=math.nan if final is None else final["accuracy"],
-                        test_seeds=0 if final is None else final["seeds"],
-                    )
-                )
-    return found
+        for one in known:
+            # Each search trains it anew, and one of them may have its test figure.
+            if one.arch_id in landmarks and one.arch_id not in finals:
+                continue
+            landmarks[one.arch_id] = Found(
+                family=LANDMARK,
+                name=one.name,
+                budget=entry.info.high,
+                arch_id=one.arch_id,
+                multiplies=one.multiplies,
+                accuracy=one.accuracy,
+                accuracy_std=math.nan,
+                seeds=1,
+                unseen=0,
+                confirmed=False,
+                **_tested(finals, one.arch_id),
+            )
+    return [*found, *landmarks.values()]
+
+
+def _tested(finals: Mapping[str, Mapping[str, Any]], arch_id: str) -> dict[str, Any]:
+    final = finals.get(arch_id, {"accuracy": math.nan, "seeds": 0})
+    return {"test_accuracy": final["accuracy"], "test_seeds": final["seeds"]}

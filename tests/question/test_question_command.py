@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from page_studies import final
 from question_studies import HIGH, KINDS, LOW, networks, study, twins
 
 from search.__main__ import main
@@ -193,6 +194,41 @@ def test_the_best_of_each_kind_stand_beside_known_networks(place: Path, tmp_path
         if not known:
             (tmp_path / "best.csv").unlink()
         assert str(read_material([table, *searched]).best) == str(material.best)
+
+
+def test_a_known_network_is_listed_once_with_the_test_figure_that_one_search_has(
+    place: Path, tmp_path: Path
+) -> None:
+    """Each search trains the same ones; a search within less is there for its known ones alone."""
+    for name, op, cost, high in (
+        ("a", "conv", 900_000, HIGH),
+        ("b", "separable", 900_000, HIGH),
+        ("c", "conv", 90_000, HIGH // 2),
+    ):
+        searched = study(
+            tmp_path / name, (op,), networks((op,), 3), Accuracy(), lengths=(4,),
+            strategy={"name": "surrogate"}, high=high,
+        )  # fmt: skip
+        with Study.read(searched) as read:
+            settings, info = read.settings, read.info
+        with Study.open(searched, settings, info) as opened:
+            arch_id = f"{cost:012}"
+            opened.add_landmark(
+                Landmark("resnet", 0.1, arch_id, cost, 9000, 0.83, 0.83, 0.5, 4, 0, 9.0, "ok", "")
+            )
+            if name != "a":
+                opened.record("final", "x", final(arch_id))
+    populations = [str(place / "conv"), str(place / "separable")]
+    searches = [str(tmp_path / name) for name in "bac"]
+    found = read_material([*populations, *searches]).best
+    known = [(one.multiplies, one.test_accuracy) for one in found if one.family == "zoo"]
+    assert known == [(90_000, 0.91), (900_000, 0.91)]
+    assert {one.name for one in found if one.family == "conv"} == {"a"}
+    # So it is when the small search joins an answer later.
+    material = read_material([*populations, *searches[:2]])
+    (tmp_path / "trials.csv").write_text(to_csv(Training, material.trainings))
+    (tmp_path / "best.csv").write_text(to_csv(Found, material.best))
+    assert str(read_material([str(tmp_path / "trials.csv"), searches[2]]).best) == str(found)
 
 
 def test_latencies_of_a_study_are_used(place: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from search.question.answer import Answer, answer
-from search.question.claims import ENOUGH
+from search.question.claims import ENOUGH, claims
 from search.question.leave import as_object
 from search.question.reading import read_material
 from search.question.summary import summary
@@ -45,6 +45,20 @@ def test_the_readme_says_what_the_trainings_on_larger_images_say(larger: Answer)
     text = summary(larger)
     assert (FASHION / "summary.md").read_text() == text
     assert shown("answer fashion_mnist") == text.strip()
+
+
+def test_a_verdict_stands_beside_the_interval_that_it_rests_on(
+    found: Answer, larger: Answer
+) -> None:
+    decided = [
+        (one.claim, one.low, one.high)
+        for each in (found, larger)
+        for one in claims(each)
+        if one.verdict in ("holds", "does not hold") and one.low is not None
+    ]
+    assert len(decided) >= 8
+    for claim, low, high in decided:
+        assert low > 0 or high is None or high < 0, claim
 
 
 def test_every_population_is_whole(found: Answer) -> None:
