@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 
 from search.config.train import TrainConfig
 from search.data.class_weights import class_weights
 from search.data.dataset import Augment, Dataset
 from search.engine.distillation import Distillation
-from search.engine.native.build import kernels
+from search.engine.native.build import kernels, to_be_compiled
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ def recipe_of(
     distillation: Distillation | None = None,
 ) -> Recipe:
     """Resolve the settings that depend on the size of the data and on the device."""
-    automatic = jnp.float32 if device.platform == "cpu" else jnp.bfloat16
-    name = jnp.dtype(automatic).name if config.precision == "auto" else config.precision
+    name = _dtype(config, device.platform)
     return Recipe(
         batch=max(1, min(config.batch, len(dataset.train))),
         classes=len(dataset.classes),
@@ -66,6 +64,20 @@ def recipe_of(
         class_weights=class_weights(config.class_weights, dataset.class_counts),
         distillation=distillation,
     )
+
+
+def waiting_for_kernels(config: TrainConfig, device: jax.Device) -> str:
+    """Return what to tell before a wait for the C++ kernels; empty where there is no wait."""
+    known = _known(device.platform, _dtype(config, device.platform))
+    if config.convolutions != "fast" or not known or not to_be_compiled():
+        return ""
+    return "compiling the C++ kernels, once on this machine; it takes some ten seconds"
+
+
+def _dtype(config: TrainConfig, platform: str) -> str:
+    if config.precision != "auto":
+        return config.precision
+    return "float32" if platform == "cpu" else "bfloat16"
 
 
 def _convolutions(chosen: str, platform: str, dtype: str) -> str:

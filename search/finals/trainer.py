@@ -80,8 +80,11 @@ class FinalTrainer:
             import jax
 
             from search.engine.evaluator import TrainingEvaluator
+            from search.engine.recipe import waiting_for_kernels
 
             self._tell(f"device: {describe()}")
+            if waiting := waiting_for_kernels(self._recipe, jax.local_devices()[0]):
+                self._tell(waiting)
         if jax.local_device_count() > 1:
             self._tell(f"one of {jax.local_device_count()} devices is used")
         soft = None if teacher is None else self._soft_labels(teacher, epochs, seeds[0])

@@ -85,14 +85,18 @@ def _trainer(
     use_one_device()
     with interrupts_held():
         # Imported here: it brings JAX, and bad values have been answered by now.
-        from search.engine.evaluator import TrainingEvaluator
+        import jax
 
-        device = describe()
+        from search.engine.evaluator import TrainingEvaluator
+        from search.engine.recipe import waiting_for_kernels
+
+        tell(f"device: {describe()}")
+        if waiting := waiting_for_kernels(config.train, jax.local_devices()[0]):
+            tell(waiting)
         checkpoints = study.folder / CHECKPOINTS if study.folder else None
         evaluator = TrainingEvaluator(
             dataset, config.train, checkpoints, programs=config.cache.programs
         )
-    tell(f"device: {device}")
     for note in evaluator.notes:
         tell(note)
     study.compute_on(computed_on(evaluator.precision), allow_mixed=config.allow_mixed)

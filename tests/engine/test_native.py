@@ -1,11 +1,13 @@
 """The C++ kernels: the same results as JAX's forms but for rounding, and what happens without."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +19,15 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from small import evaluator, job_of
 
-from search.engine import ops, private
+from search.config.train import TrainConfig
+from search.data.cache_folder import root
+from search.engine import ops
 from search.engine.native import build
 from search.engine.native.build import Kernels, kernels
 from search.engine.ops import normalise as in_jax
 from search.engine.optimiser import optimiser_of, update
+from search.engine.private import home, private_folder
+from search.engine.recipe import waiting_for_kernels
 
 NATIVE, REFERENCE = ops.operations("native", "cpu"), ops.operations("xla")
 
@@ -195,6 +201,33 @@ def test_without_a_compiler_the_search_says_so_and_trains(
     assert evaluator(convolutions="jax").notes == []
 
 
+def test_a_wait_for_the_compiler_is_told_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVBUDGET_CACHE", str(tmp_path))
+    device = jax.local_devices()[0]
+    assert "ten seconds" in waiting_for_kernels(TrainConfig(), device)
+    assert waiting_for_kernels(TrainConfig(convolutions="jax"), device) == ""
+    assert waiting_for_kernels(TrainConfig(precision="bfloat16"), device) == ""
+    assert waiting_for_kernels(TrainConfig(), cast(Any, SimpleNamespace(platform="gpu"))) == ""
+    monkeypatch.setattr(build, "_compilers", list)
+    assert waiting_for_kernels(TrainConfig(), device) == ""
+
+
+def test_kernels_that_are_used_count_as_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not used for longest is deleted from the cache folder first."""
+    (made,) = (root() / home() / "kernels").glob(f"*{kernels().prefix.split('_')[1]}.so")
+    monkeypatch.setenv("CONVBUDGET_CACHE", str(tmp_path))
+    copied = private_folder(tmp_path / home() / "kernels") / made.name
+    shutil.copy(made, copied)
+    os.utime(copied, (1, 1))
+    assert waiting_for_kernels(TrainConfig(), jax.local_devices()[0]) == ""
+    assert fresh_kernels(monkeypatch, tmp_path).prefix == kernels().prefix
+    assert copied.stat().st_mtime > 1
+
+
 @pytest.mark.parametrize("compiler", ["false", "no-such-compiler", "'unbalanced"])
 def test_a_compiler_that_fails_is_told(
     compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -228,8 +261,8 @@ def test_a_damaged_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_folder_that_others_can_write_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / private.home()).mkdir(mode=0o770)
-    (tmp_path / private.home()).chmod(0o770)
+    (tmp_path / home()).mkdir(mode=0o770)
+    (tmp_path / home()).chmod(0o770)
     found = fresh_kernels(monkeypatch, tmp_path)
     assert found.prefix
     assert list(tmp_path.rglob("*.so")) == []

@@ -54,7 +54,7 @@ def kernels() -> Kernels:
     """
     digest = _digest()
     try:
-        library = _loaded(f"kernels-{digest}.so")
+        library = _loaded(_name(digest))
     except _Missing as missing:
         return Kernels("", f"the C++ kernels are not used: {missing}")
     prefix = f"convbudget_{digest}_"
@@ -62,6 +62,15 @@ def kernels() -> Kernels:
         handler = jax.ffi.pycapsule(getattr(library, name))
         jax.ffi.register_ffi_target(prefix + name, handler, platform="cpu")
     return Kernels(prefix)
+
+
+def to_be_compiled() -> bool:
+    """Whether `kernels` is going to compile them, some ten seconds on one core."""
+    try:
+        there = (private_folder(root() / home() / "kernels") / _name(_digest())).is_file()
+    except NotPrivate:
+        there = False
+    return not there and bool(_compilers())
 
 
 class _Missing(Exception):
@@ -80,7 +89,11 @@ def _loaded(name: str) -> ctypes.CDLL:
         try:
             if not path.is_file():
                 _compile(path)
-            return ctypes.CDLL(str(path))
+            library = ctypes.CDLL(str(path))
+            # The folder is cleared of what was not used for longest.
+            with suppress(OSError):
+                os.utime(path)
+            return library
         except OSError as error:
             # A damaged one shall not be met again.
             path.unlink(missing_ok=True)
@@ -137,6 +150,10 @@ def _compilers() -> list[list[str]]:
     if importlib.util.find_spec("ziglang") is not None:
         found.append([sys.executable, "-m", "ziglang", "c++"])
     return found
+
+
+def _name(digest: str) -> str:
+    return f"kernels-{digest}.so"
 
 
 def _digest() -> str:
