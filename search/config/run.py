@@ -42,7 +42,8 @@ class ExecutorConfig:
     )
     per_device: int = setting(
         1,
-        "candidates trained at once on each device, each with its part of the device's memory",
+        "candidates trained at once on each device by worker processes, each with its part of the"
+        " device's memory",
         low=1,
         high=64,
         identity=False,
@@ -212,7 +213,7 @@ class RunConfig:
     ahead: int = setting(
         1,
         "results that may be outstanding when the next candidate is proposed; a fixed number, so"
-        " that the proposals do not depend on timing",
+        " that the proposals do not depend on timing; with 0 no two candidates are trained at once",
         low=0,
         high=1000,
     )

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.config.train import TrainConfig
+from search.cores import cores
 from search.data.dataset import Dataset, Split
 from search.engine.checkpoints import Arrays, Checkpoints
 from search.engine.curves import Rows, curve_of, no_rows
 from search.engine.distillation import SoftLabels
 from search.engine.kept import FINAL, KeptTrainings, key_of
+from search.engine.programs.choice import trainings_at_once
 from search.engine.signature import signature
 from search.engine.state import State, from_arrays, to_arrays
 from search.engine.trainer import Diverged, Fitted, Initial, Save, Start, Trainer
@@ -98,6 +100,12 @@ class TrainingEvaluator:
     def precision(self) -> str:
         """The type of maps and products, as resolved for the device."""
         return self._trainer.recipe.dtype
+
+    @property
+    def at_once(self) -> int:
+        """How many jobs are best evaluated at once in this process; no result depends on it."""
+        height, width, _ = self._trainer.image
+        return trainings_at_once(self._trainer.recipe, height, width, cores())
 
     @property
     def notes(self) -> list[str]:

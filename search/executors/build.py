@@ -1,6 +1,7 @@
 """From `executor=` to the executor it names; the one place that reads it."""
 
 from collections.abc import Callable
+from typing import cast
 
 from search.config.run import ExecutorConfig
 from search.executors.protocol import Executor
@@ -33,8 +34,20 @@ def build(config: ExecutorConfig, evaluator: Evaluator | Callable[[Job], float])
     """
     if elsewhere(config):
         return build_elsewhere(config, OwnEvaluator(evaluator))
-    from search.executors.local import LocalExecutor
+    return in_process(evaluator)
 
+
+def in_process(evaluator: Evaluator | Callable[[Job], float]) -> Executor:
+    """Return what evaluates in this process: several jobs at once where the evaluator says so.
+
+    Its `at_once`, if it has one, says how many calls side by side serve it best.
+    """
+    from search.executors.local import LocalExecutor
+    from search.executors.threaded import ThreadedExecutor
+
+    at_once = getattr(evaluator, "at_once", 1)
+    if at_once > 1:
+        return ThreadedExecutor(cast(Evaluator, evaluator), at_once)
     return LocalExecutor(evaluator)
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from search.config.run import ExecutorConfig
 from search.config.train import TrainConfig
-from search.executors.build import build_elsewhere, elsewhere
+from search.executors.build import build_elsewhere, elsewhere, in_process
 from search.executors.devices import computed_on, describe, described, use_one_device
-from search.executors.local import LocalExecutor
 from search.executors.protocol import Executor
 from search.executors.worker import WorkerSpec
 from search.export import unit
@@ -100,7 +99,7 @@ class FinalTrainer:
             self._tell(note)
         self.computed = computed_on(evaluator.precision)
         self._keeper: Any = evaluator
-        self._make: Callable[[], Executor] = partial(LocalExecutor, evaluator)
+        self._make: Callable[[], Executor] = partial(in_process, evaluator)
 
     def _by_workers(self) -> None:
         from search.engine.kept import KeptTrainings
@@ -202,7 +201,7 @@ class FinalTrainer:
         folder = self._root / "checkpoints" / f"teacher-{digest(told)}"
         evaluator = TrainingEvaluator(dataset, self._recipe, folder, programs=self._programs)
         job = candidate.job(epochs, seed)
-        train(LocalExecutor(evaluator), [job], 0, self._tell)
+        train(in_process(evaluator), [job], 0, self._tell)
         # Known by now: its result is its checkpoint's.
         accuracy = evaluator(job).accuracy
         measured = Measured(part="training", epochs=epochs, seed=seed)

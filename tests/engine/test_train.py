@@ -1,6 +1,7 @@
 """Schedules, batches, augmentation, and the two forms of programs."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -15,7 +16,7 @@ from small import ARCHS, EVERY_OP, dataset, evaluator, job_of
 from search.config.train import TrainConfig
 from search.engine import augment
 from search.engine.batches import padded
-from search.engine.programs.choice import per_layer_steps
+from search.engine.programs.choice import per_layer_steps, trainings_at_once
 from search.engine.recipe import Recipe
 from search.engine.schedule import Schedule, order
 from search.engine.state import State, fresh
@@ -160,6 +161,16 @@ def test_going_over_to_a_whole_program_half_way() -> None:
     assert change % trainer.schedule.steps == 0
     assert per_layer_steps(layers, trainer.recipe, 3, "whole") == 0
     assert per_layer_steps(layers, trainer.recipe, 3, "layers") > 10**9
+
+
+def test_how_many_trainings_run_at_once() -> None:
+    recipe = evaluator()._trainer.recipe
+    kernels = replace(recipe, convolutions="native", platform="cpu", dtype="float32", batch=256)
+    assert trainings_at_once(kernels, 64, 64, 2) == 2
+    assert trainings_at_once(kernels, 64, 64, 1) == 1
+    assert trainings_at_once(kernels, 64, 65, 16) == 1, "their maps would take the memory"
+    assert trainings_at_once(replace(kernels, convolutions="fast"), 8, 8, 2) == 1
+    assert trainings_at_once(replace(kernels, platform="gpu"), 8, 8, 2) == 1
 
 
 def test_streamed_batches_give_the_same_bits(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import search
+from search.engine.evaluator import TrainingEvaluator
 from search.study.study import Study
 
 
@@ -53,6 +54,30 @@ def test_two_workers_give_the_bits_of_one(tmp_path: Path) -> None:
     first = re.search(r" 1/3 .*  (\S+)s  \(.*, about (\d+)s left\)", log)
     assert first is not None
     assert float(first[1]) == pytest.approx(int(first[2]), abs=0.6)
+
+
+def test_two_at_once_in_one_process_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is proposed after the first ten depends on results and on how many were told."""
+
+    def searched(name: str) -> list[tuple[Any, ...]]:
+        found = search.run(
+            data="digits",
+            budget="20k",
+            trials=13,
+            epochs=1,
+            confirm=2,
+            study=tmp_path / name,
+            progress=False,
+        )
+        with Study.read(tmp_path / name) as study:
+            every = [*found.trials, *study.confirmations()]
+        return [(t.number, t.arch_id, t.job.seed, t.result.accuracy, t.result.loss) for t in every]
+
+    two = searched("two")
+    monkeypatch.setattr(TrainingEvaluator, "at_once", 1)
+    assert two == searched("one")
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from search.__main__ import main
 from search.data.open import open_dataset, open_test
+from search.engine.evaluator import TrainingEvaluator
 from search.errors import UserError
 from search.executors.local import LocalExecutor
 from search.export import unit
@@ -123,6 +124,7 @@ def test_a_stopped_call_goes_on_and_trains_nothing_again(
         return following(self)
 
     with monkeypatch.context() as patch:
+        patch.setattr(TrainingEvaluator, "at_once", 1)
         patch.setattr(LocalExecutor, "next", stopping)
         assert main(words) == 130
     said = capsys.readouterr().err
@@ -420,6 +422,7 @@ def test_a_training_that_fails_reads_nothing(
     from search.jobs import failed
 
     following = LocalExecutor.next
+    monkeypatch.setattr(TrainingEvaluator, "at_once", 1)
     monkeypatch.setattr(
         LocalExecutor, "next", lambda self: (self._waiting.popleft()[0], failed("it diverged"))
     )

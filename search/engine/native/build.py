@@ -66,8 +66,10 @@ def kernels() -> Kernels:
 
 def to_be_compiled() -> bool:
     """Whether `kernels` is going to compile them, some ten seconds on one core."""
+    folder = root() / home() / "kernels"
     try:
-        there = (private_folder(root() / home() / "kernels") / _name(_digest())).is_file()
+        # Nothing is made here.
+        there = folder.is_dir() and (private_folder(folder) / _name(_digest())).is_file()
     except NotPrivate:
         there = False
     return not there and bool(_compilers())

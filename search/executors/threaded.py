@@ -1,0 +1,116 @@
+"""Evaluates jobs here, several at once, each in a thread of its own."""
+
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+
+from search.executors.local import evaluate
+from search.executors.threads import interrupt
+from search.jobs import Evaluator, Job, Result
+
+# Seconds after which a thread that waits for a result can be interrupted.
+_POLL = 0.1
+
+
+class ThreadedExecutor:
+    """This process, for an evaluator that is safe to call from `at_once` threads.
+
+    Jobs begin in the order in which they are submitted, as soon as there is room, and their results
+    are returned in that order, so that nothing depends on how long they take. While several run,
+    each is charged its equal share of the time that passes as its `seconds`, so that those of all
+    jobs add up to the time that they took.
+    """
+
+    def __init__(self, evaluator: Evaluator, at_once: int) -> None:
+        self._evaluator, self._at_once = evaluator, at_once
+        self._waiting: deque[tuple[int, Job]] = deque()
+        # Numbers of the jobs that are begun and not returned, the oldest first.
+        self._begun: deque[int] = deque()
+        self._running: dict[int, threading.Thread] = {}
+        self._finished: dict[int, Result | Exception] = {}
+        # Guards all of these, and the seconds that each job is charged, and up to when.
+        self._changed = threading.Condition()
+        self._seconds: dict[int, float] = {}
+        self._charged = 0.0
+
+    @property
+    def workers(self) -> int:
+        """One: a search is to count the others as `ahead`, so that it does not depend on timing."""
+        return 1
+
+    def submit(self, number: int, job: Job) -> None:
+        """Begin the job of trial `number`, or queue it."""
+        with self._changed:
+            self._waiting.append((number, job))
+            self._begin()
+
+    def withdraw(self) -> list[int]:
+        """Give back the jobs that are not begun; return their numbers."""
+        with self._changed:
+            numbers = [number for number, _ in self._waiting]
+            self._waiting.clear()
+        return numbers
+
+    def next(self) -> tuple[int, Result]:
+        """Wait for the oldest job; return its number and result. Raises what `evaluate` raises."""
+        with self._changed:
+            # After a failure of the surroundings nothing was begun.
+            self._begin()
+            while self._begun[0] not in self._finished:
+                self._changed.wait(_POLL)
+            number = self._begun.popleft()
+            found = self._finished.pop(number)
+        if isinstance(found, Exception):
+            raise found
+        return number, found
+
+    def close(self) -> None:
+        """Interrupt what runs, forget what waits, and wait until all threads have ended."""
+        with self._changed:
+            self._waiting.clear()
+            threads = [*self._running.values()]
+            for thread in threads:
+                interrupt(thread)
+        for thread in threads:
+            thread.join()
+        self._begun.clear()
+        self._finished.clear()
+
+    def _begin(self) -> None:
+        while self._waiting and len(self._running) < self._at_once:
+            number, job = self._waiting.popleft()
+            self._charge()
+            self._seconds[number] = 0.0
+            thread = threading.Thread(
+                target=self._work, args=(number, job), name=f"train {number}", daemon=True
+            )
+            self._running[number] = thread
+            self._begun.append(number)
+            thread.start()
+
+    def _work(self, number: int, job: Job) -> None:
+        # Raised by `close`, at whatever line the thread has come to.
+        with suppress(KeyboardInterrupt):
+            found: Result | Exception
+            try:
+                found = evaluate(self._evaluator, job)
+            except Exception as error:
+                found = error
+            with self._changed:
+                self._charge()
+                del self._running[number]
+                seconds = self._seconds.pop(number)
+                if isinstance(found, Result):
+                    found = replace(found, seconds=seconds)
+                    self._begin()
+                self._finished[number] = found
+                self._changed.notify_all()
+
+    def _charge(self) -> None:
+        """Divide the time since it was last divided among the jobs that ran meanwhile."""
+        now = time.perf_counter()
+        for number in self._running:
+            self._seconds[number] += (now - self._charged) / len(self._running)
+        self._charged = now

@@ -1,0 +1,157 @@
+"""Several jobs at once in one process: contract, order, time, interruption."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from executors.workers import job
+
+from search.errors import SurroundingsError
+from search.executors.build import in_process
+from search.executors.joined import JoinedWorkers
+from search.executors.local import LocalExecutor
+from search.executors.shared import SharedExecutor
+from search.executors.threaded import ThreadedExecutor
+from search.jobs import Job, Result
+from search.testing import check_executor
+
+PATIENCE = 30
+
+
+class Gate:
+    """An evaluator whose calls wait until the test lets them go on."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.interrupted: list[int] = []
+        self.opened: dict[int, threading.Event] = {}
+
+    def __call__(self, job: Job) -> Result:
+        self.begun.append(job.seed)
+        until = time.monotonic() + PATIENCE
+        try:
+            while not self.may_go(job.seed):
+                assert time.monotonic() < until
+                time.sleep(0.001)
+        except KeyboardInterrupt:
+            self.interrupted.append(job.seed)
+            raise
+        return Result(job.seed / 100, 1.0, 123.0)
+
+    def may_go(self, number: int) -> bool:
+        return self.opened.setdefault(number, threading.Event()).is_set()
+
+    def open(self, number: int) -> None:
+        self.opened.setdefault(number, threading.Event()).set()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_the_contract(at_once: int) -> None:
+    check_executor(lambda evaluator: ThreadedExecutor(evaluator, at_once))
+
+
+def test_the_evaluator_says_how_many() -> None:
+    class Two(Gate):
+        at_once = 2
+
+    assert isinstance(in_process(Two()), ThreadedExecutor)
+    assert isinstance(in_process(Gate()), LocalExecutor)
+    assert in_process(Two()).workers == 1, "or a search would take results in their own order"
+
+
+def test_two_run_at_once_and_results_come_in_the_order_of_the_jobs() -> None:
+    gate = Gate()
+    executor = ThreadedExecutor(gate, 2)
+    for number in range(3):
+        executor.submit(number, job(number, seed=number))
+    until(lambda: sorted(gate.begun) == [0, 1])
+    gate.open(1)
+    until(lambda: gate.begun[2:] == [2])
+    gate.open(2)
+    until(lambda: len(executor._finished) == 2)
+    gate.open(0)
+    assert [executor.next()[0] for _ in range(3)] == [0, 1, 2]
+    executor.close()
+
+
+def test_what_is_not_begun_can_be_withdrawn() -> None:
+    gate = Gate()
+    executor = ThreadedExecutor(gate, 2)
+    for number in range(4):
+        executor.submit(number, job(number, seed=number))
+    assert executor.withdraw() == [2, 3]
+    for number in range(4):
+        gate.open(number)
+    assert [executor.next()[0], executor.next()[0]] == [0, 1]
+    assert sorted(gate.begun) == [0, 1]
+
+
+def test_seconds_add_up_to_the_time_that_all_took() -> None:
+    def sleeps(job: Job) -> Result:
+        time.sleep(0.05 + 0.05 * job.seed)
+        return Result(0.5, 1.0, 99.0)
+
+    executor = ThreadedExecutor(sleeps, 3)
+    began = time.perf_counter()
+    for number in range(6):
+        executor.submit(number, job(number, seed=number))
+    found = dict(executor.next() for _ in range(6))
+    took = time.perf_counter() - began
+    seconds = [found[number].seconds for number in range(6)]
+    assert sum(seconds) == pytest.approx(took, abs=0.03)
+    # The first three begin together: each is charged a third of the time until the first ends.
+    assert seconds[0] == pytest.approx(0.05 / 3, abs=0.03)
+    assert np.all(np.array(seconds) > 0)
+
+
+def test_a_failure_of_the_surroundings_is_raised_and_closing_stops_the_other() -> None:
+    gate = Gate()
+
+    def evaluator(job: Job) -> Result:
+        gate(job) if job.seed else gate.begun.append(0)
+        if job.seed == 0:
+            while not gate.may_go(0):
+                time.sleep(0.001)
+            raise MemoryError
+        return Result(0.5)
+
+    executor = ThreadedExecutor(evaluator, 2)
+    for number in range(3):
+        executor.submit(number, job(number, seed=number))
+    until(lambda: set(gate.begun) == {0, 1})
+    gate.open(0)
+    with pytest.raises(SurroundingsError):
+        executor.next()
+    assert 2 not in gate.begun, "nothing more is begun"
+    executor.close()
+    assert gate.interrupted == [1]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_closing_interrupts_what_runs(shared: bool, tmp_path: Path) -> None:
+    gate = Gate()
+    own = ThreadedExecutor(gate, 2)
+    executor = SharedExecutor(own, JoinedWorkers(tmp_path, print)) if shared else own
+    for number in range(4):
+        executor.submit(number, job(number, seed=number))
+    if shared:
+        assert isinstance(executor, SharedExecutor)
+        # As if a worker had joined: the executor works in a thread, which waits for a result.
+        executor._share()
+    until(lambda: sorted(gate.begun) == [0, 1])
+    began = time.monotonic()
+    executor.close()
+    assert time.monotonic() - began < PATIENCE / 2
+    assert sorted(gate.interrupted) == [0, 1]
+    assert sorted(gate.begun) == [0, 1]
+    assert not [one for one in threading.enumerate() if one.name.startswith("train ")]
