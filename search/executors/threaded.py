@@ -18,9 +18,10 @@ class ThreadedExecutor:
     """This process, for an evaluator that is safe to call from `at_once` threads.
 
     Jobs begin in the order in which they are submitted, as soon as there is room, and their results
-    are returned in that order, so that nothing depends on how long they take. While several run,
-    each is charged its equal share of the time that passes as its `seconds`, so that those of all
-    jobs add up to the time that they took.
+    are returned in that order, so that nothing depends on how long they take. One that may go on
+    from where another ends, the same training but for its length, waits for that. While several
+    run, each is charged its equal share of the time that passes as its `seconds`, so that those of
+    all jobs add up to the time that they took.
     """
 
     def __init__(self, evaluator: Evaluator, at_once: int) -> None:
@@ -28,7 +29,7 @@ class ThreadedExecutor:
         self._waiting: deque[tuple[int, Job]] = deque()
         # Numbers of the jobs that are begun and not returned, the oldest first.
         self._begun: deque[int] = deque()
-        self._running: dict[int, threading.Thread] = {}
+        self._running: dict[int, tuple[Job, threading.Thread]] = {}
         self._finished: dict[int, Result | Exception] = {}
         # Guards all of these, and the seconds that each job is charged, and up to when.
         self._changed = threading.Condition()
@@ -70,7 +71,7 @@ class ThreadedExecutor:
         """Interrupt what runs, forget what waits, and wait until all threads have ended."""
         with self._changed:
             self._waiting.clear()
-            threads = [*self._running.values()]
+            threads = [thread for _, thread in self._running.values()]
             for thread in threads:
                 interrupt(thread)
         for thread in threads:
@@ -80,13 +81,18 @@ class ThreadedExecutor:
 
     def _begin(self) -> None:
         while self._waiting and len(self._running) < self._at_once:
-            number, job = self._waiting.popleft()
+            number, job = self._waiting[0]
+            if any(
+                _but_for_length(job) == _but_for_length(one) for one, _ in self._running.values()
+            ):
+                return
+            self._waiting.popleft()
             self._charge()
             self._seconds[number] = 0.0
             thread = threading.Thread(
                 target=self._work, args=(number, job), name=f"train {number}", daemon=True
             )
-            self._running[number] = thread
+            self._running[number] = (job, thread)
             self._begun.append(number)
             thread.start()
 
@@ -114,3 +120,7 @@ class ThreadedExecutor:
         for number in self._running:
             self._seconds[number] += (now - self._charged) / len(self._running)
         self._charged = now
+
+
+def _but_for_length(job: Job) -> tuple[str, int]:
+    return job.candidate.id, job.seed

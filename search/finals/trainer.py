@@ -201,7 +201,8 @@ class FinalTrainer:
         folder = self._root / "checkpoints" / f"teacher-{digest(told)}"
         evaluator = TrainingEvaluator(dataset, self._recipe, folder, programs=self._programs)
         job = candidate.job(epochs, seed)
-        train(in_process(evaluator), [job], 0, self._tell)
+        with closing(in_process(evaluator)) as executor:
+            train(executor, [job], 0, self._tell)
         # Known by now: its result is its checkpoint's.
         accuracy = evaluator(job).accuracy
         measured = Measured(part="training", epochs=epochs, seed=seed)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,20 @@ def test_what_is_not_begun_can_be_withdrawn() -> None:
         gate.open(number)
     assert [executor.next()[0], executor.next()[0]] == [0, 1]
     assert sorted(gate.begun) == [0, 1]
+
+
+def test_a_longer_training_waits_for_the_shorter_one_that_it_goes_on_from() -> None:
+    gate = Gate()
+    executor = ThreadedExecutor(gate, 2)
+    for number, one in enumerate((0, 0, 1)):
+        executor.submit(number, replace(job(one, seed=one), epochs=number + 1))
+    until(lambda: gate.begun == [0])
+    time.sleep(0.05)
+    assert gate.begun == [0]
+    gate.open(1)
+    gate.open(0)
+    assert [executor.next()[0] for _ in range(3)] == [0, 1, 2]
+    assert sorted(gate.begun) == [0, 0, 1]
 
 
 def test_seconds_add_up_to_the_time_that_all_took() -> None:
