@@ -1,5 +1,6 @@
 """Feeds batches from images on the device, or batch by batch if they are too many; same bits."""
 
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,13 +29,19 @@ class Steps:
     """Steps in a row, for seeds side by side.
 
     `chosen`: indices of the batches [seeds, steps, batch]; `seeds` [seeds]; `first`: number of the
-    first step; `rates`: learning rates [steps].
+    first step; `rates`: learning rates [steps]; `stop`: set by another thread to end the training.
     """
 
     chosen: NDArray[np.int32]
     seeds: NDArray[np.uint32]
     first: int
     rates: NDArray[np.float32]
+    stop: threading.Event
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` where the training is to end, as Ctrl-C would in a main one."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
 
 
 class Feed(Protocol):

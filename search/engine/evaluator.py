@@ -1,6 +1,7 @@
 """The evaluator that trains: from a job to its result, by way of checkpoints."""
 
 import gc
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -106,6 +107,11 @@ class TrainingEvaluator:
         """How many jobs are best evaluated at once in this process; no result depends on it."""
         height, width, _ = self._trainer.image
         return trainings_at_once(self._trainer.recipe, height, width, cores())
+
+    @property
+    def stop(self) -> threading.Event:
+        """While it is set, trainings end by a `KeyboardInterrupt` before their next step."""
+        return self._trainer.stop
 
     @property
     def notes(self) -> list[str]:

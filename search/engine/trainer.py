@@ -1,5 +1,6 @@
 """The training loop: from fresh weights to the validation accuracy, on one device."""
 
+import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import copy
@@ -83,7 +84,8 @@ class Trainer:
 
     `soft`: a teacher's labels of the training images; `initial`: weights to begin with, by the id
     of the architecture and their own names; `programs`: where compiled programs are kept, see
-    `open_store`; `notes`: what a user should know of how trainings are set up.
+    `open_store`; `notes`: what a user should know of how trainings are set up; `stop`, once set,
+    ends all that run by a `KeyboardInterrupt`.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class Trainer:
         initial: Initial | None = None,
         programs: str | None = "",
     ) -> None:
-        self.device = device
+        self.device, self.stop = device, threading.Event()
         self._initial = initial or {}
         distillation = None if soft is None else soft.distillation
         self.recipe = recipe_of(dataset, config, device, distillation)
@@ -305,7 +307,7 @@ class _Run:
             )[:, start - epoch * per : pause - epoch * per]
             numbers = range(start, pause)
             rates = np.array([schedule.rate(step, self._epochs) for step in numbers], np.float32)
-            steps = Steps(chosen, seeds, start, rates)
+            steps = Steps(chosen, seeds, start, rates, trainer.stop)
             began = time.perf_counter()
             state, measured = form.advance(state, trainer._training, steps)
             seconds = (time.perf_counter() - began) / len(seeds)

@@ -40,7 +40,8 @@ def build(config: ExecutorConfig, evaluator: Evaluator | Callable[[Job], float])
 def in_process(evaluator: Evaluator | Callable[[Job], float]) -> Executor:
     """Return what evaluates in this process: several jobs at once where the evaluator says so.
 
-    Its `at_once`, if it has one, says how many calls side by side serve it best.
+    Its `at_once`, if it has one, says how many calls side by side serve it best; its `stop`, an
+    event, is set while those calls are to end.
     """
     from search.executors.local import LocalExecutor
     from search.executors.threaded import ThreadedExecutor

@@ -1,5 +1,6 @@
 """Evaluates jobs by the configured executor and by the processes that joined the study."""
 
+import ctypes
 import threading
 from collections import deque
 from contextlib import suppress
@@ -10,7 +11,6 @@ from search.errors import SurroundingsError
 from search.executors.joined import Asked, JoinedWorkers
 from search.executors.protocol import Executor
 from search.executors.spool import Told
-from search.executors.threads import interrupt
 from search.jobs import Job, Result
 
 # Seconds from one look for results to the next.
@@ -84,7 +84,7 @@ class SharedExecutor:
         self._joined.give_up()
         if self._thread is not None:
             if self._with_own:
-                interrupt(self._thread)
+                _interrupt(self._thread)
             self._thread.join()
             self._thread = None
         self._own.close()
@@ -148,3 +148,9 @@ class SharedExecutor:
             self._waiting.appendleft(asked)
         else:
             self._finished.append(told)
+
+
+def _interrupt(thread: threading.Thread) -> None:
+    """Raise `KeyboardInterrupt` in a thread that evaluates, as Ctrl-C does in the main one."""
+    identity = ctypes.c_ulong(thread.ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(KeyboardInterrupt))

@@ -1,13 +1,14 @@
 """Evaluates jobs here, several at once, each in a thread of its own."""
 
+import queue
 import threading
 import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from search.executors.local import evaluate
-from search.executors.threads import interrupt
 from search.jobs import Evaluator, Job, Result
 
 # Seconds after which a thread that waits for a result can be interrupted.
@@ -22,6 +23,9 @@ class ThreadedExecutor:
     from where another ends, the same training but for its length, waits for that. While several
     run, each is charged its equal share of the time that passes as its `seconds`, so that those of
     all jobs add up to the time that they took.
+
+    An evaluator's `stop`, a `threading.Event`, is set while those that run are to end. Exceptions
+    that are raised in their threads from outside would leave locks behind that others wait for.
     """
 
     def __init__(self, evaluator: Evaluator, at_once: int) -> None:
@@ -31,8 +35,9 @@ class ThreadedExecutor:
         self._begun: deque[int] = deque()
         self._running: dict[int, tuple[Job, threading.Thread]] = {}
         self._finished: dict[int, Result | Exception] = {}
-        # Guards all of these, and the seconds that each job is charged, and up to when.
-        self._changed = threading.Condition()
+        # Filled by the threads, which touch nothing else here.
+        self._ended: queue.SimpleQueue[tuple[int, Result | Exception]] = queue.SimpleQueue()
+        # Seconds that each running job is charged, and up to when.
         self._seconds: dict[int, float] = {}
         self._charged = 0.0
 
@@ -43,76 +48,67 @@ class ThreadedExecutor:
 
     def submit(self, number: int, job: Job) -> None:
         """Begin the job of trial `number`, or queue it."""
-        with self._changed:
-            self._waiting.append((number, job))
-            self._begin()
+        self._waiting.append((number, job))
+        self._begin()
 
     def withdraw(self) -> list[int]:
         """Give back the jobs that are not begun; return their numbers."""
-        with self._changed:
-            numbers = [number for number, _ in self._waiting]
-            self._waiting.clear()
+        numbers = [number for number, _ in self._waiting]
+        self._waiting.clear()
         return numbers
 
     def next(self) -> tuple[int, Result]:
         """Wait for the oldest job; return its number and result. Raises what `evaluate` raises."""
-        with self._changed:
-            # After a failure of the surroundings nothing was begun.
-            self._begin()
-            while self._begun[0] not in self._finished:
-                self._changed.wait(_POLL)
-            number = self._begun.popleft()
-            found = self._finished.pop(number)
+        # After a failure of the surroundings nothing was begun.
+        self._begin()
+        while self._begun[0] not in self._finished:
+            with suppress(queue.Empty):
+                self._end(*self._ended.get(timeout=_POLL))
+        number = self._begun.popleft()
+        found = self._finished.pop(number)
         if isinstance(found, Exception):
             raise found
         return number, found
 
     def close(self) -> None:
-        """Interrupt what runs, forget what waits, and wait until all threads have ended."""
-        with self._changed:
-            self._waiting.clear()
-            threads = [thread for _, thread in self._running.values()]
-            for thread in threads:
-                interrupt(thread)
-        for thread in threads:
-            thread.join()
-        self._begun.clear()
-        self._finished.clear()
+        """Stop what runs, forget what waits, and return when all threads have ended."""
+        self._waiting.clear()
+        if self._running:
+            stop: Any = getattr(self._evaluator, "stop", None) or threading.Event()
+            stop.set()
+            for _, thread in self._running.values():
+                thread.join()
+            stop.clear()
+        self._ended = queue.SimpleQueue()
+        for one in (self._running, self._begun, self._finished, self._seconds):
+            one.clear()
 
     def _begin(self) -> None:
         while self._waiting and len(self._running) < self._at_once:
             number, job = self._waiting[0]
-            if any(
-                _but_for_length(job) == _but_for_length(one) for one, _ in self._running.values()
-            ):
+            if _but_for_length(job) in [_but_for_length(one) for one, _ in self._running.values()]:
                 return
             self._waiting.popleft()
             self._charge()
             self._seconds[number] = 0.0
             thread = threading.Thread(
-                target=self._work, args=(number, job), name=f"train {number}", daemon=True
+                target=_work,
+                args=(self._evaluator, number, job, self._ended),
+                name=f"train {number}",
+                daemon=True,
             )
             self._running[number] = (job, thread)
             self._begun.append(number)
             thread.start()
 
-    def _work(self, number: int, job: Job) -> None:
-        # Raised by `close`, at whatever line the thread has come to.
-        with suppress(KeyboardInterrupt):
-            found: Result | Exception
-            try:
-                found = evaluate(self._evaluator, job)
-            except Exception as error:
-                found = error
-            with self._changed:
-                self._charge()
-                del self._running[number]
-                seconds = self._seconds.pop(number)
-                if isinstance(found, Result):
-                    found = replace(found, seconds=seconds)
-                    self._begin()
-                self._finished[number] = found
-                self._changed.notify_all()
+    def _end(self, number: int, found: Result | Exception) -> None:
+        self._charge()
+        del self._running[number]
+        seconds = self._seconds.pop(number)
+        if isinstance(found, Result):
+            found = replace(found, seconds=seconds)
+            self._begin()
+        self._finished[number] = found
 
     def _charge(self) -> None:
         """Divide the time since it was last divided among the jobs that ran meanwhile."""
@@ -120,6 +116,20 @@ class ThreadedExecutor:
         for number in self._running:
             self._seconds[number] += (now - self._charged) / len(self._running)
         self._charged = now
+
+
+def _work(
+    evaluator: Evaluator,
+    number: int,
+    job: Job,
+    ended: "queue.SimpleQueue[tuple[int, Result | Exception]]",
+) -> None:
+    # Raised where it was told to stop.
+    with suppress(KeyboardInterrupt):
+        try:
+            ended.put((number, evaluate(evaluator, job)))
+        except Exception as error:
+            ended.put((number, error))
 
 
 def _but_for_length(job: Job) -> tuple[str, int]:

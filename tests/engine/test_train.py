@@ -1,6 +1,8 @@
 """Schedules, batches, augmentation, and the two forms of programs."""
 
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from small import ARCHS, EVERY_OP, dataset, evaluator, job_of
 from search.config.train import TrainConfig
 from search.engine import augment
 from search.engine.batches import padded
+from search.engine.evaluator import TrainingEvaluator
 from search.engine.programs.choice import per_layer_steps, trainings_at_once
 from search.engine.recipe import Recipe
 from search.engine.schedule import Schedule, order
@@ -171,6 +174,35 @@ def test_how_many_trainings_run_at_once() -> None:
     assert trainings_at_once(kernels, 64, 65, 16) == 1, "their maps would take the memory"
     assert trainings_at_once(replace(kernels, convolutions="fast"), 8, 8, 2) == 1
     assert trainings_at_once(replace(kernels, platform="gpu"), 8, 8, 2) == 1
+
+
+def test_trainings_stop_before_their_next_step(tmp_path: Path) -> None:
+    for megabytes in (None, 0):
+        engine = evaluator(resident_megabytes=megabytes)
+        threads = [
+            threading.Thread(target=stopped_of, args=(engine, seed, tmp_path / str(seed)))
+            for seed in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+        engine.stop.set()
+        for thread in threads:
+            thread.join(30)
+            assert not thread.is_alive()
+        engine.stop.clear()
+        assert (tmp_path / "0").exists()
+        assert (tmp_path / "1").exists()
+        assert engine(job_of("small")).accuracy == evaluator()(job_of("small")).accuracy
+        for one in tmp_path.iterdir():
+            one.unlink()
+
+
+def stopped_of(engine: TrainingEvaluator, seed: int, told: Path) -> None:
+    try:
+        engine(job_of("small", 10**6, seed))
+    except KeyboardInterrupt:
+        told.touch()
 
 
 def test_streamed_batches_give_the_same_bits(tmp_path: Path) -> None:

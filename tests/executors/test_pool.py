@@ -13,10 +13,10 @@ from executors.workers import Scripted, job
 from search.config.run import ExecutorConfig
 from search.errors import SurroundingsError, UserError
 from search.executors import build as building
+from search.executors import shared
 from search.executors.build import build
 from search.executors.local import LocalExecutor
 from search.executors.pool import PoolExecutor
-from search.executors.threads import interrupt
 from search.testing import check_executor
 
 Make = Callable[..., PoolExecutor]
@@ -204,7 +204,7 @@ def test_a_thread_that_waits_for_workers_can_be_stopped(make: Make, tmp_path: Pa
         time.sleep(0.05)
     # Nothing is heard of the worker from here on.
     time.sleep(0.2)
-    interrupt(thread)
+    shared._interrupt(thread)
     assert stopped.wait(10)
 
 

@@ -72,6 +72,7 @@ class Stepwise(ABC):
         """Train the one seed for these steps; returns the state and the scores [1, steps, 2]."""
         scores = []
         for k, batch in enumerate(feed.batches(steps.chosen[0])):
+            steps.check()
             number, rate = np.uint32(steps.first + k), steps.rates[k]
             state, score = self.step(state, batch, steps.seeds[0], number, rate)
             scores.append(score)

@@ -167,6 +167,7 @@ class PerEpochProgram:
         assert isinstance(feed, Resident)
         measured = []
         for start in range(0, len(steps.rates), self._steps):
+            steps.check()
             part = slice(start, start + self._steps)
             count = len(steps.rates[part])
             after = self._steps - count
