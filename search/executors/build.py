@@ -1,5 +1,6 @@
 """From `executor=` to the executor it names; the one place that reads it."""
 
+import threading
 from collections.abc import Callable
 from typing import cast
 
@@ -40,15 +41,15 @@ def build(config: ExecutorConfig, evaluator: Evaluator | Callable[[Job], float])
 def in_process(evaluator: Evaluator | Callable[[Job], float]) -> Executor:
     """Return what evaluates in this process: several jobs at once where the evaluator says so.
 
-    Its `at_once`, if it has one, says how many calls side by side serve it best; its `stop`, an
-    event, is set while those calls are to end.
+    Its `at_once` says how many calls side by side serve it best, and its `stop`, a
+    `threading.Event`, is set while those calls are to end; others are called one after the other.
     """
     from search.executors.local import LocalExecutor
     from search.executors.threaded import ThreadedExecutor
 
-    at_once = getattr(evaluator, "at_once", 1)
-    if at_once > 1:
-        return ThreadedExecutor(cast(Evaluator, evaluator), at_once)
+    at_once, stop = getattr(evaluator, "at_once", 1), getattr(evaluator, "stop", None)
+    if isinstance(at_once, int) and at_once > 1 and isinstance(stop, threading.Event):
+        return ThreadedExecutor(cast(Evaluator, evaluator), at_once, stop)
     return LocalExecutor(evaluator)
 
 

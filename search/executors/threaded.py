@@ -6,13 +6,23 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 from search.executors.local import evaluate
 from search.jobs import Evaluator, Job, Result
 
 # Seconds after which a thread that waits for a result can be interrupted.
 _POLL = 0.1
+# Seconds between two looks whether threads that were told to stop have ended.
+_PAUSE = 0.01
+
+
+class _Running(NamedTuple):
+    """A job and its thread, which sets `over` at its end."""
+
+    job: Job
+    thread: threading.Thread
+    over: threading.Event
 
 
 class ThreadedExecutor:
@@ -24,19 +34,19 @@ class ThreadedExecutor:
     run, each is charged its equal share of the time that passes as its `seconds`, so that those of
     all jobs add up to the time that they took.
 
-    An evaluator's `stop`, a `threading.Event`, is set while those that run are to end. Exceptions
-    that are raised in their threads from outside would leave locks behind that others wait for.
+    `stop`: set while the calls that run are to end, by a `KeyboardInterrupt`. An exception that is
+    raised in their threads from outside could leave a lock behind that another waits for.
     """
 
-    def __init__(self, evaluator: Evaluator, at_once: int) -> None:
-        self._evaluator, self._at_once = evaluator, at_once
+    def __init__(self, evaluator: Evaluator, at_once: int, stop: threading.Event) -> None:
+        self._evaluator, self._at_once, self._stop = evaluator, at_once, stop
         self._waiting: deque[tuple[int, Job]] = deque()
         # Numbers of the jobs that are begun and not returned, the oldest first.
         self._begun: deque[int] = deque()
-        self._running: dict[int, tuple[Job, threading.Thread]] = {}
-        self._finished: dict[int, Result | Exception] = {}
+        self._running: dict[int, _Running] = {}
+        self._finished: dict[int, Result | BaseException] = {}
         # Filled by the threads, which touch nothing else here.
-        self._ended: queue.SimpleQueue[tuple[int, Result | Exception]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[int, Result | BaseException]] = queue.SimpleQueue()
         # Seconds that each running job is charged, and up to when.
         self._seconds: dict[int, float] = {}
         self._charged = 0.0
@@ -66,7 +76,7 @@ class ThreadedExecutor:
                 self._end(*self._ended.get(timeout=_POLL))
         number = self._begun.popleft()
         found = self._finished.pop(number)
-        if isinstance(found, Exception):
+        if isinstance(found, BaseException):
             raise found
         return number, found
 
@@ -74,34 +84,55 @@ class ThreadedExecutor:
         """Stop what runs, forget what waits, and return when all threads have ended."""
         self._waiting.clear()
         if self._running:
-            stop: Any = getattr(self._evaluator, "stop", None) or threading.Event()
-            stop.set()
-            for _, thread in self._running.values():
-                thread.join()
-            stop.clear()
+            self._stop.set()
+            self._wait()
+            self._stop.clear()
         self._ended = queue.SimpleQueue()
         for one in (self._running, self._begun, self._finished, self._seconds):
             one.clear()
 
+    def _wait(self) -> None:
+        """Wait until all threads have ended, and only then be interrupted.
+
+        XLA aborts a process that goes before its threads. `Thread.join` is of no use: interrupted,
+        it takes the thread for ended (Python 3.11).
+        """
+        interrupted = ended = False
+        while not ended:
+            try:
+                # One without an identity was interrupted before it began.
+                while any(
+                    one.thread.ident is not None and not one.over.is_set()
+                    for one in self._running.values()
+                ):
+                    time.sleep(_PAUSE)
+                ended = True
+            except KeyboardInterrupt:
+                interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
+
     def _begin(self) -> None:
         while self._waiting and len(self._running) < self._at_once:
             number, job = self._waiting[0]
-            if _but_for_length(job) in [_but_for_length(one) for one, _ in self._running.values()]:
+            running = [_but_for_length(one.job) for one in self._running.values()]
+            if _but_for_length(job) in running:
                 return
             self._waiting.popleft()
             self._charge()
             self._seconds[number] = 0.0
+            over = threading.Event()
+            # No daemon, so that the interpreter does not end before it.
             thread = threading.Thread(
                 target=_work,
-                args=(self._evaluator, number, job, self._ended),
+                args=(self._evaluator, number, job, self._ended, over),
                 name=f"train {number}",
-                daemon=True,
             )
-            self._running[number] = (job, thread)
+            self._running[number] = _Running(job, thread, over)
             self._begun.append(number)
             thread.start()
 
-    def _end(self, number: int, found: Result | Exception) -> None:
+    def _end(self, number: int, found: Result | BaseException) -> None:
         self._charge()
         del self._running[number]
         seconds = self._seconds.pop(number)
@@ -122,14 +153,16 @@ def _work(
     evaluator: Evaluator,
     number: int,
     job: Job,
-    ended: "queue.SimpleQueue[tuple[int, Result | Exception]]",
+    ended: "queue.SimpleQueue[tuple[int, Result | BaseException]]",
+    over: threading.Event,
 ) -> None:
-    # Raised where it was told to stop.
-    with suppress(KeyboardInterrupt):
-        try:
-            ended.put((number, evaluate(evaluator, job)))
-        except Exception as error:
-            ended.put((number, error))
+    try:
+        ended.put((number, evaluate(evaluator, job)))
+    except BaseException as error:
+        # Of one that was told to stop nobody asks for it.
+        ended.put((number, error))
+    finally:
+        over.set()
 
 
 def _but_for_length(job: Job) -> tuple[str, int]:

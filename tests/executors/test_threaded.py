@@ -1,5 +1,7 @@
 """Several jobs at once in one process: contract, order, time, interruption."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -55,7 +57,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("at_once", [1, 2, 5])
 def test_the_contract(at_once: int) -> None:
-    check_executor(lambda evaluator: ThreadedExecutor(evaluator, at_once))
+    check_executor(lambda evaluator: ThreadedExecutor(evaluator, at_once, threading.Event()))
 
 
 def test_the_evaluator_says_how_many() -> None:
@@ -64,12 +66,19 @@ def test_the_evaluator_says_how_many() -> None:
 
     assert isinstance(in_process(Two()), ThreadedExecutor)
     assert isinstance(in_process(Gate()), LocalExecutor)
+
+    def plain(_: Job) -> float:
+        return 0.5
+
+    for told in (2, "2", None):
+        plain.at_once = told  # type: ignore[attr-defined]
+        assert isinstance(in_process(plain), LocalExecutor), "it cannot be told to stop"
     assert in_process(Two()).workers == 1, "or a search would take results in their own order"
 
 
 def test_two_run_at_once_and_results_come_in_the_order_of_the_jobs() -> None:
     gate = Gate()
-    executor = ThreadedExecutor(gate, 2)
+    executor = ThreadedExecutor(gate, 2, gate.stop)
     for number in range(3):
         executor.submit(number, job(number, seed=number))
     until(lambda: sorted(gate.begun) == [0, 1])
@@ -82,7 +91,7 @@ def test_two_run_at_once_and_results_come_in_the_order_of_the_jobs() -> None:
 
 def test_what_is_not_begun_can_be_withdrawn() -> None:
     gate = Gate()
-    executor = ThreadedExecutor(gate, 2)
+    executor = ThreadedExecutor(gate, 2, gate.stop)
     for number in range(4):
         executor.submit(number, job(number, seed=number))
     assert executor.withdraw() == [2, 3]
@@ -94,7 +103,7 @@ def test_what_is_not_begun_can_be_withdrawn() -> None:
 
 def test_a_longer_training_waits_for_the_shorter_one_that_it_goes_on_from() -> None:
     gate = Gate()
-    executor = ThreadedExecutor(gate, 2)
+    executor = ThreadedExecutor(gate, 2, gate.stop)
     for number, one in enumerate((0, 0, 1)):
         executor.submit(number, replace(job(one, seed=one), epochs=number + 1))
     until(lambda: gate.begun == [0])
@@ -111,7 +120,7 @@ def test_seconds_add_up_to_the_time_that_all_took() -> None:
         time.sleep(0.05 + 0.05 * job.seed)
         return Result(0.5, 1.0, 99.0)
 
-    executor = ThreadedExecutor(sleeps, 3)
+    executor = ThreadedExecutor(sleeps, 3, threading.Event())
     began = time.perf_counter()
     for number in range(6):
         executor.submit(number, job(number, seed=number))
@@ -133,7 +142,7 @@ def test_a_failure_of_the_surroundings_is_raised_and_closing_stops_the_other() -
             return found
 
     gate = Failing()
-    executor = ThreadedExecutor(gate, 2)
+    executor = ThreadedExecutor(gate, 2, gate.stop)
     for number in range(3):
         executor.submit(number, job(number, seed=number))
     until(lambda: set(gate.begun) == {0, 1})
@@ -145,10 +154,46 @@ def test_a_failure_of_the_surroundings_is_raised_and_closing_stops_the_other() -
     assert gate.stopped == [1]
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_what_ends_a_process_ends_the_search(error: BaseException) -> None:
+    def evaluator(_: Job) -> Result:
+        raise error
+
+    executor = ThreadedExecutor(evaluator, 2, threading.Event())
+    executor.submit(0, job(0))
+    with pytest.raises(type(error)):
+        executor.next()
+    executor.close()
+
+
+def test_a_second_interrupt_waits_for_the_trainings_too() -> None:
+    """Threads of XLA abort a process that ends before them."""
+
+    class Slow(Gate):
+        def __call__(self, job: Job) -> Result:
+            self.begun.append(job.seed)
+            until(self.stop.is_set)
+            time.sleep(0.3)
+            self.stopped.append(job.seed)
+            raise KeyboardInterrupt
+
+    gate = Slow()
+    executor = ThreadedExecutor(gate, 2, gate.stop)
+    for number in range(2):
+        executor.submit(number, job(number, seed=number))
+    until(lambda: len(gate.begun) == 2)
+    timers = [threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT)) for after in (0.1, 0.2)]
+    for timer in timers:
+        timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        executor.close()
+    assert sorted(gate.stopped) == [0, 1]
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_closing_stops_what_runs(shared: bool, tmp_path: Path) -> None:
     gate = Gate()
-    own = ThreadedExecutor(gate, 2)
+    own = ThreadedExecutor(gate, 2, gate.stop)
     executor = SharedExecutor(own, JoinedWorkers(tmp_path, print)) if shared else own
     for number in range(4):
         executor.submit(number, job(number, seed=number))
