@@ -54,7 +54,7 @@ def kernels() -> Kernels:
     """
     digest = _digest()
     try:
-        library = _loaded(_name(digest))
+        library = _loaded()
     except _Missing as missing:
         return Kernels("", f"the C++ kernels are not used: {missing}")
     prefix = f"convbudget_{digest}_"
@@ -66,10 +66,10 @@ def kernels() -> Kernels:
 
 def to_be_compiled() -> bool:
     """Whether `kernels` is going to compile them, some ten seconds on one core."""
-    folder = root() / home() / "kernels"
+    kept = _kept()
     try:
         # Nothing is made here.
-        there = folder.is_dir() and (private_folder(folder) / _name(_digest())).is_file()
+        there = kept.parent.is_dir() and (private_folder(kept.parent) / kept.name).is_file()
     except NotPrivate:
         there = False
     return not there and bool(_compilers())
@@ -79,15 +79,16 @@ class _Missing(Exception):
     """Why there are no kernels."""
 
 
-def _loaded(name: str) -> ctypes.CDLL:
+def _loaded() -> ctypes.CDLL:
     """Load the library of this user's cache folder, or of a passing one where it has none."""
+    kept = _kept()
     with ExitStack() as stack:
         try:
-            folder = private_folder(root() / home() / "kernels")
+            folder = private_folder(kept.parent)
         except NotPrivate:
             passing = tempfile.TemporaryDirectory(prefix="convbudget-", ignore_cleanup_errors=True)
             folder = Path(stack.enter_context(passing))
-        path = folder / name
+        path = folder / kept.name
         try:
             if not path.is_file():
                 _compile(path)
@@ -154,10 +155,12 @@ def _compilers() -> list[list[str]]:
     return found
 
 
-def _name(digest: str) -> str:
-    return f"kernels-{digest}.so"
+def _kept() -> Path:
+    """Return where the library lies, if this user has a cache folder of their own."""
+    return root() / home() / "kernels" / f"kernels-{_digest()}.so"
 
 
+@cache
 def _digest() -> str:
     """Return what tells libraries apart: their sources, flags, XLA's headers and the processor."""
     digest = hashlib.sha256(repr((_FLAGS, version("jaxlib"), processor())).encode())

@@ -65,9 +65,9 @@ def per_layer_steps(layers: tuple[Layer, ...], recipe: Recipe, steps: int, form:
 def trainings_at_once(recipe: Recipe, height: int, width: int, cores: int) -> int:
     """Return how many trainings make the most of a device, side by side; no result depends on it.
 
-    With the C++ kernels on two cores of a Xeon two at once train 1.2 times as many networks an hour
-    at 8×8 pixels and 1.55 times as many at 28×28 (tests/benchmarks/README.md): a step has parts
-    that one core makes alone, and compiling is one of them.
+    With the C++ kernels on two cores of a Xeon two at once train 1.1 times as many networks an hour
+    at 8×8 pixels and 1.5 to 1.8 times as many at 28×28 (tests/benchmarks/README.md): a step has
+    parts that one core makes alone, and compiling is one of them.
     """
     small = recipe.batch * height * width <= _SMALL
     return 2 if recipe.native and cores > 1 and small else 1
