@@ -50,7 +50,8 @@ class TrainingEvaluator:
     On the CPU a job repeats to the last bit, in any order and any process. On a GPU the batches,
     initial weights and augmentation repeat; sums may be taken in another order by kernels that
     autotuning picks, so accuracies repeat within the noise of rounding unless XLA is told
-    `--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0`.
+    `--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0`. What autotuning picked is kept
+    beside the compiled programs, so that all jobs of a study take the same kernels.
     """
 
     def __init__(

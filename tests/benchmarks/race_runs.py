@@ -32,6 +32,23 @@ JOBS = {
         1200,
         (750_000, 1_000_000, 1_500_000, 2_000_000),
     ),
+    # Networks a quarter as large, so that all searches train dozens of them in minutes.
+    "fashion-small": Job(
+        "fashion-small",
+        (
+            "data=fashion_mnist",
+            "data.train='train[:12000]'",
+            "data.validation='train[57000:]'",
+            "space=question",
+            "budget=500k",
+            "epochs=1",
+            "train.batch=64",
+            "train.learning_rate=0.02",
+            "train.warmup=0.5",
+        ),
+        200,
+        (100_000, 200_000, 350_000, 500_000),
+    ),
 }
 
 

@@ -1,169 +1,251 @@
 """What a short training says about a long one, by how its weights are evaluated.
 
-    python tests/benchmarks/short.py [--networks 40] [--seeds 2]
+    python tests/benchmarks/short.py --networks 100 --lengths 1 3 9 data=digits
+    python tests/benchmarks/short.py --networks 100 --lengths 1 2 4 experiment=question budget=2M
 
-Networks of the table's space are trained for 9 epochs of the digits. On the way each is evaluated
-after 1 and 3 epochs, and at the end, in several ways: on the stable phase as it stands, with a
-moving average of its weights, with the statistics of BatchNorm taken again from the training part,
-and after a branch on which the rate decays. Printed: mean accuracy, and the rank correlation with
-the mean accuracy after 9 epochs of the same network's other seeds, so that no noise is shared.
+The overrides are those of `convbudget run`. Networks at even levels of log-cost are trained as far
+as the greatest length. On the way each is evaluated at every length in several ways: on the stable
+phase as it stands, with averages of its weights, both with the statistics of BatchNorm taken again
+from the training part, and after a branch on which the rate decays. Printed: mean accuracy, and the
+rank correlation with the decayed accuracy at the greatest length of another seed of the network, so
+that no noise of training is shared. `--keep FILE` goes on where it was stopped.
 """
 
 import argparse
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from make_table import HELD_OUT, SPACE, TRAIN
+from rich.console import Console
 from scipy.stats import spearmanr
 
-import search.spaces.stages
-from search.config.data import DataConfig
-from search.data import open_dataset
-from search.data.dataset import Dataset
+from search.cli.hydra import compose
+from search.engine.augment import normalised
 from search.engine.batches import feed_of
-from search.engine.programs.per_layer import PerLayerPrograms
+from search.engine.forward import training_features
+from search.engine.programs.cache import ProgramSpec
+from search.engine.programs.compile import settled
+from search.engine.programs.layer import Spec
+from search.engine.programs.per_step import PerStepProgram
 from search.engine.schedule import order
 from search.engine.scores import scores
 from search.engine.state import State, fresh
-from search.engine.trainer import Trainer
+from search.engine.trainer import Diverged, Trainer
 from search.networks.arch import Arch, Input
 from search.networks.layers import layers_of
+from search.runner.images import open_images
 from search.spaces.budget_table import tabulate
+from search.spaces.stages import build
 
-LENGTHS = (1, 3, 9)
-WAYS = (
-    "stable_phase",
-    "average",
-    "stable_phase, again",
-    "average, again",
-    "decayed",
-    "decayed, again",
-)
-# Share of the moving average of weights that each step keeps.
-_KEPT = 0.95
+Found = dict[str, float]
+"""Accuracy by `length way`."""
+
+# Share of an average that a step keeps, after so many steps. Early on all steps count alike, or the
+# first weights would stay in for long. "last ninth": averaging of polynomial decay (Shamir and
+# Zhang, ICML 2013), which looks back over a ninth of the steps so far, however many those are.
+AVERAGES: dict[str, Callable[[int], float]] = {
+    "20 steps": lambda step: min(0.95, step / (step + 1)),
+    "last ninth": lambda step: step / (step + 9),
+}
+WAYS = ("decayed", "trunk", "trunk, again", *(f"{name}, again" for name in AVERAGES))
 
 
+class Programs(PerStepProgram):
+    """The whole network's programs, and one that returns a batch's statistics."""
+
+    def program_specs(self) -> list[ProgramSpec]:
+        images, labels = self._lengths[0], Spec((self._lengths[0],), np.int32)
+        arguments = (self.like, *self._batch(labels))
+        key = ("statistics", images, self.recipe, self._image, self.layers)
+        own = {"shared": False, "quickly": self.recipe.native}
+        return [*super().program_specs(), ProgramSpec(key, self._statistics, arguments, **own)]
+
+    def ready(self, programs: Any) -> float:
+        (self._step, self._score, self.statistics), waited = programs.get(self.program_specs())
+        return waited
+
+    def _statistics(self, state: State, images: Any, _: Any, index: Any) -> Any:
+        x = jax.lax.optimization_barrier(normalised(images[index], self.recipe))
+        return training_features(self.layers, self.recipe, state.parameters, x)[1]
+
+
+@dataclass(frozen=True, eq=False)
 class Bench:
-    """One trainer, and its programs for one network at a time."""
+    """One trainer, its data, and the lengths to evaluate at."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        device = jax.local_devices()[0]
-        self.trainer = Trainer(dataset, TRAIN, device)
-        self.training = feed_of(dataset.train, device, 1e3)
-        self.validation = feed_of(dataset.validation, device, 1e3)
-        self.counts = len(dataset.train), len(dataset.validation)
+    trainer: Trainer
+    training: Any
+    validation: Any
+    counts: tuple[int, int]
+    lengths: tuple[int, ...]
 
-    def measure(self, arch: Arch, seed: int) -> dict[tuple[int, str], float]:
-        """Accuracy of one training by length and way."""
-        trainer, schedule = self.trainer, self.trainer.schedule
-        size = trainer.recipe.batch
-        lengths = (self.training.length(size), self.validation.length(size))
-        form = PerLayerPrograms(layers_of(arch), trainer.recipe, trainer.image, lengths)
+    def measure(self, arch: Arch, seed: int) -> Found:
+        """Return the accuracies of one training."""
+        trainer, size = self.trainer, self.trainer.recipe.batch
+        sides = (self.training.length(size), self.validation.length(size))
+        form = Programs(layers_of(arch), trainer.recipe, trainer.image, sides)
         form.ready(trainer.programs)
         state = form.to_device([fresh(arch, trainer.recipe, seed)], trainer.device)
-        average, found = state.parameters, {}
-        for epoch in range(max(LENGTHS)):
-            for length in LENGTHS:
-                if schedule.decay_start(length) // schedule.steps == epoch:
-                    found |= self._branch(form, state, length, seed)
-            state, average = self._epoch(form, state, epoch, seed, average)
-            if epoch + 1 in LENGTHS:
-                ways = {"stable_phase": state, "average": state._replace(parameters=average)}
-                for name, one in ways.items():
-                    again = self._again(form, one)
-                    found[epoch + 1, name] = self._accuracy(form, one)
-                    found[epoch + 1, f"{name}, again"] = self._accuracy(form, again)
+        averages = dict.fromkeys(AVERAGES, state.parameters)
+        found: Found = {}
+        for epoch in range(max(self.lengths)):
+            for length in self.lengths:
+                if trainer.schedule.decay_start(length) // trainer.schedule.steps == epoch:
+                    branch = self._decayed(form, state, length, seed)
+                    found[f"{length} decayed"] = self._accuracy(form, branch)
+            for step, batch in self._batches(seed, epoch):
+                state = self._step(form, state, batch, seed, step, 10**6)
+                for name, kept in AVERAGES.items():
+                    averages[name] = blended(averages[name], state.parameters, kept(step))
+            if epoch + 1 in self.lengths:
+                found |= self._evaluated(form, state, averages, epoch + 1)
         return found
 
-    def _epoch(self, form: Any, state: State, epoch: int, seed: int, average: Any) -> Any:
-        """One epoch on the stable phase: the new state and moving average."""
-        schedule = self.trainer.schedule
-        chosen = order(self.counts[0], self.trainer.recipe.batch, seed, epoch)
-        for k, batch in enumerate(self.training.batches(chosen)):
-            step = epoch * schedule.steps + k
-            rate = np.float32(schedule.rate(step, 10**6))
-            state, _ = form.step(state, batch, np.uint32(seed), np.uint32(step), rate)
-            # Early on all steps count alike, or the first weights would stay in for long.
-            kept = min(_KEPT, step / (step + 1))
-            average = jax.tree.map(
-                lambda old, new, kept=kept: kept * np.asarray(old) + (1 - kept) * np.asarray(new),
-                average,
-                state.parameters,
-            )
-        return state, average
+    def goal(self, arch: Arch, seed: int) -> float:
+        """Return the accuracy that the engine reports at the greatest length."""
+        try:
+            return self.trainer.fit(arch, max(self.lengths), seed).scores.accuracy
+        except Diverged:
+            return 0.0
 
-    def _branch(self, form: Any, state: State, length: int, seed: int) -> dict[Any, float]:
-        """Go to the start of its decay and decay from there."""
-        schedule = self.trainer.schedule
-        for step in range(
-            schedule.decay_start(length) // schedule.steps * schedule.steps, schedule.total(length)
-        ):
-            epoch, k = divmod(step, schedule.steps)
-            chosen = order(self.counts[0], self.trainer.recipe.batch, seed, epoch)[k : k + 1]
-            (batch,) = self.training.batches(chosen)
-            rate = np.float32(schedule.rate(step, length))
-            state, _ = form.step(state, batch, np.uint32(seed), np.uint32(step), rate)
-        again = self._again(form, state)
-        return {
-            (length, "decayed"): self._accuracy(form, state),
-            (length, "decayed, again"): self._accuracy(form, again),
-        }
+    def _evaluated(self, form: Programs, state: State, averages: Any, length: int) -> Found:
+        """Return the accuracies at a length but that of the branch."""
+        ways = {f"{name}, again": state._replace(parameters=p) for name, p in averages.items()}
+        ways = {name: self._again(form, one) for name, one in ways.items()}
+        ways |= {"trunk": state, "trunk, again": self._again(form, state)}
+        return {f"{length} {name}": self._accuracy(form, one) for name, one in ways.items()}
 
-    def _accuracy(self, form: Any, state: State) -> float:
+    def _batches(self, seed: int, epoch: int, first: int = 0) -> Iterable[tuple[int, Any]]:
+        """The epoch's steps from `first`, by their number in the training, with their batches."""
+        chosen = order(self.counts[0], self.trainer.recipe.batch, seed, epoch)[first:]
+        number = epoch * self.trainer.schedule.steps + first
+        return enumerate(self.training.batches(chosen), number)
+
+    def _step(
+        self, form: Programs, state: State, batch: Any, seed: int, step: int, epochs: int
+    ) -> State:
+        rate = np.float32(self.trainer.schedule.rate(step, epochs))
+        state, _ = form.step(state, batch, np.uint32(seed), np.uint32(step), rate)
+        return state
+
+    def _decayed(self, form: Programs, state: State, length: int, seed: int) -> State:
+        """Go on from the start of an epoch to the decay's start, and decay."""
+        steps = self.trainer.schedule.steps
+        for epoch in range(self.trainer.schedule.decay_start(length) // steps, length):
+            for step, batch in self._batches(seed, epoch):
+                state = self._step(form, state, batch, seed, step, length)
+        return state
+
+    def _accuracy(self, form: Programs, state: State) -> float:
         placed = jax.device_put(state, self.trainer.device)
         (totals,) = form.totals(placed, self.validation, self.counts[1])
         return scores(totals).accuracy
 
-    def _again(self, form: Any, state: State) -> State:
-        """The state with statistics of BatchNorm over the whole training part."""
-        recipe, layers = self.trainer.recipe, form.layers
-        chosen = order(self.counts[0], recipe.batch, 0, 0)
-        sums: dict[str, Any] = {}
-        for batch in self.training.batches(chosen):
-            images, labels, index = batch
-            x, _ = form._program("plain", self.trainer.image, images.shape[0])(
-                images, labels, index
-            )
-            values: list[Any] = []
-            for layer in layers:
-                source, add = form._inputs(layer, values, x)
-                p, s = state.parameters[layer.path], state.statistics[layer.path]
-                out, _, mean, variance, _ = form._program("forward", layer.shape)(
-                    p, s, source, add, np.bool_(True)
-                )
-                values.append(out)
-                sums.setdefault(layer.path, []).append((np.asarray(mean), np.asarray(variance)))
+    def _again(self, form: Programs, state: State) -> State:
+        """Return the state with statistics of BatchNorm over the whole training part."""
+        chosen = order(self.counts[0], self.trainer.recipe.batch, 0, 0)
+        batches = [form.statistics(state, *batch) for batch in self.training.batches(chosen)]
         found = {}
-        for path, parts in sums.items():
-            means, variances = (np.stack(part) for part in zip(*parts, strict=True))
+        for path in batches[0]:
+            means, variances = (np.stack([np.asarray(b[path][i]) for b in batches]) for i in (0, 1))
             found[path] = {"mean": means.mean(0), "var": variances.mean(0) + means.var(0)}
         return state._replace(statistics=found)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", type=int, default=40)
-    parser.add_argument("--seeds", type=int, default=2)
-    arguments = parser.parse_args()
-    chain = search.spaces.stages.build(SPACE, Input(8, 8, 1), 10)
-    encodings = list(tabulate(chain).encodings())
-    picks = np.random.default_rng(1).permutation(len(encodings))[: arguments.networks]
-    bench = Bench(open_dataset(DataConfig(name="digits", validation_fraction=HELD_OUT), seed=0))
-    seeds = range(arguments.seeds)
-    rows = [[bench.measure(chain.value(encodings[i]), seed) for seed in seeds] for i in picks]
-    goals = np.array([[row[seed][9, "decayed"] for seed in seeds] for row in rows])
-    print(f"{len(picks)} networks, {arguments.seeds} seeds: mean accuracy, rank correlation")
-    print("way            ", *(f"{length:2} epochs     " for length in LENGTHS))
+def blended(old: Any, new: Any, kept: float) -> Any:
+    """Return the average that keeps this share of the old one."""
+    return jax.tree.map(
+        lambda a, b: np.float32(kept) * np.asarray(a) + np.float32(1 - kept) * np.asarray(b),
+        old,
+        new,
+    )
+
+
+def opened(overrides: list[str], networks: int, lengths: list[int]) -> tuple[Bench, list[Arch]]:
+    """Return the bench of a command's data and recipe, and networks of its space and budget."""
+    config = compose(overrides)
+    data = open_images(config, Console(stderr=True))
+    chain = build(config.space, Input(*data.shape), len(data.classes))
+    table = tabulate(chain, config.interval[1])
+    rng = np.random.default_rng(1)
+    encodings = table.sample_level(rng, networks, *config.interval)
+    # In no order, so that those trained when it is stopped are of all costs.
+    archs = [chain.value(encodings[i]) for i in rng.permutation(len(encodings))]
+    device = jax.local_devices()[0]
+    trainer = Trainer(data, config.train, device)
+    parts = [feed_of(part, device, None) for part in (data.train, data.validation)]
+    counts = len(data.train), len(data.validation)
+    return Bench(trainer, *parts, counts, tuple(lengths)), archs
+
+
+def report(rows: list[tuple[Found, float]], lengths: list[int]) -> None:
+    """Print the table of accuracies and correlations, with an interval of the latter."""
+    goals = np.array([goal for _, goal in rows])
+    print(f"{len(rows)} networks: mean accuracy, rank correlation with the goal ± standard error")
+    print(f"{'way':18s}", *(f"{length:>2} epochs          " for length in lengths))
     for way in WAYS:
         cells = []
-        for length in LENGTHS:
-            values = np.array([[row[seed][length, way] for seed in seeds] for row in rows])
-            ranks = [
-                spearmanr(values[:, seed], np.delete(goals, seed, 1).mean(1))[0] for seed in seeds
-            ]
-            cells.append(f"{values.mean():.4f} {np.mean(ranks):5.2f}")
-        print(f"{way:15s}", "   ".join(cells))
+        for length in lengths:
+            values = np.array([found[f"{length} {way}"] for found, _ in rows])
+            rank, error = correlation(values, goals)
+            cells.append(f"{values.mean():.4f} {rank:5.2f} ± {error:.2f}")
+        print(f"{way:18s}", "  ".join(cells))
+    print("\nless the decayed one, paired: accuracy, rank correlation, 95 % intervals")
+    for way in WAYS[1:]:
+        cells = []
+        for length in lengths:
+            values = np.array([found[f"{length} {way}"] for found, _ in rows])
+            base = np.array([found[f"{length} decayed"] for found, _ in rows])
+            gain, (low, high) = (values - base).mean(), paired(values, base, goals)
+            half = 1.96 * (values - base).std(ddof=1) / np.sqrt(len(rows))
+            cells.append(f"{gain:+.4f} ± {half:.4f} [{low:+.2f}, {high:+.2f}]")
+        print(f"{way:18s}", "  ".join(cells))
+
+
+def correlation(values: np.ndarray, goals: np.ndarray) -> tuple[float, float]:
+    """Return Spearman's correlation and its standard error, by the bootstrap over networks."""
+    drawn = resampled(len(goals))
+    ranks = [spearmanr(values[i], goals[i])[0] for i in drawn]
+    return float(spearmanr(values, goals)[0]), float(np.nanstd(ranks))
+
+
+def paired(values: np.ndarray, base: np.ndarray, goals: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the difference of two correlations with the goals."""
+    gains = [
+        spearmanr(values[i], goals[i])[0] - spearmanr(base[i], goals[i])[0]
+        for i in resampled(len(goals))
+    ]
+    low, high = np.nanpercentile(gains, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def resampled(count: int) -> np.ndarray:
+    """Return indices of 1,000 draws with replacement."""
+    return np.random.default_rng(0).integers(count, size=(1000, count))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("override", nargs="*")
+    parser.add_argument("--networks", type=int, default=100)
+    parser.add_argument("--lengths", type=int, nargs="+", default=[1, 3, 9])
+    parser.add_argument("--keep", type=Path, help="a line of JSON for each network so far")
+    given = parser.parse_intermixed_args()
+    rows: list[tuple[Found, float]] = []
+    if given.keep and given.keep.exists():
+        rows = [tuple(json.loads(line)) for line in given.keep.read_text().splitlines()]
+    bench, archs = opened(given.override, given.networks, given.lengths)
+    for arch in archs[len(rows) :]:
+        with settled():
+            rows.append((bench.measure(arch, 0), bench.goal(arch, 1)))
+        if given.keep:
+            with given.keep.open("a") as file:
+                print(json.dumps(rows[-1]), file=file)
+    report(rows, given.lengths)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,14 @@ from small import EVERY_OP, TINY, dataset, evaluator
 
 from search.config.train import TrainConfig
 from search.engine.batches import resident_bytes
+from search.engine.programs import cache as caching
 from search.engine.programs import compile as compiling
 from search.engine.programs.cache import ProgramSpec
 from search.engine.programs.choice import per_layer_steps
 from search.engine.programs.per_epoch import PerEpochProgram
 from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.programs.per_step import PerStepProgram
+from search.engine.programs.store import ProgramStore
 from search.engine.signature import signature
 from search.errors import UserError
 from search.executors.devices import use_one_device
@@ -83,6 +85,30 @@ def test_an_epoch_is_a_loop_whose_length_the_host_knows() -> None:
         names = [equation.primitive.name for equation in equations(traced.jaxpr.jaxpr)]
         assert "scan" in names
         assert "while" not in names
+
+
+def test_a_gpu_keeps_which_kernels_are_fastest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the programs: so all candidates of a study take the same kernel for a shape."""
+    given = []
+
+    def compiled(*_: Any, **options: Any) -> jax.stages.Compiled:
+        given.append(options["tuned"])
+        return jax.jit(lambda x: x).lower(1.0).compile()
+
+    monkeypatch.setattr(caching, "compiled", compiled)
+    store = ProgramStore(tmp_path, jax.local_devices()[0])
+    spec = ProgramSpec("a key", lambda x: x, ())
+    for kept in (store, None):
+        caching._made(spec, SHARDING, kept)
+    assert given == [tmp_path, None]
+    option = "xla_gpu_per_fusion_autotune_cache_dir"
+    assert option not in compiling.options_of(SHARDING, tuned=tmp_path)
+    monkeypatch.setattr(compiling, "platform_of", lambda _: "gpu")
+    # Accepted by this machine's XLA too, which knows the options of all platforms.
+    assert compiling.options_of(SHARDING, tuned=tmp_path / "gpu") == {option: str(tmp_path / "gpu")}
+    assert compiling.accepted({"xla_gpu_option_of_no_version": "x"}) == {}
 
 
 def test_when_a_networks_own_program_pays_depends_on_the_platform() -> None:

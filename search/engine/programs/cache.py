@@ -123,18 +123,14 @@ class ProgramCache:
         return self._made[spec.key]
 
 
-def _compiled(spec: ProgramSpec, sharding: SingleDeviceSharding) -> jax.stages.Compiled:
-    return compiled(spec.function, spec.arguments, sharding, quickly=spec.quickly)
-
-
 def _made(spec: ProgramSpec, sharding: SingleDeviceSharding, store: ProgramStore | None) -> Program:
     """Return the program from the store, or compile it and keep it there."""
-    if store is None:
-        return _compiled(spec, sharding)
-    found = store.read(spec.text)
+    found = store.read(spec.text) if store else None
     if found is None:
-        found = _compiled(spec, sharding)
-        store.write(spec.text, found)
+        tuned = store.folder if store else None
+        found = compiled(spec.function, spec.arguments, sharding, quickly=spec.quickly, tuned=tuned)
+        if store:
+            store.write(spec.text, found)
     return found
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -51,11 +52,12 @@ def compiled(
     sharding: SingleDeviceSharding,
     *,
     quickly: bool = False,
+    tuned: Path | None = None,
 ) -> jax.stages.Compiled:
     """Compile a function for trees of `jax.ShapeDtypeStruct` on one device.
 
     `quickly`: with less optimisation, in two thirds of the time, for programs of one layer, and of
-    networks that C++ kernels compute, which run as fast.
+    networks that C++ kernels compute, which run as fast. `tuned`: see `options_of`.
 
     Some versions of XLA compute the sum of a product wrongly where YNNPACK makes both at once and
     the product has a long last axis (jax-ml/jax#39103). Where the check finds that, such programs,
@@ -64,7 +66,7 @@ def compiled(
     """
     with settled(platform_of(sharding)):
         lowered = traced(function, arguments, sharding).lower()
-        options = options_of(sharding, quickly=quickly)
+        options = options_of(sharding, quickly=quickly, tuned=tuned)
         program: jax.stages.Compiled = lowered.compile(compiler_options=options)
         if sums_are_wrong(sharding) and reduces_a_product(program.as_text()):
             program = lowered.compile(compiler_options={**options, _YNN: _NO_REDUCTIONS})
@@ -145,21 +147,33 @@ def platform_of(sharding: SingleDeviceSharding) -> str:
 
 
 @cache
-def options_of(sharding: SingleDeviceSharding, *, quickly: bool = False) -> Options:
+def options_of(
+    sharding: SingleDeviceSharding, *, quickly: bool = False, tuned: Path | None = None
+) -> Options:
     """Return XLA's options for a device: on the CPU its older code generator.
 
     That compiles in half the time or less, and its programs are as fast. `quickly`: see `compiled`.
+    `tuned`: where a GPU keeps which kernel is fastest for a shape, so that candidates of a study
+    measure each once and all take the same; a folder for one version of XLA and one kind of device.
     """
-    if platform_of(sharding) != "cpu":
+    platform = platform_of(sharding)
+    if platform == "gpu" and tuned is not None:
+        return accepted({"xla_gpu_per_fusion_autotune_cache_dir": str(tuned)})
+    if platform != "cpu":
         return {}
     options: Options = {"xla_cpu_use_fusion_emitters": False}
     if quickly:
         # LLVM's first level, and one piece a program: threads for its parts are busy with others.
         options |= {"xla_backend_optimization_level": "1"}
         options |= {"xla_cpu_parallel_codegen_split_count": "1"}
+    return accepted(options) or (options_of(sharding) if quickly else {})
+
+
+def accepted(options: Options) -> Options:
+    """Return the options where this XLA knows them all, else none."""
     probe = jax.jit(jnp.negative).lower(jax.ShapeDtypeStruct((), np.float32))
     try:
         probe.compile(compiler_options=options)
     except Exception:  # an XLA that no longer knows an option says so in one of several ways
-        return options_of(sharding) if quickly else {}
+        return {}
     return options

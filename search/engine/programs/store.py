@@ -47,13 +47,16 @@ class ProgramStore:
     """
 
     def __init__(self, folder: Path, device: jax.Device) -> None:
-        """Keep programs in `folder`, which is this user's own; see `open_store`."""
-        self._folder, self._device = folder, device
+        """Keep programs in `folder`, which is this user's own; see `open_store`.
+
+        A GPU keeps there too which kernels were fastest, as small files of XLA's.
+        """
+        self.folder, self._device = folder, device
         self._room = LARGEST - _shrink(folder.parent, LARGEST)
 
     def read(self, key: str) -> jax.stages.Compiled | None:
         """Return the program written under `key`; None where there is none that can be loaded."""
-        content = _own_content(self._folder / _name(key))
+        content = _own_content(self.folder / _name(key))
         if content is None:
             return None
         try:
@@ -77,11 +80,11 @@ class ProgramStore:
         except Exception:
             # Not every platform can, and not every program: calls back into Python, for one.
             return
-        with suppress(OSError), writing(self._folder / _name(key), durable=False) as file:
+        with suppress(OSError), writing(self.folder / _name(key), durable=False) as file:
             file.write(_MAGIC + _check(key, packed) + packed)
             self._room -= len(packed)
         if self._room < 0:
-            self._room = LARGEST - _shrink(self._folder.parent, int(_LEFT * LARGEST))
+            self._room = LARGEST - _shrink(self.folder.parent, int(_LEFT * LARGEST))
 
 
 def open_store(place: str | None, device: jax.Device) -> tuple[ProgramStore | None, str]:
@@ -198,4 +201,5 @@ def _files(home: Path) -> Iterator[tuple[float, int, Path]]:
     for path in home.glob("*/*"):
         with suppress(OSError):
             found = path.lstat()
-            yield found.st_mtime, found.st_size, path
+            if stat.S_ISREG(found.st_mode):
+                yield found.st_mtime, found.st_size, path
