@@ -11,6 +11,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 VALIDATE = ("end", "epoch")
 FORMS = ("auto", "layers", "whole")
 CONVOLUTIONS = ("fast", "jax", "xla")
+FINISHES = ("decay", "average")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,17 @@ class TrainConfig:
         1.0, "epochs over which the rate rises linearly from zero", low=0, high=1000
     )
     decay: float = setting(
-        0.5, "last share of the epochs, over which the rate falls linearly to zero", low=0, high=1
+        0.5,
+        "last share of the epochs, over which the rate falls linearly to zero, with finish=decay",
+        low=0,
+        high=1,
+    )
+    finish: str = setting(
+        "decay",
+        "how a training ends: decay lets the rate fall; average keeps it, and evaluates the average"
+        " of the weights over the last ninth of the steps, with statistics of BatchNorm of their"
+        " own",
+        choices=FINISHES,
     )
     label_smoothing: float = setting(
         0.0, "share of each label spread evenly over all classes", low=0, high=0.99
@@ -97,5 +108,9 @@ class TrainConfig:
 
 def digested(config: TrainConfig) -> dict[str, Any]:
     """Return what digests are made of that name checkpoints and final trainings."""
+    found = identity(config)
+    if config.finish == "decay":
+        # All that was made before there was a choice.
+        del found["finish"]
     # It counted until it came to depend on the device, with this default.
-    return {**identity(config), "resident_megabytes": 1024.0}
+    return {**found, "resident_megabytes": 1024.0}

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from search.data.dataset import Split
 from search.engine.distillation import SoftLabels
+from search.engine.schedule import order
 
+# Images of a training part that say enough of its statistics.
+_ENOUGH = 2**12
 # Bytes of a split on a device that does not say how much memory it has.
 _RESIDENT = 2**30
 
@@ -144,6 +147,12 @@ def resident_bytes(megabytes: float | None, device: jax.Device) -> int:
 def _labels(split: Split, soft: SoftLabels | None) -> NDArray[np.int32] | NDArray[np.float32]:
     labels = np.asarray(split.labels, np.int32)
     return labels if soft is None else soft.beside(labels)
+
+
+def for_statistics(count: int, size: int) -> NDArray[np.int32]:
+    """Return indices [batches, size] of the images that statistics of BatchNorm are taken of."""
+    batches = max(1, min(count, _ENOUGH) // size)
+    return order(count, size, 0, 0)[:batches]
 
 
 def padded(count: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

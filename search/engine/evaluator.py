@@ -20,11 +20,12 @@ from search.data.dataset import Dataset, Split
 from search.engine.checkpoints import Arrays, Checkpoints
 from search.engine.curves import Rows, curve_of, no_rows
 from search.engine.distillation import SoftLabels
+from search.engine.fitted import Diverged, Fitted, Initial, Save, Start
 from search.engine.kept import FINAL, KeptTrainings, key_of
 from search.engine.programs.choice import trainings_at_once
 from search.engine.signature import signature
 from search.engine.state import State, from_arrays, to_arrays
-from search.engine.trainer import Diverged, Fitted, Initial, Save, Start, Trainer
+from search.engine.trainer import Trainer
 from search.engine.turns import Turns
 from search.errors import UserError
 from search.jobs import Job, Options, Result, failed

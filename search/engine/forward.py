@@ -1,5 +1,6 @@
 """Training and evaluation as functions of plain arrays, shared by all kinds of programs."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -68,7 +69,7 @@ def all_running(recipe: Recipe, statistics: Tree, seen: BatchStatistics) -> Tree
         return {path: update_running(s, *seen[path]) for path, s in statistics.items()}
     old = [s[name] for s in statistics.values() for name in ("mean", "var")]
     new = [value for path in statistics for value in seen[path]]
-    found = iter(native.blended(old, new, MOMENTUM))
+    found = iter(native.blended(old, new, jnp.float32(MOMENTUM)))
     return {path: {"mean": next(found), "var": next(found)} for path in statistics}
 
 
@@ -150,6 +151,22 @@ def evaluation_features(
         return scaled
 
     return propagate(layers, x, apply)[-1]
+
+
+def batch_statistics(
+    layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, images: Array, index: Array
+) -> BatchStatistics:
+    """Return the statistics of one batch, its images neither shifted nor mirrored."""
+    x = lax.optimization_barrier(normalised(images[index], recipe))
+    return training_features(layers, recipe, parameters, x)[1]
+
+
+def pooled(statistics: Mapping[str, tuple[Any, Any]]) -> Tree:
+    """Return the statistics of all images from those of batches of one size [batches, channels]."""
+    return {
+        path: {"mean": means.mean(0), "var": variances.mean(0) + means.var(0)}
+        for path, (means, variances) in statistics.items()
+    }
 
 
 def network_loss(

@@ -1,6 +1,6 @@
 """The optimiser of one layer's parameters; the learning rate arrives with every step."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,26 @@ from search.engine.ops import native
 from search.engine.recipe import Recipe
 
 Parameters = dict[str, Array]
+
+# How far an average of weights looks back: a ninth of the steps so far. Averaging of polynomial
+# decay: Shamir and Zhang, "Stochastic gradient descent for non-smooth optimization", ICML 2013.
+_NINTH = 9
+
+
+class Averaging(NamedTuple):
+    """An optimiser's state, and the average of a layer's parameters after so many `steps`."""
+
+    optimiser: Any
+    steps: Any
+    average: Any
+
+
+def first_state(recipe: Recipe, parameters: Parameters) -> Any:
+    """Return the state before the first step: zeros of the types and shapes that it keeps."""
+    state = optimiser_of(recipe).init(parameters)
+    if not recipe.averaged:
+        return state
+    return Averaging(state, jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, parameters))
 
 
 def optimiser_of(recipe: Recipe) -> optax.GradientTransformation:
@@ -29,6 +49,26 @@ def update(
     recipe: Recipe, gradients: Parameters, opt_state: Any, parameters: Parameters, rate: Array
 ) -> tuple[Parameters, Any]:
     """One step: the new parameters and the new state of the optimiser."""
+    if not recipe.averaged:
+        return _updated(recipe, gradients, opt_state, parameters, rate)
+    new, state = _updated(recipe, gradients, opt_state.optimiser, parameters, rate)
+    average = _averaged(recipe, opt_state.average, new, opt_state.steps)
+    return new, Averaging(state, opt_state.steps + 1, average)
+
+
+def _averaged(recipe: Recipe, old: Parameters, new: Parameters, steps: Array) -> Parameters:
+    before = steps.astype(jnp.float32)
+    kept = before / (before + _NINTH)
+    if recipe.native:
+        names = sorted(new)
+        found = native.blended([old[name] for name in names], [new[name] for name in names], kept)
+        return dict(zip(names, found, strict=True))
+    return {name: kept * old[name] + (1 - kept) * new[name] for name in new}
+
+
+def _updated(
+    recipe: Recipe, gradients: Parameters, opt_state: Any, parameters: Parameters, rate: Array
+) -> tuple[Parameters, Any]:
     if recipe.native:
         return _native(recipe, gradients, opt_state, parameters, rate)
     # Optax mixes float32 with its integer counts, which strict promotion refuses.

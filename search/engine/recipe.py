@@ -18,7 +18,7 @@ class Recipe:
     `batch`: images a step; `dtype`: of maps and products; `mean`, `std`: one value a channel;
     `convolutions`: a choice of `search.engine.ops.convolutions`;
     `platform`: `cpu`, `gpu` or `tpu`; `class_weights`: one value a class, empty for none;
-    `distillation`: None without a teacher.
+    `distillation`: None without a teacher; `averaged`: whether an average of weights is kept.
     """
 
     batch: int
@@ -34,6 +34,7 @@ class Recipe:
     platform: str
     class_weights: tuple[float, ...] = ()
     distillation: Distillation | None = None
+    averaged: bool = False
 
     @property
     def native(self) -> bool:
@@ -63,6 +64,7 @@ def recipe_of(
         platform=device.platform,
         class_weights=class_weights(config.class_weights, dataset.class_counts),
         distillation=distillation,
+        averaged=config.finish == "average",
     )
 
 

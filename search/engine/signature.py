@@ -15,9 +15,9 @@ from search.config.train import TrainConfig, digested
 from search.cores import cores
 from search.data.dataset import Dataset
 from search.engine.distillation import SoftLabels
+from search.engine.fitted import Initial
 from search.engine.native.build import kernels
 from search.engine.recipe import recipe_of
-from search.engine.trainer import Initial
 
 
 def signature(

@@ -1,7 +1,7 @@
 """A training's state as plain trees: parameters, running statistics, the optimiser's state."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from search.engine.kept import CLASSIFIER, Tree, named
 from search.engine.model import build
-from search.engine.optimiser import optimiser_of
+from search.engine.optimiser import first_state
 from search.engine.recipe import Recipe
 from search.networks.arch import Arch
 from search.networks.layers import Layer
@@ -55,7 +55,12 @@ def opt_state_shapes(recipe: Recipe, parameters: Any) -> Any:
 @lru_cache(maxsize=4096)
 def _opt_state_shapes(recipe: Recipe, shapes: tuple[tuple[str, tuple[int, ...], str], ...]) -> Any:
     parameters = {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape, dtype in shapes}
-    return jax.eval_shape(optimiser_of(recipe).init, parameters)
+    return jax.eval_shape(partial(first_state, recipe), parameters)
+
+
+def with_average(state: State) -> State:
+    """Return the state with the averages of its parameters, which its optimiser keeps, in place."""
+    return state._replace(parameters={path: s.average for path, s in state.opt_state.items()})
 
 
 def split_weights(weights: Mapping[str, NDArray[Any]]) -> tuple[Tree, Tree]:

@@ -2,21 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from numpy.typing import NDArray
 
 from search.config.train import TrainConfig
 from search.data.dataset import Dataset, Split
-from search.engine.batches import Resident, Steps, feed_of
+from search.engine.batches import Resident, Steps, feed_of, for_statistics
 from search.engine.curves import Rows, curve_of, no_rows, with_steps, with_validation
 from search.engine.distillation import SoftLabels
+from search.engine.fitted import Diverged, Fitted, Initial, Save, Start
 from search.engine.forward import Totals, no_totals
 from search.engine.programs.base import TrainingPrograms
 from search.engine.programs.cache import ProgramCache
@@ -28,55 +26,13 @@ from search.engine.programs.per_step import PerStepProgram
 from search.engine.programs.store import open_store
 from search.engine.recipe import missing_kernels, recipe_of
 from search.engine.schedule import Schedule, order
-from search.engine.scores import Scores, scores
+from search.engine.scores import scores
 from search.engine.state import State, fresh, shaped, with_weights
 from search.errors import UserError
-from search.jobs import Curve
 from search.networks.arch import Arch
 from search.networks.layers import Layer, layers_of
 
-
-class Diverged(Exception):
-    """Raised when the training or validation loss is NaN or infinite; `curve` until then."""
-
-    curve: Curve | None = None
-
-
-class Start(NamedTuple):
-    """Where a training goes on: the state after `step` steps of a stable phase, and its `rows`."""
-
-    state: State
-    step: int
-    rows: Rows
-
-
-Save = Callable[[int, Rows, Callable[[], State]], None]
-"""Called between the epochs of the stable phase: the steps made, the rows, a way to the state."""
-
-Initial = Mapping[str, Mapping[str, NDArray[Any]]]
-"""Weights to begin with: by the id of the architecture, by their names."""
-
 _END = 2**62
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A finished training.
-
-    `state`: final, on the host; `stable_phase`: the state after `decay_start` steps, from which a
-    longer training goes on; `scores` on the validation part; `train_loss`: of the last epoch's
-    batches, or of those since the decay began, if that was later; `compile_seconds`: spent waiting
-    for programs; `rows` of the curve, and `stable_rows` at the stable phase's end.
-    """
-
-    state: State
-    stable_phase: State
-    decay_start: int
-    scores: Scores
-    train_loss: float
-    compile_seconds: float
-    rows: Rows
-    stable_rows: Rows
 
 
 class Trainer:
@@ -109,7 +65,9 @@ class Trainer:
         self._validation = feed_of(dataset.validation, device, config.resident_megabytes)
         self._held_out = len(dataset.validation)
         steps = max(1, self._count // self.recipe.batch)
-        self.schedule = Schedule(steps, config.learning_rate, config.warmup, config.decay)
+        decay = 0.0 if self.recipe.averaged else config.decay
+        self.schedule = Schedule(steps, config.learning_rate, config.warmup, decay)
+        self.sampled = for_statistics(self._count, self.recipe.batch)
         kept, note = open_store(programs, device)
         self.programs = ProgramCache(device, kept)
         self.notes = [one for one in (note, missing_kernels(self.recipe, config)) if one]
@@ -260,9 +218,9 @@ class _Run:
         decay_start, end = schedule.decay_start(epochs), schedule.total(epochs)
         stable_phases = self._advance(states, step, decay_start)
         stable_rows = list(self._rows)
-        finals = self._advance(stable_phases, decay_start, end)
+        finals, every = self._evaluated(self._advance(stable_phases, decay_start, end), end)
         found: list[Fitted | Diverged] = []
-        for i, totals in enumerate(self._totals(finals, end)):
+        for i, totals in enumerate(every):
             broken = self._diverged.get(i)
             if broken is None and not np.isfinite(totals.loss):
                 broken = Diverged(f"the validation loss is {totals.loss}")
@@ -323,7 +281,8 @@ class _Run:
             start = pause
             last = start == schedule.total(self._epochs)
             if trainer._validate_epochs and not self._diverged and not last and not start % per:
-                for i, one in enumerate(form.totals(state, trainer._validation, trainer._held_out)):
+                shown = self._to_evaluate(form, state)
+                for i, one in enumerate(form.totals(shown, trainer._validation, trainer._held_out)):
                     found = scores(one)
                     self._rows[i] = with_validation(self._rows[i], found.loss, found.accuracy)
             if (
@@ -339,12 +298,20 @@ class _Run:
         (one,) = form.to_host(state, self._exact)
         return one
 
-    def _totals(self, states: list[State], step: int) -> list[Totals]:
-        """Sums over the validation part, by the form that made the last step."""
+    def _to_evaluate(self, form: TrainingPrograms, state: State) -> State:
+        """Return what is evaluated of a state: the average of its weights, where one is kept."""
+        trainer = self._trainer
+        if not trainer.recipe.averaged:
+            return state
+        return form.averaged(state, trainer._training, trainer.sampled)
+
+    def _evaluated(self, states: list[State], step: int) -> tuple[list[State], list[Totals]]:
+        """Final states and sums over the validation part, by the form that made the last step."""
         trainer = self._trainer
         if len(self._diverged) == len(states):
-            return [no_totals(trainer.recipe.classes)] * len(states)
+            return states, [no_totals(trainer.recipe.classes)] * len(states)
         form = next(f for f, low, high in self._forms if low <= max(step - 1, 0) < high)
         self._wait(form)
-        state = form.to_device(states, trainer.device)
-        return form.totals(state, trainer._validation, trainer._held_out)
+        state = self._to_evaluate(form, form.to_device(states, trainer.device))
+        totals = form.totals(state, trainer._validation, trainer._held_out)
+        return form.to_host(state, self._exact) if trainer.recipe.averaged else states, totals

@@ -26,6 +26,7 @@ from scipy.stats import spearmanr
 from search.cli.hydra import compose
 from search.engine.augment import normalised
 from search.engine.batches import feed_of
+from search.engine.fitted import Diverged
 from search.engine.forward import training_features
 from search.engine.programs.cache import ProgramSpec
 from search.engine.programs.compile import settled
@@ -34,7 +35,7 @@ from search.engine.programs.per_step import PerStepProgram
 from search.engine.schedule import order
 from search.engine.scores import scores
 from search.engine.state import State, fresh
-from search.engine.trainer import Diverged, Trainer
+from search.engine.trainer import Trainer
 from search.networks.arch import Arch, Input
 from search.networks.layers import layers_of
 from search.runner.images import open_images

@@ -19,11 +19,12 @@ from search.config.train import TrainConfig
 from search.engine import augment
 from search.engine.batches import padded
 from search.engine.evaluator import TrainingEvaluator
+from search.engine.fitted import Diverged, Fitted
 from search.engine.programs.choice import per_layer_steps, trainings_at_once
 from search.engine.recipe import Recipe
 from search.engine.schedule import Schedule, order
 from search.engine.state import State, fresh
-from search.engine.trainer import Diverged, Fitted, Trainer
+from search.engine.trainer import Trainer
 from search.errors import UserError
 from search.networks.arch import Arch, Block, Head, Input, Stem
 from search.networks.layers import layers_of

@@ -114,9 +114,9 @@ ffi::Error momentum(Scalar rate, ffi::RemainingArgs given, ffi::RemainingRets re
 }
 
 // Old arrays, then as many new ones.
-ffi::Error blended(ffi::RemainingArgs given, ffi::RemainingRets results, float kept) {
+ffi::Error blended(Scalar kept, ffi::RemainingArgs given, ffi::RemainingRets results) {
   for (size_t p = 0; p < results.size(); ++p)
-    blend(given.get<ffi::AnyBuffer>(p)->element_count(), kept, read(given, p),
+    blend(given.get<ffi::AnyBuffer>(p)->element_count(), kept.typed_data()[0], read(given, p),
           read(given, results.size() + p), result(results, p));
   return ffi::Error::Success();
 }
@@ -189,6 +189,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(momentum, convbudget::momentum,
                                   .Attr<convbudget::Decays>("decays"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(blended, convbudget::blended,
                               xla::ffi::Ffi::Bind()
+                                  .Arg<convbudget::Scalar>()
                                   .RemainingArgs()
-                                  .RemainingRets()
-                                  .Attr<float>("kept"));
+                                  .RemainingRets());

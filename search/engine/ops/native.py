@@ -157,12 +157,11 @@ def momentum(
     return found
 
 
-def blended(old: Sequence[Array], new: Sequence[Array], kept: float) -> list[Array]:
-    """Return `kept` of each old array and the rest of the new one."""
+def blended(old: Sequence[Array], new: Sequence[Array], kept: Array) -> list[Array]:
+    """Return `kept`, a scalar, of each old array and the rest of the new one."""
     results = [array.shape for array in old]
-    places = {number: number for number in range(len(old))}
-    share = np.float32(kept)
-    found: list[Array] = _call("blended", results, *old, *new, replaced=places, kept=share)
+    places = {1 + number: number for number in range(len(old))}
+    found: list[Array] = _call("blended", results, kept, *old, *new, replaced=places)
     return found
 
 

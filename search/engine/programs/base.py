@@ -10,10 +10,10 @@ from jax import Array
 from numpy.typing import NDArray
 
 from search.engine.batches import Batch, Feed, Steps, padded
-from search.engine.forward import Totals, no_totals
+from search.engine.forward import BatchStatistics, Totals, no_totals, pooled
 from search.engine.programs.cache import ProgramCache, ProgramSpec
 from search.engine.recipe import Recipe
-from search.engine.state import State, resized
+from search.engine.state import State, resized, with_average
 
 
 class TrainingPrograms(Protocol):
@@ -38,6 +38,9 @@ class TrainingPrograms(Protocol):
     def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
         """Train for these steps; returns the new state, and loss and accuracy [seeds, steps, 2]."""
 
+    def averaged(self, state: State, feed: Feed, indices: NDArray[np.int32]) -> State:
+        """Return the average of the weights, with the statistics of these batches [n, batch]."""
+
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
         """Evaluate the first `count` images of the feed, for each seed."""
 
@@ -53,6 +56,10 @@ class Stepwise(ABC):
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
     ) -> tuple[State, Array]:
         """Take one step of training; returns the new state, and loss and accuracy before it [2]."""
+
+    @abstractmethod
+    def statistics(self, state: State, batch: Batch) -> BatchStatistics:
+        """Return the statistics of a batch, neither shifted nor mirrored, by these parameters."""
 
     @abstractmethod
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
@@ -78,11 +85,23 @@ class Stepwise(ABC):
             scores.append(score)
         return state, np.array([[np.asarray(score) for score in scores]])
 
+    def averaged(self, state: State, feed: Feed, indices: NDArray[np.int32]) -> State:
+        """Return the average of the weights, with the statistics of these batches [n, batch]."""
+        state = with_average(state)
+        found = [self.statistics(state, batch) for batch in feed.batches(indices)]
+        stacked = jax.tree.map(lambda *batches: np.stack(list(map(np.asarray, batches))), *found)
+        return state._replace(statistics=jax.device_put(pooled(stacked), _device(state)))
+
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
         """Evaluate the first `count` images of the feed."""
-        (device,) = next(iter(state.parameters.values()))["kernel"].devices()
-        totals = jax.device_put(no_totals(self.recipe.classes), device)
+        totals = jax.device_put(no_totals(self.recipe.classes), _device(state))
         indices, masks = padded(count, self.recipe.batch)
         for mask, batch in zip(masks, feed.batches(indices), strict=True):
             totals = self.score(state, batch, mask, totals)
         return [jax.device_get(totals)]
+
+
+def _device(state: State) -> jax.Device:
+    (device,) = next(iter(state.parameters.values()))["kernel"].devices()
+    found: jax.Device = device
+    return found

@@ -16,12 +16,20 @@ import numpy as np
 from jax import Array, lax
 from numpy.typing import NDArray
 
-from search.engine.batches import Feed, Resident, Steps, padded
-from search.engine.forward import Totals, evaluation_step, no_totals, train_step
+from search.engine.batches import Feed, Resident, Steps, for_statistics, padded
+from search.engine.forward import (
+    Totals,
+    batch_statistics,
+    evaluation_step,
+    no_totals,
+    pooled,
+    train_step,
+)
+from search.engine.kept import Tree
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec, labels_like
 from search.engine.recipe import Recipe
-from search.engine.state import State, resized, shaped
+from search.engine.state import State, resized, shaped, with_average
 from search.networks.layers import Layer
 
 # Steps of one call on the CPU, which are seconds where images are large: Ctrl-C waits for them.
@@ -49,9 +57,10 @@ class PerEpochProgram:
         self._exact = shaped(layers, recipe)
         self._epoch: Program | None = None
         self._score: Program | None = None
+        self._statistics: Program | None = None
 
     def program_specs(self) -> list[ProgramSpec]:
-        """Return the two programs that the trainings need."""
+        """Return the two programs that the trainings need, three where weights are averaged."""
         seeds, steps, batch = self._seeds, self._steps, self.recipe.batch
         states = jax.tree.map(lambda s: Spec((seeds, *s.shape), s.dtype), self._exact)
         number = Spec((), np.uint32)
@@ -73,17 +82,24 @@ class PerEpochProgram:
         )
         key = (self.recipe, self._image, self._images, seeds, steps, self._layers)
         own = {"shared": False, "quickly": self.recipe.native}
-        return [
+        found = [
             ProgramSpec(("looped steps", *key), self._run, training, **own),
             ProgramSpec(("looped score", *key), self._evaluate, scoring, **own),
         ]
+        if self.recipe.averaged:
+            count, _ = for_statistics(self._images[0], batch).shape
+            images, _ = self._part(Spec((self._images[0],), np.int32))
+            given = (states.parameters, images, Spec((count, batch), np.int32))
+            found += [ProgramSpec(("looped statistics", *key), self._seen, given, **own)]
+        return found
 
     def _part(self, labels: Spec) -> tuple[Spec, Spec]:
         return Spec((labels.shape[0], *self._image), np.uint8), labels
 
     def ready(self, programs: ProgramCache) -> float:
         """Wait until the programs are compiled; returns the seconds waited."""
-        (self._epoch, self._score), seconds = programs.get(self.program_specs())
+        (self._epoch, self._score, *rest), seconds = programs.get(self.program_specs())
+        self._statistics = next(iter(rest), None)
         return seconds
 
     def _run(
@@ -139,6 +155,16 @@ class PerEpochProgram:
         found: Totals = self._each(one)(states)
         return found
 
+    def _seen(self, parameters: Tree, images: Array, indices: Array) -> Tree:
+        def one(parameters: Tree) -> Tree:
+            def add(_: None, index: Array) -> tuple[None, Any]:
+                return None, batch_statistics(self._layers, self.recipe, parameters, images, index)
+
+            return pooled(lax.scan(add, None, indices)[1])
+
+        found: Tree = self._each(one)(parameters)
+        return found
+
     def _each(self, function: Any) -> Any:
         """Map `function` over the seeds; vmap over a single one would only group convolutions."""
         if self._seeds > 1:
@@ -178,6 +204,14 @@ class PerEpochProgram:
             # Waited for here: an interruption is heard between two calls.
             measured.append(np.asarray(scores)[:, :count])
         return state, np.concatenate(measured, 1)
+
+    def averaged(self, state: State, feed: Feed, indices: NDArray[np.int32]) -> State:
+        """Return the averages of the weights, with the statistics of these batches [n, batch]."""
+        assert self._statistics is not None, "ready() first, and train.finish=average"
+        assert isinstance(feed, Resident)
+        state = with_average(state)
+        images, _ = feed.arrays
+        return state._replace(statistics=self._statistics(state.parameters, images, indices))
 
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
         """Evaluate the first `count` images of the feed."""

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from search.engine.batches import Batch
-from search.engine.forward import Totals
+from search.engine.forward import BatchStatistics, Totals
 from search.engine.kept import CLASSIFIER
 from search.engine.programs import layer as layer_programs
 from search.engine.programs.base import Stepwise
@@ -150,6 +150,25 @@ class PerLayerPrograms(Stepwise):
             if layer.added is not None:
                 self._accumulate(pending, layer.added, to_add)
         return State(parameters, statistics, opt_state), scores
+
+    def statistics(self, state: State, batch: Batch) -> BatchStatistics:
+        """Return the statistics of a batch, neither shifted nor mirrored, by these parameters."""
+        images, labels, index = batch
+        x, _ = self._program("plain", self._image, images.shape[0])(images, labels, index)
+        found: BatchStatistics = {}
+        forwards = iter(self._forwards)
+
+        def apply(layer: Layer, x: Any, add: Any) -> Any:
+            forward = next(forwards)
+            if layer.shape.kind == "pool":
+                return forward(x)
+            p, s = state.parameters[layer.path], state.statistics[layer.path]
+            out, _, mean, variance, _ = forward(p, s, x, add, _TRAINING)
+            found[layer.path] = (mean, variance)
+            return out
+
+        propagate(self.layers, x, apply)
+        return found
 
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
         """Return the totals after one more batch of evaluation."""

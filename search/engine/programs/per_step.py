@@ -4,7 +4,14 @@ import numpy as np
 from jax import Array
 
 from search.engine.batches import Batch
-from search.engine.forward import Totals, evaluation_step, train_step
+from search.engine.forward import (
+    BatchStatistics,
+    Totals,
+    batch_statistics,
+    evaluation_step,
+    train_step,
+)
+from search.engine.kept import Tree
 from search.engine.programs.base import Stepwise
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec, labels_like, totals_like
@@ -24,9 +31,10 @@ class PerStepProgram(Stepwise):
         self.recipe, self._image, self._lengths = recipe, image, lengths
         self._step: Program | None = None
         self._score: Program | None = None
+        self._statistics: Program | None = None
 
     def program_specs(self) -> list[ProgramSpec]:
-        """Return the two programs that a training needs."""
+        """Return the two programs that a training needs, three where weights are averaged."""
         recipe, (training, evaluation) = self.recipe, self._lengths
         number, rate = Spec((), np.uint32), Spec((), np.float32)
         key = (recipe, self._image, self.layers)
@@ -36,10 +44,15 @@ class PerStepProgram(Stepwise):
         known = Spec((evaluation,), np.int32)
         scoring = (self.like, *self._batch(known), mask, totals_like(recipe))
         own = {"shared": False, "quickly": recipe.native}
-        return [
+        found = [
             ProgramSpec(("whole step", training, *key), self._run, arguments, **own),
             ProgramSpec(("whole score", evaluation, *key), self._evaluate, scoring, **own),
         ]
+        if recipe.averaged:
+            images, _, index = self._batch(labels)
+            given = (self.like.parameters, images, index)
+            found += [ProgramSpec(("whole statistics", training, *key), self._seen, given, **own)]
+        return found
 
     def _batch(self, labels: Spec) -> tuple[Spec, Spec, Spec]:
         return (
@@ -50,7 +63,8 @@ class PerStepProgram(Stepwise):
 
     def ready(self, programs: ProgramCache) -> float:
         """Wait until the programs are compiled; returns the seconds waited."""
-        (self._step, self._score), seconds = programs.get(self.program_specs())
+        (self._step, self._score, *rest), seconds = programs.get(self.program_specs())
+        self._statistics = next(iter(rest), None)
         return seconds
 
     def _run(
@@ -66,6 +80,9 @@ class PerStepProgram(Stepwise):
         batch = (images, labels, index)
         return train_step(self.layers, self.recipe, state, batch, seed, step, rate)
 
+    def _seen(self, parameters: Tree, images: Array, index: Array) -> BatchStatistics:
+        return batch_statistics(self.layers, self.recipe, parameters, images, index)
+
     def _evaluate(
         self, state: State, images: Array, labels: Array, index: Array, mask: Array, totals: Totals
     ) -> Totals:
@@ -80,6 +97,13 @@ class PerStepProgram(Stepwise):
         assert self._step is not None, "ready() first"
         after: tuple[State, Array] = self._step(state, *batch, seed, step, rate)
         return after
+
+    def statistics(self, state: State, batch: Batch) -> BatchStatistics:
+        """Return the statistics of a batch, neither shifted nor mirrored, by these parameters."""
+        assert self._statistics is not None, "ready() first, and train.finish=average"
+        images, _, index = batch
+        found: BatchStatistics = self._statistics(state.parameters, images, index)
+        return found
 
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
         """Return the totals after one more batch of evaluation."""
