@@ -8,7 +8,7 @@ from typing import Any
 from search.config.run import ExecutorConfig
 from search.config.train import TrainConfig
 from search.executors.build import build_elsewhere, elsewhere, in_process
-from search.executors.devices import computed_on, describe, described, use_one_device
+from search.executors.devices import computed_on, described
 from search.executors.protocol import Executor
 from search.executors.worker import WorkerSpec
 from search.export import unit
@@ -20,6 +20,7 @@ from search.finals.plan import Plan, digest
 from search.finals.teachers import Teacher, weights_of
 from search.finals.training import train
 from search.jobs import Job
+from search.runner.evaluation import open_device
 from search.runner.images import description
 from search.runner.signals import interrupts_held
 from search.study.study import Study
@@ -62,8 +63,6 @@ class FinalTrainer:
         finals, some of which may be there. Where trainings have neither teacher nor first weights,
         several devices are used, by worker processes.
         """
-        from search.executors.malloc import keep_memory_for
-
         for place in ("finals", "checkpoints"):
             for folder in (self._root / place).glob("*/"):
                 sweep(folder)
@@ -73,17 +72,11 @@ class FinalTrainer:
             self._by_workers()
             return
         dataset = self._images.dataset
-        keep_memory_for(self._recipe.batch, *dataset.shape[:2])
-        use_one_device()
+        open_device(self._recipe, dataset, self._tell)
         with interrupts_held():
             import jax
 
             from search.engine.evaluator import TrainingEvaluator
-            from search.engine.recipe import waiting_for_kernels
-
-            self._tell(f"device: {describe()}")
-            if waiting := waiting_for_kernels(self._recipe, jax.local_devices()[0]):
-                self._tell(waiting)
         if jax.local_device_count() > 1:
             self._tell(f"one of {jax.local_device_count()} devices is used")
         soft = None if teacher is None else self._soft_labels(teacher, epochs, seeds[0])

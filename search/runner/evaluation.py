@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.run import RunConfig
+from search.config.train import TrainConfig
 from search.data.dataset import Dataset
 from search.errors import SurroundingsError
 from search.executors.build import build, build_elsewhere, elsewhere
@@ -78,21 +79,11 @@ def _trainer(
     config: RunConfig, study: Study, dataset: Dataset | None, tell: Callable[[str], None]
 ) -> Evaluator:
     """Return the evaluator that trains on `dataset` in this process, JAX started."""
-    from search.executors.malloc import keep_memory_for
-
     assert dataset is not None, "Parts.need_images"
-    keep_memory_for(config.train.batch, *dataset.shape[:2])
-    use_one_device()
+    open_device(config.train, dataset, tell)
     with interrupts_held():
-        # Imported here: it brings JAX, and bad values have been answered by now.
-        import jax
-
         from search.engine.evaluator import TrainingEvaluator
-        from search.engine.recipe import waiting_for_kernels
 
-        tell(f"device: {describe()}")
-        if waiting := waiting_for_kernels(config.train, jax.local_devices()[0]):
-            tell(waiting)
         checkpoints = study.folder / CHECKPOINTS if study.folder else None
         evaluator = TrainingEvaluator(
             dataset, config.train, checkpoints, programs=config.cache.programs
@@ -101,6 +92,23 @@ def _trainer(
         tell(note)
     study.compute_on(computed_on(evaluator.precision), allow_mixed=config.allow_mixed)
     return evaluator
+
+
+def open_device(train: TrainConfig, dataset: Dataset, tell: Callable[[str], None]) -> None:
+    """Start JAX in this process, for trainings on one device, and tell which that is."""
+    from search.executors.malloc import keep_memory_for
+
+    keep_memory_for(train.batch, *dataset.shape[:2])
+    use_one_device()
+    with interrupts_held():
+        # Imported here: it brings JAX, and bad values have been answered by now.
+        import jax
+
+        from search.engine.recipe import waiting_for_kernels
+
+        tell(f"device: {describe()}")
+        if waiting := waiting_for_kernels(train, jax.local_devices()[0]):
+            tell(waiting)
 
 
 def _by_workers(
