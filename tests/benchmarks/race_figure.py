@@ -17,6 +17,7 @@ _LABELS = {
     "ours-front": "convbudget, aim=front",
     "ours-front-warm": "the same, later runs",
     "ours-halving": "convbudget, halving",
+    "ours-average": "convbudget, averaged",
     "tpe": "Optuna TPE",
     "tpe-best": "Optuna TPE on accuracy",
     "nsgaii": "Optuna NSGA-II",

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/race_ours.py FILE --search ours --seed 0 --limit 240 data=digits
 
-`ours` is the command with no program compiled before; `ours-front`, `ours-best` and `ours-halving`
-are with `aim=front`, `aim=best` and `strategy=halving`. Those that end in `-warm` have the programs
+`ours` is the command with no program compiled before; `ours-front`, `ours-best`, `ours-halving` and
+`ours-average` are with `aim=front`, `aim=best`, `strategy=halving` and `train.finish=average`. Those that end in `-warm` have the programs
 that a run of another seed left (where the command keeps them).
 """
 
@@ -32,6 +32,7 @@ SEARCHES: dict[str, tuple[str, ...]] = {
     "ours-front-warm": ("aim=front",),
     "ours-best": ("aim=best",),
     "ours-halving": ("strategy=halving",),
+    "ours-average": ("train.finish=average",),
 }
 # Of the run that only leaves its programs to those that are timed.
 _OTHER_SEED = 1_000_000
