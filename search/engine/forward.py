@@ -14,8 +14,9 @@ from search.engine.augment import normalised, training_batch
 from search.engine.batches import Batch
 from search.engine.distillation import Distillation, distilled
 from search.engine.kept import CLASSIFIER, Tree
-from search.engine.ops import native
+from search.engine.ops import native, network
 from search.engine.optimiser import Parameters, update
+from search.engine.packed import LAYERS
 from search.engine.recipe import Recipe
 from search.engine.state import State
 from search.networks.layers import Layer, propagate
@@ -120,6 +121,9 @@ def training_features(
     layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, x: Array
 ) -> tuple[Array, BatchStatistics]:
     """Return the last layer's output by the batch's own statistics, and those statistics."""
+    if LAYERS in parameters:
+        seen = network.features(layers, network.Weights(**parameters[LAYERS]), x)
+        return seen.out, {LAYERS: (seen.mean, seen.variance)}
     statistics: BatchStatistics = {}
 
     def apply(layer: Layer, x: Array, add: Array | None) -> Array:
@@ -139,6 +143,10 @@ def evaluation_features(
     layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, statistics: Tree, x: Array
 ) -> Array:
     """Return the last layer's output by the running statistics."""
+    if LAYERS in parameters:
+        s = statistics[LAYERS]
+        weights = network.Weights(**parameters[LAYERS])
+        return network.evaluated(layers, weights, s["mean"], s["var"], x)
 
     def apply(layer: Layer, x: Array, add: Array | None) -> Array:
         if layer.shape.kind == "pool":

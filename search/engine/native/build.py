@@ -25,6 +25,7 @@ _KINDS, _RESULTS = ("standard", "depthwise"), ("forward", "to_input", "to_kernel
 HANDLERS = (
     *(f"{kind}_{result}" for kind in _KINDS for result in _RESULTS),
     *("moments", "scaled", "normalise_backward", "adam", "momentum", "blended"),
+    *("network_forward", "network_evaluate", "network_backward"),
 )
 _FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-pthread")
 # Of this machine's processor; the second where a compiler does not know the first.

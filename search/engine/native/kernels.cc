@@ -1,5 +1,8 @@
 // The functions that XLA calls. All maps and kernels are float32.
+#include <new>
+
 #include "depthwise.h"
+#include "network.h"
 #include "normalise.h"
 #include "standard.h"
 #include "update.h"
@@ -77,6 +80,52 @@ ffi::Error find_gradients(ffi::ThreadPool threads, Array y, Channels scale, Chan
       bias.typed_data(), mean.typed_data(), variance.typed_data(), add, gradient.typed_data(),
       {dy->typed_data(), to_scale->typed_data(), to_bias->typed_data(), to_add});
   return ffi::Error::Success();
+}
+
+// Calls work(network), unless the plan does not go with `saved` floats or memory runs out.
+template <typename Work>
+ffi::Error of_network(Array x, ffi::Span<const int64_t> plan, int64_t saved, const Work& work) {
+  const Network network(x.dimensions()[0], plan);
+  if (saved >= 0 && saved != network.saved)
+    return ffi::Error::InvalidArgument("the plan and the room for its layers differ");
+  try {
+    work(network);
+  } catch (const std::bad_alloc&) {
+    return ffi::Error(ffi::ErrorCode::kResourceExhausted, "out of memory");
+  }
+  return ffi::Error::Success();
+}
+
+ffi::Error forward_all(ffi::ThreadPool threads, Channels kernel, Channels scale, Channels bias,
+                       Array x, Result features, ChannelsResult mean, ChannelsResult variance,
+                       ChannelsResult saved, ffi::Span<const int64_t> plan) {
+  const Weights weights{kernel.typed_data(), scale.typed_data(), bias.typed_data()};
+  return of_network(x, plan, saved->element_count(), [&](const Network& network) {
+    network_forward(threads, network, weights, x.typed_data(), features->typed_data(),
+                    mean->typed_data(), variance->typed_data(), saved->typed_data());
+  });
+}
+
+ffi::Error evaluate_all(ffi::ThreadPool threads, Channels kernel, Channels scale, Channels bias,
+                        Channels mean, Channels variance, Array x, Result features,
+                        ffi::Span<const int64_t> plan) {
+  const Weights weights{kernel.typed_data(), scale.typed_data(), bias.typed_data()};
+  return of_network(x, plan, -1, [&](const Network& network) {
+    network_evaluate(threads, network, weights, {mean.typed_data(), variance.typed_data()},
+                     x.typed_data(), features->typed_data());
+  });
+}
+
+ffi::Error backward_all(ffi::ThreadPool threads, Channels kernel, Channels scale, Channels bias,
+                        Channels mean, Channels variance, Array x, Channels saved, Array gradient,
+                        ChannelsResult to_kernel, ChannelsResult to_scale, ChannelsResult to_bias,
+                        ffi::Span<const int64_t> plan) {
+  const Weights weights{kernel.typed_data(), scale.typed_data(), bias.typed_data()};
+  return of_network(x, plan, saved.element_count(), [&](const Network& network) {
+    network_backward(threads, network, weights, {mean.typed_data(), variance.typed_data()},
+                     x.typed_data(), saved.typed_data(), gradient.typed_data(),
+                     to_kernel->typed_data(), to_scale->typed_data(), to_bias->typed_data());
+  });
 }
 
 using Scalar = ffi::Buffer<ffi::F32, 0>;
@@ -192,3 +241,41 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(blended, convbudget::blended,
                                   .Arg<convbudget::Scalar>()
                                   .RemainingArgs()
                                   .RemainingRets());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(network_forward, convbudget::forward_all,
+                              xla::ffi::Ffi::Bind()
+                                  .Ctx<xla::ffi::ThreadPool>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Array>()
+                                  .Ret<convbudget::Array>()
+                                  .Ret<convbudget::Channels>()
+                                  .Ret<convbudget::Channels>()
+                                  .Ret<convbudget::Channels>()
+                                  .Attr<xla::ffi::Span<const int64_t>>("plan"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(network_evaluate, convbudget::evaluate_all,
+                              xla::ffi::Ffi::Bind()
+                                  .Ctx<xla::ffi::ThreadPool>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Array>()
+                                  .Ret<convbudget::Array>()
+                                  .Attr<xla::ffi::Span<const int64_t>>("plan"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(network_backward, convbudget::backward_all,
+                              xla::ffi::Ffi::Bind()
+                                  .Ctx<xla::ffi::ThreadPool>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Array>()
+                                  .Arg<convbudget::Channels>()
+                                  .Arg<convbudget::Array>()
+                                  .Ret<convbudget::Channels>()
+                                  .Ret<convbudget::Channels>()
+                                  .Ret<convbudget::Channels>()
+                                  .Attr<xla::ffi::Span<const int64_t>>("plan"));

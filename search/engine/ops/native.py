@@ -17,7 +17,7 @@ from search.engine.ops import normalise as in_jax
 from search.engine.ops.normalise import Saved, normalising
 
 # The bounds that an activation keeps a number within; for others there is no kernel.
-_BOUNDS: Mapping[str, tuple[float, float]] = {
+BOUNDS: Mapping[str, tuple[float, float]] = {
     "linear": (-np.inf, np.inf),
     "relu": (0.0, np.inf),
     "relu6": (0.0, 6.0),
@@ -28,7 +28,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 _ADAM, _TRACE = {0: 0, 2: 1, 3: 2}, {0: 0, 2: 1}
 
 
-def _call(
+def call(
     name: str,
     results: Any,
     *arguments: Array,
@@ -58,7 +58,7 @@ def _call(
 def _convolution(x: Array, kernel: Array, stride: int, kind: str) -> Array:
     size = (-(-x.shape[1] // stride), -(-x.shape[2] // stride))
     shape = (x.shape[0], *size, kernel.shape[-1])
-    y: Array = _call(f"{kind}_forward", shape, x, kernel, stride=np.int64(stride))
+    y: Array = call(f"{kind}_forward", shape, x, kernel, stride=np.int64(stride))
     return y
 
 
@@ -71,8 +71,8 @@ def _backward(
 ) -> tuple[Array, Array]:
     x, kernel = saved
     step = np.int64(stride)
-    to_input = _call(f"{kind}_to_input", x.shape, gradient, kernel, stride=step)
-    return to_input, _call(f"{kind}_to_kernel", kernel.shape, x, gradient, stride=step)
+    to_input = call(f"{kind}_to_input", x.shape, gradient, kernel, stride=step)
+    return to_input, call(f"{kind}_to_kernel", kernel.shape, x, gradient, stride=step)
 
 
 _convolution.defvjp(_forward, _backward)
@@ -91,7 +91,7 @@ def depthwise(x: Array, kernel: Array, stride: int) -> Array:
 def moments(y: Array) -> tuple[Array, Array]:
     """Mean and variance of each channel, over all other axes of y [n, h, w, c]."""
     channels = (y.shape[-1],)
-    mean, variance = _call("moments", [channels, channels], y)
+    mean, variance = call("moments", [channels, channels], y)
     return mean, variance
 
 
@@ -99,10 +99,10 @@ def scaled(
     y: Array, scale: Array, bias: Array, mean: Array, variance: Array, add: Array | None, act: str
 ) -> Array:
     """Normalise by given statistics, add `add` if there is one, activate."""
-    if act not in _BOUNDS:
+    if act not in BOUNDS:
         return in_jax.scaled(y, scale, bias, mean, variance, add, act)
     rest = () if add is None else (add,)
-    out: Array = _call("scaled", y.shape, y, scale, bias, mean, variance, *rest, **_bounds(act))
+    out: Array = call("scaled", y.shape, y, scale, bias, mean, variance, *rest, **_bounds(act))
     return out
 
 
@@ -110,16 +110,16 @@ def normalise_backward(
     act: str, saved: Saved, gradient: Array
 ) -> tuple[Array, Array, Array, Array | None]:
     """Gradients to y, scale, bias and `add`, from that to the output."""
-    if act not in _BOUNDS:
+    if act not in BOUNDS:
         return in_jax.normalise_backward(act, saved, gradient)
     y, scale, bias, add, mean, variance = saved
     arguments = (y, scale, bias, mean, variance, gradient)
     results = [y.shape, scale.shape, scale.shape]
     if add is None:
-        dy, to_scale, to_bias = _call("normalise_backward", results, *arguments, **_bounds(act))
+        dy, to_scale, to_bias = call("normalise_backward", results, *arguments, **_bounds(act))
         return dy, to_scale, to_bias, None
     results.append(y.shape)
-    found = _call("normalise_backward", results, *arguments, add, **_bounds(act))
+    found = call("normalise_backward", results, *arguments, add, **_bounds(act))
     dy, to_scale, to_bias, to_add = found
     return dy, to_scale, to_bias, to_add
 
@@ -138,7 +138,7 @@ def adam(
     flat = [array for leaf in leaves for array in leaf]
     places = {2 + 4 * n + at: 3 * n + to for n in range(len(leaves)) for at, to in _ADAM.items()}
     shares = np.array(decays, np.float32)
-    found: list[Array] = _call("adam", results, step, rate, *flat, replaced=places, decays=shares)
+    found: list[Array] = call("adam", results, step, rate, *flat, replaced=places, decays=shares)
     return found
 
 
@@ -153,7 +153,7 @@ def momentum(
     flat = [array for leaf in leaves for array in leaf]
     places = {1 + 3 * n + at: 2 * n + to for n in range(len(leaves)) for at, to in _TRACE.items()}
     shares = np.array(decays, np.float32)
-    found: list[Array] = _call("momentum", results, rate, *flat, replaced=places, decays=shares)
+    found: list[Array] = call("momentum", results, rate, *flat, replaced=places, decays=shares)
     return found
 
 
@@ -161,10 +161,10 @@ def blended(old: Sequence[Array], new: Sequence[Array], kept: Array) -> list[Arr
     """Return `kept`, a scalar, of each old array and the rest of the new one."""
     results = [array.shape for array in old]
     places = {1 + number: number for number in range(len(old))}
-    found: list[Array] = _call("blended", results, kept, *old, *new, replaced=places)
+    found: list[Array] = call("blended", results, kept, *old, *new, replaced=places)
     return found
 
 
 def _bounds(act: str) -> dict[str, Any]:
-    low, high = _BOUNDS[act]
+    low, high = BOUNDS[act]
     return {"low": np.float32(low), "high": np.float32(high)}

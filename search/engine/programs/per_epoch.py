@@ -26,6 +26,7 @@ from search.engine.forward import (
     train_step,
 )
 from search.engine.kept import Tree
+from search.engine.packed import packed, packs, program_shapes, unpacked
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec, labels_like
 from search.engine.recipe import Recipe
@@ -55,6 +56,7 @@ class PerEpochProgram:
         self._image, self._images, self._seeds = image, images, seeds
         self._steps = min(steps, _MOST) if recipe.platform == "cpu" else steps
         self._exact = shaped(layers, recipe)
+        self._packs = packs(layers, recipe)
         self._epoch: Program | None = None
         self._score: Program | None = None
         self._statistics: Program | None = None
@@ -62,7 +64,8 @@ class PerEpochProgram:
     def program_specs(self) -> list[ProgramSpec]:
         """Return the two programs that the trainings need, three where weights are averaged."""
         seeds, steps, batch = self._seeds, self._steps, self.recipe.batch
-        states = jax.tree.map(lambda s: Spec((seeds, *s.shape), s.dtype), self._exact)
+        like = program_shapes(self._layers, self.recipe)
+        states = jax.tree.map(lambda s: Spec((seeds, *s.shape), s.dtype), like)
         number = Spec((), np.uint32)
         training = (
             states,
@@ -179,13 +182,18 @@ class PerEpochProgram:
     def to_device(self, states: Sequence[State], device: jax.Device) -> State:
         """Put the states on the device, stacked."""
         exact = [resized(state, self._exact) for state in states]
+        if self._packs:
+            exact = [packed(self._layers, state) for state in exact]
         placed: State = jax.device_put(jax.tree.map(lambda *a: np.stack(a), *exact), device)
         return placed
 
     def to_host(self, state: State, exact: State) -> list[State]:  # noqa: ARG002
         """Return the states on the host, one for each seed."""
         host = jax.device_get(state)
-        return [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self._seeds)]
+        found = [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self._seeds)]
+        if self._packs:
+            found = [unpacked(self._layers, one, self._exact) for one in found]
+        return found
 
     def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
         """Train all seeds for these steps; returns the state and the scores [seeds, steps, 2]."""

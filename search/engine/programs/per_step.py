@@ -1,5 +1,8 @@
 """Training by one program for the whole network: the fastest step, compiled for each candidate."""
 
+from collections.abc import Sequence
+
+import jax
 import numpy as np
 from jax import Array
 
@@ -12,11 +15,12 @@ from search.engine.forward import (
     train_step,
 )
 from search.engine.kept import Tree
+from search.engine.packed import packed, packs, program_shapes, unpacked
 from search.engine.programs.base import Stepwise
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec, labels_like, totals_like
 from search.engine.recipe import Recipe
-from search.engine.state import State, shaped
+from search.engine.state import State
 from search.networks.layers import Layer
 
 
@@ -27,7 +31,7 @@ class PerStepProgram(Stepwise):
         self, layers: tuple[Layer, ...], recipe: Recipe, image: MapShape, lengths: tuple[int, int]
     ) -> None:
         self.layers = layers
-        self.like: State = shaped(layers, recipe)
+        self.like: State = program_shapes(layers, recipe)
         self.recipe, self._image, self._lengths = recipe, image, lengths
         self._step: Program | None = None
         self._score: Program | None = None
@@ -60,6 +64,18 @@ class PerStepProgram(Stepwise):
             labels,
             Spec((self.recipe.batch,), np.int32),
         )
+
+    def to_device(self, states: Sequence[State], device: jax.Device) -> State:
+        """Put the one state on the device."""
+        if packs(self.layers, self.recipe):
+            states = [packed(self.layers, state) for state in states]
+        return super().to_device(states, device)
+
+    def to_host(self, state: State, exact: State) -> list[State]:
+        """Return the state on the host."""
+        if packs(self.layers, self.recipe):
+            return [unpacked(self.layers, jax.device_get(state), exact)]
+        return super().to_host(state, exact)
 
     def ready(self, programs: ProgramCache) -> float:
         """Wait until the programs are compiled; returns the seconds waited."""
