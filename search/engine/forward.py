@@ -15,8 +15,8 @@ from search.engine.batches import Batch
 from search.engine.distillation import Distillation, distilled
 from search.engine.kept import CLASSIFIER, Tree
 from search.engine.ops import native, network
+from search.engine.ops.network import LAYERS, Layers, Plan
 from search.engine.optimiser import Parameters, update
-from search.engine.packed import LAYERS
 from search.engine.recipe import Recipe
 from search.engine.state import State
 from search.networks.layers import Layer, propagate
@@ -118,10 +118,10 @@ def add_scores(
 
 
 def training_features(
-    layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, x: Array
+    layers: Layers, recipe: Recipe, parameters: Tree, x: Array
 ) -> tuple[Array, BatchStatistics]:
     """Return the last layer's output by the batch's own statistics, and those statistics."""
-    if LAYERS in parameters:
+    if isinstance(layers, Plan):
         seen = network.features(layers, network.Weights(**parameters[LAYERS]), x)
         return seen.out, {LAYERS: (seen.mean, seen.variance)}
     statistics: BatchStatistics = {}
@@ -140,10 +140,10 @@ def training_features(
 
 
 def evaluation_features(
-    layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, statistics: Tree, x: Array
+    layers: Layers, recipe: Recipe, parameters: Tree, statistics: Tree, x: Array
 ) -> Array:
     """Return the last layer's output by the running statistics."""
-    if LAYERS in parameters:
+    if isinstance(layers, Plan):
         s = statistics[LAYERS]
         weights = network.Weights(**parameters[LAYERS])
         return network.evaluated(layers, weights, s["mean"], s["var"], x)
@@ -162,7 +162,7 @@ def evaluation_features(
 
 
 def batch_statistics(
-    layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, images: Array, index: Array
+    layers: Layers, recipe: Recipe, parameters: Tree, images: Array, index: Array
 ) -> BatchStatistics:
     """Return the statistics of one batch, its images neither shifted nor mirrored."""
     x = lax.optimization_barrier(normalised(images[index], recipe))
@@ -178,7 +178,7 @@ def pooled(statistics: Mapping[str, tuple[Any, Any]]) -> Tree:
 
 
 def network_loss(
-    layers: tuple[Layer, ...], recipe: Recipe, parameters: Tree, x: Array, targets: Array
+    layers: Layers, recipe: Recipe, parameters: Tree, x: Array, targets: Array
 ) -> tuple[Array, tuple[Array, BatchStatistics]]:
     """Return the training loss of the whole network; its accuracy and the batch's statistics."""
     features, statistics = training_features(layers, recipe, parameters, x)
@@ -189,7 +189,7 @@ def network_loss(
 
 
 def train_step(
-    layers: tuple[Layer, ...],
+    layers: Layers,
     recipe: Recipe,
     state: State,
     batch: Batch,
@@ -220,7 +220,7 @@ def train_step(
 
 
 def evaluation_step(
-    layers: tuple[Layer, ...],
+    layers: Layers,
     recipe: Recipe,
     state: State,
     batch: Batch,

@@ -1,78 +1,147 @@
-"""A network's state with the numbers of all its layers in one array each, as its kernels take them.
+"""How a whole network's programs see it: layer by layer, or packed, in sizes that networks share.
 
-So a program has a dozen arrays whatever the network, and is compiled in a fraction of the time.
+Where the C++ kernels make all layers in one call, programs have the numbers of all layers in one
+array each, rounded up to few sizes, and the layers are one more argument. So nothing is compiled
+for a candidate that was not compiled for some candidate before it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from search.engine.kept import CLASSIFIER
 from search.engine.ops import network
+from search.engine.ops.network import LAYERS, Plan
 from search.engine.recipe import Recipe
 from search.engine.state import State, shaped
 from search.networks.layers import Layer
 
-# Where the arrays of all layers lie.
-LAYERS = "layers"
+Spec = jax.ShapeDtypeStruct
 
 
-def packs(layers: Sequence[Layer], recipe: Recipe) -> bool:
-    """Say whether one operation makes all these layers, of a packed state."""
-    return recipe.native and network.known(layers)
+@dataclass(frozen=True)
+class Sizes:
+    """What the programs of packed networks depend on, beside recipe and data.
+
+    `kernel`, `channels`: numbers of all layers; `rows` of their plan; `saved`: floats of a batch
+    that the backward pass needs; `out`: height, width and channels of the last map.
+    """
+
+    kernel: int
+    channels: int
+    rows: int
+    saved: int
+    out: tuple[int, int, int]
 
 
-def program_shapes(layers: tuple[Layer, ...], recipe: Recipe) -> State:
-    """Return the shapes of the state that a whole network's programs take."""
-    exact = shaped(layers, recipe)
-    return _each(_shapes, layers, exact) if packs(layers, recipe) else exact
+def sizes_of(layers: Sequence[Layer], batch: int) -> Sizes:
+    """Return the sizes that these layers are packed in.
+
+    Rounded up so coarsely that a search needs a dozen programs. What is behind the last number
+    costs an update of zeros in each step, some 50 µs, and memory that nobody touches.
+    """
+    shapes = [layer.shape for layer in layers]
+    channels = sum(shape.outputs for shape in shapes)
+    kernel = _rounded(max(sum(shape.weights for shape in shapes), 8 * channels), 2**9, 8)
+    saved = _rounded(network.saved_floats(layers, batch), 2**16, 4)
+    last = shapes[-1]
+    rows = _rounded(len(shapes), 64, 4)
+    return Sizes(kernel, kernel // 8, rows, saved, (*last.out_size, last.outputs))
 
 
-def packed(layers: tuple[Layer, ...], state: State) -> State:
-    """Return the state with the layers' arrays one after the other, flat."""
-    return _each(_arrays, layers, state)
+def _rounded(number: int, least: int, factor: int) -> int:
+    while least < number:
+        least *= factor
+    return least
 
 
-def unpacked(layers: tuple[Layer, ...], state: State, exact: State) -> State:
-    """Return the state layer by layer, of the shapes of `exact`."""
-    return State(*(_taken(layers, *pair) for pair in zip(state, exact, strict=True)))
+class Packing:
+    """A network as its programs take it.
 
+    `like`: shapes of its state; `key`: what tells the programs of different networks apart;
+    `plan`: the arguments that say which layers they are, none where the programs know; `shared`:
+    whether other networks have the same programs.
+    """
 
-def _each(join: Any, layers: tuple[Layer, ...], state: State) -> State:
-    def one(part: Mapping[str, Any]) -> dict[str, Any]:
+    def __init__(self, layers: tuple[Layer, ...], recipe: Recipe) -> None:
+        self._layers, self._exact = layers, shaped(layers, recipe)
+        self.shared = recipe.native and network.known(layers)
+        self.like: State = self._exact
+        self.key: Sizes | tuple[Layer, ...] = layers
+        self.plan: tuple[NDArray[np.int32], ...] = ()
+        if self.shared:
+            self._sizes = sizes_of(layers, recipe.batch)
+            self.key = self._sizes
+            self.plan = (network.plan_of(layers, self._sizes.rows),)
+            self.like = State(*map(self._shapes, self._exact))
+
+    @property
+    def plan_like(self) -> tuple[Spec, ...]:
+        """Shapes of `plan`."""
+        return tuple(Spec(array.shape, array.dtype) for array in self.plan)
+
+    def read(self, plan: Sequence[Any]) -> network.Layers:
+        """Return the layers that a program's arguments say, which in it have no values yet."""
+        if not self.shared:
+            return self._layers
+        (rows,) = plan
+        return Plan(rows, self._sizes.out, self._sizes.saved)
+
+    def packed(self, state: State) -> State:
+        """Return a state as programs take it, from that of the network's own shapes."""
+        return State(*map(self._arrays, state)) if self.shared else state
+
+    def unpacked(self, state: State) -> State:
+        """Return a state of the network's own shapes."""
+        if not self.shared:
+            return state
+        return State(*(self._taken(*pair) for pair in zip(state, self._exact, strict=True)))
+
+    def _shapes(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        def like(path: Any, spec: Spec) -> Spec:
+            return Spec((self._size(path),), spec.dtype) if spec.shape else spec
+
+        first = part[self._layers[0].path]
+        return self._joined(part, jax.tree_util.tree_map_with_path(like, first))
+
+    def _arrays(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        def join(path: Any, *leaves: Any) -> Any:
+            if not np.ndim(leaves[0]):
+                # Counts of steps are the same for all layers.
+                return leaves[0]
+            joined = np.concatenate([np.ravel(leaf) for leaf in leaves])
+            return np.pad(joined, (0, self._size(path) - joined.size))
+
+        if not part:
+            return {}
+        each = [part[layer.path] for layer in self._layers]
+        return self._joined(part, jax.tree_util.tree_map_with_path(join, *each))
+
+    def _size(self, path: Any) -> int:
+        """Return the size of an array of all layers: of kernels, or of what each channel has."""
+        kernel = getattr(path[-1], "key", None) == "kernel"
+        return self._sizes.kernel if kernel else self._sizes.channels
+
+    def _joined(self, part: Mapping[str, Any], layers: Any) -> dict[str, Any]:
         rest = {CLASSIFIER: part[CLASSIFIER]} if CLASSIFIER in part else {}
-        return {LAYERS: jax.tree.map(join, *(part[layer.path] for layer in layers)), **rest}
+        return {LAYERS: layers, **rest}
 
-    return State(*(one(part) if part else part for part in state))
-
-
-def _arrays(*leaves: Any) -> Any:
-    # Counts of steps are the same for all layers.
-    return np.concatenate([np.ravel(leaf) for leaf in leaves]) if np.ndim(leaves[0]) else leaves[0]
-
-
-def _shapes(*leaves: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    size = sum(leaf.size for leaf in leaves)
-    return jax.ShapeDtypeStruct((size,) if leaves[0].shape else (), leaves[0].dtype)
-
-
-def _taken(
-    layers: tuple[Layer, ...], part: Mapping[str, Any], exact: Mapping[str, Any]
-) -> dict[str, Any]:
-    if not part:
-        return {}
-    found = {CLASSIFIER: part[CLASSIFIER]} if CLASSIFIER in part else {}
-    leaves, structure = jax.tree.flatten(part[LAYERS])
-    places = [0] * len(leaves)
-    for layer in layers:
-        own = []
-        for number, (leaf, like) in enumerate(
-            zip(leaves, structure.flatten_up_to(exact[layer.path]), strict=True)
-        ):
-            first = places[number]
-            places[number] += like.size
-            own.append(leaf[first : places[number]].reshape(like.shape) if like.shape else leaf)
-        found[layer.path] = structure.unflatten(own)
-    return found
+    def _taken(self, part: Mapping[str, Any], exact: Mapping[str, Any]) -> dict[str, Any]:
+        if not part:
+            return {}
+        found = {CLASSIFIER: part[CLASSIFIER]} if CLASSIFIER in part else {}
+        leaves, structure = jax.tree.flatten(part[LAYERS])
+        places = [0] * len(leaves)
+        for layer in self._layers:
+            own = []
+            for number, like in enumerate(structure.flatten_up_to(exact[layer.path])):
+                leaf, first = leaves[number], places[number]
+                places[number] += math.prod(like.shape)
+                own.append(leaf[first : places[number]].reshape(like.shape) if like.shape else leaf)
+            found[layer.path] = structure.unflatten(own)
+        return found

@@ -1,7 +1,6 @@
 """All layers of a network in one call: the same bits as layer by layer."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from small import ARCHS, dataset, evaluator
 
-from search.engine import forward, packed
+from search.engine import forward
 from search.engine.native import build
 from search.engine.native.build import kernels
 from search.engine.ops import network
+from search.engine.packed import Packing
 from search.engine.programs.compile import compiled, settled
 from search.engine.programs.per_epoch import PerEpochProgram
 from search.engine.programs.per_step import PerStepProgram
@@ -68,15 +68,21 @@ def trainer_of(arch: Arch, batch: int = 4, **given: Any) -> Trainer:
 
 
 def step_of(
-    layers: tuple[Layer, ...], recipe: Recipe, state: State, data: Any, steps: int
+    packing: Packing | None, layers: tuple[Layer, ...], recipe: Recipe, state: State, data: Any
 ) -> tuple[State, np.ndarray]:
-    """Steps in a compiled program of their own; the scores of the last."""
+    """Three steps in a compiled program of their own; the state, and the scores of the last."""
     batch = (data.images, data.labels, np.arange(recipe.batch, dtype=np.int32))
-    given = (state, batch, np.uint32(0), np.uint32(0), np.float32(0.01))
+    plan = packing.plan if packing else ()
+
+    def step(state: State, batch: Any, step: Any, rate: Any, *plan: Any) -> Any:
+        read = packing.read(plan) if packing else layers
+        return forward.train_step(read, recipe, state, batch, np.uint32(0), step, rate)
+
+    given = (state, batch, np.uint32(0), np.float32(0.01), *plan)
     like = jax.tree.map(lambda a: jax.ShapeDtypeStruct(np.shape(a), np.asarray(a).dtype), given)
-    program = compiled(partial(forward.train_step, layers, recipe), like, SHARDING, quickly=True)
-    for step in range(steps):
-        state, scores = program(state, batch, np.uint32(0), np.uint32(step), np.float32(0.01))
+    program = compiled(step, like, SHARDING, quickly=True)
+    for number in range(3):
+        state, scores = program(state, batch, np.uint32(number), np.float32(0.01), *plan)
     return jax.device_get(state), np.asarray(scores)
 
 
@@ -85,29 +91,34 @@ def step_of(
 def test_a_step_has_the_same_bits_as_layer_by_layer(arch: Arch) -> None:
     trainer, layers = trainer_of(arch), layers_of(arch)
     recipe = trainer.recipe
-    assert packed.packs(layers, recipe)
+    packing = Packing(layers, recipe)
+    assert packing.shared
     data = dataset(12, 5, size=trainer.image).train
     with settled():
         state = fresh(arch, recipe, 3)
-        first, scores = step_of(layers, recipe, state, data, 3)
-        second, others = step_of(layers, recipe, packed.packed(layers, state), data, 3)
+        first, scores = step_of(None, layers, recipe, state, data)
+        second, others = step_of(packing, layers, recipe, packing.packed(state), data)
     np.testing.assert_array_equal(scores, others)
-    same = packed.unpacked(layers, second, shaped(layers, recipe))
+    same = packing.unpacked(second)
     for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(same), strict=True):
         np.testing.assert_array_equal(one, other)
+    # And the room behind the last layer stays empty.
+    kernel = second.parameters[network.LAYERS]["kernel"]
+    assert not kernel[sum(layer.shape.weights for layer in layers) :].any()
 
 
 @given(archs())
 @settings(max_examples=25, deadline=None)
 def test_an_evaluation_has_the_same_bits_as_layer_by_layer(arch: Arch) -> None:
     trainer, layers = trainer_of(arch), layers_of(arch)
+    packing = Packing(layers, trainer.recipe)
     with settled():
         state = fresh(arch, trainer.recipe, 3)
-        flat = packed.packed(layers, state)
+        flat = packing.packed(state)
         x = np.random.default_rng(0).normal(size=(4, *trainer.image)).astype(np.float32)
         one, other = (
-            forward.evaluation_features(layers, trainer.recipe, s.parameters, s.statistics, x)
-            for s in (state, flat)
+            forward.evaluation_features(read, trainer.recipe, s.parameters, s.statistics, x)
+            for read, s in ((layers, state), (packing.read(packing.plan), flat))
         )
     np.testing.assert_array_equal(one, other)
 
@@ -117,16 +128,15 @@ def test_packing_is_undone() -> None:
     recipe = trainer_of(arch, finish="average").recipe
     layers = layers_of(arch)
     rng = np.random.default_rng(0)
-    exact = shaped(layers, recipe)
     state = jax.tree.map(
-        lambda s: rng.integers(0, 99, s.shape).astype(s.dtype) if s.shape else s.dtype.type(7),
-        exact,
+        lambda s: rng.integers(0, 99, s.shape).astype(s.dtype) if s.shape else np.int32(7),
+        shaped(layers, recipe),
     )
-    flat = packed.packed(layers, state)
-    like = packed.program_shapes(layers, recipe)
-    for array, shape in zip(jax.tree.leaves(flat), jax.tree.leaves(like), strict=True):
+    packing = Packing(layers, recipe)
+    flat = packing.packed(state)
+    for array, shape in zip(jax.tree.leaves(flat), jax.tree.leaves(packing.like), strict=True):
         assert (array.shape, array.dtype) == (shape.shape, shape.dtype)
-    back = packed.unpacked(layers, flat, exact)
+    back = packing.unpacked(flat)
     assert jax.tree.structure(back) == jax.tree.structure(state)
     for one, other in zip(jax.tree.leaves(back), jax.tree.leaves(state), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -141,26 +151,49 @@ def test_known_networks_train_in_one_call_where_there_are_kernels_for_all(name: 
     assert not network.known(swish)
 
 
-def test_programs_know_a_dozen_arrays_whatever_the_network() -> None:
-    """Or they would be compiled for as long as layer by layer."""
-    deep = Arch(
-        Input(6, 5, 1), Stem(4), (Block("separable", 4, skip=True),) * 12, Head(), 3, "relu"
-    )
-    recipe = trainer_of(deep).recipe
-    for kind in (
-        PerStepProgram(layers_of(deep), recipe, (6, 5, 1), (12, 5)),
-        PerEpochProgram(layers_of(deep), recipe, (6, 5, 1), (12, 5), 1, 3),
-    ):
-        for spec in kind.program_specs():
-            assert len(jax.tree.leaves(spec.arguments)) < 40, spec.key[0]
+@pytest.mark.parametrize("finish", ["decay", "average"])
+def test_networks_of_about_one_size_share_their_programs(finish: str) -> None:
+    """So that a search compiles a dozen of them, and later runs none."""
+    image, images = (6, 5, 1), (12, 5)
+    found = set()
+    for width in (4, 5, 6, 7, 8, 9):
+        blocks = (Block("separable", 8, 3),) * (width % 3)
+        arch = Arch(Input(6, 5, 1), Stem(width), blocks, Head(8), 3)
+        recipe = trainer_of(arch, finish=finish).recipe
+        for kind in (
+            PerStepProgram(layers_of(arch), recipe, image, images),
+            PerEpochProgram(layers_of(arch), recipe, image, images, 1, 3),
+        ):
+            for spec in kind.program_specs():
+                assert spec.shared
+                assert len(jax.tree.leaves(spec.arguments)) < 40
+                found.add(spec.key)
+    assert len(found) == (6 if finish == "average" else 4)
 
 
-def test_a_plan_that_does_not_go_with_its_room_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@given(archs(), archs())
+@settings(max_examples=25, deadline=None)
+def test_networks_of_one_key_have_the_same_shapes(one: Arch, other: Arch) -> None:
+    recipe = trainer_of(one).recipe
+    first, second = (Packing(layers_of(arch), recipe) for arch in (one, other))
+    if first.key == second.key:
+        assert first.like == second.like
+        assert first.plan_like == second.plan_like
+
+
+def test_layers_without_room_are_refused() -> None:
     arch = ARCHS["small"]
-    layers = layers_of(arch)
-    flat = packed.packed(layers, fresh(arch, trainer_of(arch).recipe, 0))
-    weights = network.Weights(**flat.parameters[packed.LAYERS])
+    packing = Packing(layers_of(arch), trainer_of(arch).recipe)
+    flat = packing.packed(fresh(arch, trainer_of(arch).recipe, 0))
+    weights = network.Weights(**flat.parameters[network.LAYERS])
     x = np.zeros((4, 6, 5, 1), np.float32)
-    monkeypatch.setattr(network, "saved_floats", lambda *_: 16)
-    with pytest.raises(jax.errors.JaxRuntimeError, match="the plan and the room"):
-        jax.block_until_ready(network.features(layers, weights, x))
+    plan = packing.read(packing.plan)
+    assert isinstance(plan, network.Plan)
+    jax.block_until_ready(network.features(plan, weights, x))
+    for less in (
+        (plan._replace(saved=16), weights),
+        (plan, weights._replace(kernel=weights.kernel[:20])),
+        (plan, weights._replace(scale=weights.scale[:3], bias=weights.bias[:3])),
+    ):
+        with pytest.raises(jax.errors.JaxRuntimeError, match="no room for these layers"):
+            jax.block_until_ready(network.features(*less, x))

@@ -82,12 +82,21 @@ ffi::Error find_gradients(ffi::ThreadPool threads, Array y, Channels scale, Chan
   return ffi::Error::Success();
 }
 
-// Calls work(network), unless the plan does not go with `saved` floats or memory runs out.
+using Plan = ffi::Buffer<ffi::S32, 2>;
+
+// Zeros behind the numbers that a result has: it has room for more layers.
+void fill(ChannelsResult result, int64_t used) {
+  std::fill(result->typed_data() + used, result->typed_data() + result->element_count(), 0.0f);
+}
+
+// Calls work(network), unless its layers do not go with the room for them, or memory runs out.
 template <typename Work>
-ffi::Error of_network(Array x, ffi::Span<const int64_t> plan, int64_t saved, const Work& work) {
-  const Network network(x.dimensions()[0], plan);
-  if (saved >= 0 && saved != network.saved)
-    return ffi::Error::InvalidArgument("the plan and the room for its layers differ");
+ffi::Error of_network(Array x, Plan plan, Channels kernel, Channels scale, int64_t saved,
+                      const Work& work) {
+  const Network network(x.dimensions()[0], plan.typed_data(), plan.dimensions()[0]);
+  const int64_t weights = kernel.element_count(), channels = scale.element_count();
+  if (network.saved > saved || network.weights > weights || network.channels > channels)
+    return ffi::Error::InvalidArgument("there is no room for these layers");
   try {
     work(network);
   } catch (const std::bad_alloc&) {
@@ -96,35 +105,39 @@ ffi::Error of_network(Array x, ffi::Span<const int64_t> plan, int64_t saved, con
   return ffi::Error::Success();
 }
 
-ffi::Error forward_all(ffi::ThreadPool threads, Channels kernel, Channels scale, Channels bias,
-                       Array x, Result features, ChannelsResult mean, ChannelsResult variance,
-                       ChannelsResult saved, ffi::Span<const int64_t> plan) {
+ffi::Error forward_all(ffi::ThreadPool threads, Plan plan, Channels kernel, Channels scale,
+                       Channels bias, Array x, Result features, ChannelsResult mean,
+                       ChannelsResult variance, ChannelsResult saved) {
   const Weights weights{kernel.typed_data(), scale.typed_data(), bias.typed_data()};
-  return of_network(x, plan, saved->element_count(), [&](const Network& network) {
+  return of_network(x, plan, kernel, scale, saved->element_count(), [&](const Network& network) {
     network_forward(threads, network, weights, x.typed_data(), features->typed_data(),
                     mean->typed_data(), variance->typed_data(), saved->typed_data());
+    for (ChannelsResult result : {mean, variance}) fill(result, network.channels);
   });
 }
 
-ffi::Error evaluate_all(ffi::ThreadPool threads, Channels kernel, Channels scale, Channels bias,
-                        Channels mean, Channels variance, Array x, Result features,
-                        ffi::Span<const int64_t> plan) {
+ffi::Error evaluate_all(ffi::ThreadPool threads, Plan plan, Channels kernel, Channels scale,
+                        Channels bias, Channels mean, Channels variance, Array x,
+                        Result features) {
   const Weights weights{kernel.typed_data(), scale.typed_data(), bias.typed_data()};
-  return of_network(x, plan, -1, [&](const Network& network) {
+  constexpr int64_t kNothingSaved = std::numeric_limits<int64_t>::max();
+  return of_network(x, plan, kernel, scale, kNothingSaved, [&](const Network& network) {
     network_evaluate(threads, network, weights, {mean.typed_data(), variance.typed_data()},
                      x.typed_data(), features->typed_data());
   });
 }
 
-ffi::Error backward_all(ffi::ThreadPool threads, Channels kernel, Channels scale, Channels bias,
-                        Channels mean, Channels variance, Array x, Channels saved, Array gradient,
-                        ChannelsResult to_kernel, ChannelsResult to_scale, ChannelsResult to_bias,
-                        ffi::Span<const int64_t> plan) {
+ffi::Error backward_all(ffi::ThreadPool threads, Plan plan, Channels kernel, Channels scale,
+                        Channels bias, Channels mean, Channels variance, Array x, Channels saved,
+                        Array gradient, ChannelsResult to_kernel, ChannelsResult to_scale,
+                        ChannelsResult to_bias) {
   const Weights weights{kernel.typed_data(), scale.typed_data(), bias.typed_data()};
-  return of_network(x, plan, saved.element_count(), [&](const Network& network) {
+  return of_network(x, plan, kernel, scale, saved.element_count(), [&](const Network& network) {
     network_backward(threads, network, weights, {mean.typed_data(), variance.typed_data()},
                      x.typed_data(), saved.typed_data(), gradient.typed_data(),
                      to_kernel->typed_data(), to_scale->typed_data(), to_bias->typed_data());
+    fill(to_kernel, network.weights);
+    for (ChannelsResult result : {to_scale, to_bias}) fill(result, network.channels);
   });
 }
 
@@ -244,6 +257,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(blended, convbudget::blended,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(network_forward, convbudget::forward_all,
                               xla::ffi::Ffi::Bind()
                                   .Ctx<xla::ffi::ThreadPool>()
+                                  .Arg<convbudget::Plan>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Channels>()
@@ -251,22 +265,22 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(network_forward, convbudget::forward_all,
                                   .Ret<convbudget::Array>()
                                   .Ret<convbudget::Channels>()
                                   .Ret<convbudget::Channels>()
-                                  .Ret<convbudget::Channels>()
-                                  .Attr<xla::ffi::Span<const int64_t>>("plan"));
+                                  .Ret<convbudget::Channels>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(network_evaluate, convbudget::evaluate_all,
                               xla::ffi::Ffi::Bind()
                                   .Ctx<xla::ffi::ThreadPool>()
+                                  .Arg<convbudget::Plan>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Array>()
-                                  .Ret<convbudget::Array>()
-                                  .Attr<xla::ffi::Span<const int64_t>>("plan"));
+                                  .Ret<convbudget::Array>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(network_backward, convbudget::backward_all,
                               xla::ffi::Ffi::Bind()
                                   .Ctx<xla::ffi::ThreadPool>()
+                                  .Arg<convbudget::Plan>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Channels>()
@@ -277,5 +291,4 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(network_backward, convbudget::backward_all,
                                   .Arg<convbudget::Array>()
                                   .Ret<convbudget::Channels>()
                                   .Ret<convbudget::Channels>()
-                                  .Ret<convbudget::Channels>()
-                                  .Attr<xla::ffi::Span<const int64_t>>("plan"));
+                                  .Ret<convbudget::Channels>());

@@ -14,6 +14,8 @@ namespace convbudget {
 
 // Where a layer reads or adds the image, and where it adds nothing.
 constexpr int64_t kImage = -1, kNothing = -2;
+// And what is in the place of a layer behind the last one.
+constexpr int64_t kNoLayer = -2;
 
 // Floats from the start of a cache line, that nobody has set.
 class Room {
@@ -61,13 +63,14 @@ struct Layer {
 struct Network {
   static constexpr int64_t kNumbers = 10;
   std::vector<Layer> layers;
-  int64_t saved = 0;  // floats that the backward pass needs of the forward pass
+  int64_t weights = 0, channels = 0;  // of all layers
+  int64_t saved = 0;                  // floats that the backward pass needs of the forward pass
 
-  Network(int64_t images, xla::ffi::Span<const int64_t> plan) {
+  Network(int64_t images, const int32_t* plan, int64_t rows_of_plan) {
     constexpr float kNone = std::numeric_limits<float>::infinity();
     const Bounds bounds[] = {{-kNone, kNone}, {0, kNone}, {0, 6}};
-    int64_t weights = 0, channels = 0;
-    for (const int64_t* of = plan.begin(); of != plan.end(); of += kNumbers) {
+    for (int64_t row = 0; row < rows_of_plan && plan[row * kNumbers] != kNoLayer; ++row) {
+      const int32_t* of = plan + row * kNumbers;
       const Axis rows(of[4], of[8], of[9]), columns(of[5], of[8], of[9]);
       const Convolution c{images, of[6], of[7], of[8], of[9], rows, columns};
       const Matrix matrix(images * rows.outputs * columns.outputs, c.outputs);

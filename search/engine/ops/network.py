@@ -1,12 +1,13 @@
 """All layers of a network as one operation, by the C++ kernels: what XLA compiles is a few calls.
 
 Compiled layer by layer, a network of twenty layers takes a second and a half, as long as a short
-training of it. Here its layers are numbers that the kernels read. Results have the same bits.
+training of it. Here its layers are numbers that the kernels read, so that one program serves many
+networks. Results have the same bits.
 """
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,17 +17,32 @@ from numpy.typing import NDArray
 from search.engine.ops.native import BOUNDS, call
 from search.networks.layers import Layer
 
-Layers = tuple[Layer, ...]
-
-# What stands for no addition; the image is IMAGE.
-_NOTHING = -2
+# Where a state has the arrays of all layers.
+LAYERS = "layers"
+# What stands for no addition, where the image is IMAGE, and for no layer.
+_NOTHING = _NO_LAYER = -2
 # Numbers after which the next array begins, so that it does so with a cache line.
 _LINE = 16
 _ACTIVATIONS = tuple(BOUNDS)
 
 
+class Plan(NamedTuple):
+    """Layers that a program reads when it runs.
+
+    `rows` [layers or more, 10]; `out`: height, width and channels of the last map; `saved`: room
+    for what the backward pass needs.
+    """
+
+    rows: Array
+    out: tuple[int, int, int]
+    saved: int
+
+
+Layers = tuple[Layer, ...] | Plan
+
+
 class Weights(NamedTuple):
-    """Kernels [numbers], scales and biases [channels] of all layers, one after the other."""
+    """Kernels, scales and biases of all layers, one after the other, with room behind the last."""
 
     kernel: Array
     scale: Array
@@ -46,10 +62,11 @@ def known(layers: Sequence[Layer]) -> bool:
     return all(one.shape.kind != "pool" and one.shape.act in BOUNDS for one in layers)
 
 
-def plan_of(layers: Sequence[Layer]) -> NDArray[np.int64]:
-    """Return ten numbers a layer, as search/engine/native/network.h reads them."""
-    rows = [
-        (
+def plan_of(layers: Sequence[Layer], rows: int) -> NDArray[np.int32]:
+    """Return ten numbers a layer, as search/engine/native/network.h reads them: [rows, 10]."""
+    plan = np.full((rows, 10), _NO_LAYER, np.int32)
+    for row, one in zip(plan, layers, strict=False):
+        row[:] = (
             one.shape.kind == "depthwise",
             one.source,
             _NOTHING if one.added is None else one.added,
@@ -61,56 +78,57 @@ def plan_of(layers: Sequence[Layer]) -> NDArray[np.int64]:
             one.shape.kernel,
             one.shape.stride,
         )
-        for one in layers
-    ]
-    return np.array(rows, np.int64).reshape(-1)
+    return plan
 
 
 def saved_floats(layers: Sequence[Layer], images: int) -> int:
-    """Return how much the backward pass needs: of each layer two maps, of the last one."""
+    """Return how much the backward pass needs: of each layer two maps, one of the last."""
     maps = [-(-images * one.shape.out_elements // _LINE) * _LINE for one in layers]
     return 2 * sum(maps) - maps[-1]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def features(layers: Layers, weights: Weights, x: Array) -> Seen:
+def features(plan: Plan, weights: Weights, x: Array) -> Seen:
     """Apply the layers to images [n, h, w, c] by the batch's own statistics."""
-    return _forward(layers, weights, x)[0]
+    return _features((plan.out, plan.saved), plan.rows, weights, x)
 
 
-def _forward(layers: Layers, weights: Weights, x: Array) -> tuple[Seen, Array]:
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _features(sizes: Any, rows: Array, weights: Weights, x: Array) -> Seen:
+    return _forward(sizes, rows, weights, x)[0]
+
+
+def _forward(sizes: Any, rows: Array, weights: Weights, x: Array) -> tuple[Seen, Array]:
+    out, saved = sizes
     channels = weights.scale.shape
-    shapes = [_out(layers, x), channels, channels, (saved_floats(layers, x.shape[0]),)]
-    *seen, saved = call("network_forward", shapes, *weights, x, plan=plan_of(layers))
-    return Seen(*seen), saved
+    shapes = [(x.shape[0], *out), channels, channels, (saved,)]
+    *seen, kept = call("network_forward", shapes, rows, *weights, x)
+    return Seen(*seen), kept
 
 
-def _kept(layers: Layers, weights: Weights, x: Array) -> tuple[Seen, tuple[object, ...]]:
-    seen, saved = _forward(layers, weights, x)
-    return seen, (weights, seen.mean, seen.variance, x, saved)
+def _kept(sizes: Any, rows: Array, weights: Weights, x: Array) -> tuple[Seen, tuple[Any, ...]]:
+    seen, kept = _forward(sizes, rows, weights, x)
+    return seen, (rows, weights, seen.mean, seen.variance, x, kept)
 
 
-def _backward(layers: Layers, kept: tuple[object, ...], gradient: Seen) -> tuple[Weights, Array]:
-    weights, mean, variance, x, saved = kept
-    assert isinstance(weights, Weights)
+def _backward(
+    sizes: Any,  # noqa: ARG001
+    saved: tuple[Any, ...],
+    gradient: Seen,
+) -> tuple[None, Weights, Array]:
+    rows, weights, mean, variance, x, kept = saved
     shapes = [array.shape for array in weights]
     # The statistics feed running averages only, which nothing differentiates.
-    given = (*weights, mean, variance, x, saved, gradient.out)
-    found = call("network_backward", shapes, *given, plan=plan_of(layers))
+    given = (rows, *weights, mean, variance, x, kept, gradient.out)
+    found = call("network_backward", shapes, *given)
     # Nothing asks for the gradient to the images.
-    return Weights(*found), jax.numpy.zeros_like(x)
+    return None, Weights(*found), jax.numpy.zeros_like(x)
 
 
-features.defvjp(_kept, _backward)
+_features.defvjp(_kept, _backward)
 
 
-def evaluated(layers: Layers, weights: Weights, mean: Array, variance: Array, x: Array) -> Array:
+def evaluated(plan: Plan, weights: Weights, mean: Array, variance: Array, x: Array) -> Array:
     """Apply the layers to images by given statistics."""
-    given = (*weights, mean, variance, x)
-    out: Array = call("network_evaluate", _out(layers, x), *given, plan=plan_of(layers))
+    shape = (x.shape[0], *plan.out)
+    out: Array = call("network_evaluate", shape, plan.rows, *weights, mean, variance, x)
     return out
-
-
-def _out(layers: Layers, x: Array) -> tuple[int, int, int, int]:
-    shape = layers[-1].shape
-    return (x.shape[0], *shape.out_size, shape.outputs)

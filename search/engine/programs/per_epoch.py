@@ -26,7 +26,7 @@ from search.engine.forward import (
     train_step,
 )
 from search.engine.kept import Tree
-from search.engine.packed import packed, packs, program_shapes, unpacked
+from search.engine.packed import Packing
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec, labels_like
 from search.engine.recipe import Recipe
@@ -52,11 +52,11 @@ class PerEpochProgram:
         seeds: int,
         steps: int,
     ) -> None:
-        self._layers, self.recipe = layers, recipe
+        self.recipe = recipe
         self._image, self._images, self._seeds = image, images, seeds
         self._steps = min(steps, _MOST) if recipe.platform == "cpu" else steps
         self._exact = shaped(layers, recipe)
-        self._packs = packs(layers, recipe)
+        self._packing = Packing(layers, recipe)
         self._epoch: Program | None = None
         self._score: Program | None = None
         self._statistics: Program | None = None
@@ -64,7 +64,7 @@ class PerEpochProgram:
     def program_specs(self) -> list[ProgramSpec]:
         """Return the two programs that the trainings need, three where weights are averaged."""
         seeds, steps, batch = self._seeds, self._steps, self.recipe.batch
-        like = program_shapes(self._layers, self.recipe)
+        like, plan = self._packing.like, self._packing.plan_like
         states = jax.tree.map(lambda s: Spec((seeds, *s.shape), s.dtype), like)
         number = Spec((), np.uint32)
         training = (
@@ -75,6 +75,7 @@ class PerEpochProgram:
             number,
             number,
             Spec((steps,), np.float32),
+            *plan,
         )
         batches = len(padded(self._images[1], batch)[0])
         scoring = (
@@ -82,9 +83,10 @@ class PerEpochProgram:
             *self._part(Spec((self._images[1],), np.int32)),
             Spec((batches, batch), np.int32),
             Spec((batches, batch), np.float32),
+            *plan,
         )
-        key = (self.recipe, self._image, self._images, seeds, steps, self._layers)
-        own = {"shared": False, "quickly": self.recipe.native}
+        key = (self.recipe, self._image, self._images, seeds, steps, self._packing.key)
+        own = {"shared": self._packing.shared, "quickly": self.recipe.native}
         found = [
             ProgramSpec(("looped steps", *key), self._run, training, **own),
             ProgramSpec(("looped score", *key), self._evaluate, scoring, **own),
@@ -92,7 +94,7 @@ class PerEpochProgram:
         if self.recipe.averaged:
             count, _ = for_statistics(self._images[0], batch).shape
             images, _ = self._part(Spec((self._images[0],), np.int32))
-            given = (states.parameters, images, Spec((count, batch), np.int32))
+            given = (states.parameters, images, Spec((count, batch), np.int32), *plan)
             found += [ProgramSpec(("looped statistics", *key), self._seen, given, **own)]
         return found
 
@@ -115,20 +117,20 @@ class PerEpochProgram:
         first: Array,
         count: Array,
         rates: Array,
+        *plan: Array,
     ) -> tuple[State, Array]:
         # The number of steps is an argument, so that a part of an epoch needs no other program; and
         # on an accelerator the loop's length is not, or the host would read from the device before
         # each step whether there is one more.
         last, on_cpu = count.astype(jnp.int32), self.recipe.platform == "cpu"
+        layers = self._packing.read(plan)
 
         def one(state: State, chosen: Array, seed: Array) -> tuple[State, Array]:
             def body(k: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
                 state, scores = carry
                 step = first + k.astype(first.dtype)
                 batch = (images, labels, chosen[k])
-                after, score = train_step(
-                    self._layers, self.recipe, state, batch, seed, step, rates[k]
-                )
+                after, score = train_step(layers, self.recipe, state, batch, seed, step, rates[k])
                 if not on_cpu:
                     # Steps behind the last are made for nothing, at most an epoch of them in all.
                     after = jax.tree.map(partial(jnp.where, k < last), after, state)
@@ -143,13 +145,21 @@ class PerEpochProgram:
         return after
 
     def _evaluate(
-        self, states: State, images: Array, labels: Array, indices: Array, masks: Array
+        self,
+        states: State,
+        images: Array,
+        labels: Array,
+        indices: Array,
+        masks: Array,
+        *plan: Array,
     ) -> Totals:
+        layers = self._packing.read(plan)
+
         def one(state: State) -> Any:
             def add(totals: Totals, part: tuple[Array, Array]) -> tuple[Totals, None]:
                 index, mask = part
                 batch = (images, labels, index)
-                return evaluation_step(self._layers, self.recipe, state, batch, mask, totals), None
+                return evaluation_step(layers, self.recipe, state, batch, mask, totals), None
 
             none = jax.tree.map(jnp.asarray, no_totals(self.recipe.classes))
             totals, _ = lax.scan(add, none, (indices, masks))
@@ -158,10 +168,12 @@ class PerEpochProgram:
         found: Totals = self._each(one)(states)
         return found
 
-    def _seen(self, parameters: Tree, images: Array, indices: Array) -> Tree:
+    def _seen(self, parameters: Tree, images: Array, indices: Array, *plan: Array) -> Tree:
+        layers = self._packing.read(plan)
+
         def one(parameters: Tree) -> Tree:
             def add(_: None, index: Array) -> tuple[None, Any]:
-                return None, batch_statistics(self._layers, self.recipe, parameters, images, index)
+                return None, batch_statistics(layers, self.recipe, parameters, images, index)
 
             return pooled(lax.scan(add, None, indices)[1])
 
@@ -181,9 +193,7 @@ class PerEpochProgram:
 
     def to_device(self, states: Sequence[State], device: jax.Device) -> State:
         """Put the states on the device, stacked."""
-        exact = [resized(state, self._exact) for state in states]
-        if self._packs:
-            exact = [packed(self._layers, state) for state in exact]
+        exact = [self._packing.packed(resized(state, self._exact)) for state in states]
         placed: State = jax.device_put(jax.tree.map(lambda *a: np.stack(a), *exact), device)
         return placed
 
@@ -191,9 +201,7 @@ class PerEpochProgram:
         """Return the states on the host, one for each seed."""
         host = jax.device_get(state)
         found = [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self._seeds)]
-        if self._packs:
-            found = [unpacked(self._layers, one, self._exact) for one in found]
-        return found
+        return list(map(self._packing.unpacked, found))
 
     def advance(self, state: State, feed: Feed, steps: Steps) -> tuple[State, NDArray[np.float32]]:
         """Train all seeds for these steps; returns the state and the scores [seeds, steps, 2]."""
@@ -208,7 +216,8 @@ class PerEpochProgram:
             chosen = np.pad(steps.chosen[:, part], ((0, 0), (0, after), (0, 0)))
             rates = np.pad(steps.rates[part], (0, after))
             numbers = np.uint32(steps.first + start), np.uint32(count)
-            state, scores = self._epoch(state, *feed.arrays, chosen, steps.seeds, *numbers, rates)
+            given = (*feed.arrays, chosen, steps.seeds, *numbers, rates, *self._packing.plan)
+            state, scores = self._epoch(state, *given)
             # Waited for here: an interruption is heard between two calls.
             measured.append(np.asarray(scores)[:, :count])
         return state, np.concatenate(measured, 1)
@@ -218,12 +227,13 @@ class PerEpochProgram:
         assert self._statistics is not None, "ready() first, and train.finish=average"
         assert isinstance(feed, Resident)
         state = with_average(state)
-        images, _ = feed.arrays
-        return state._replace(statistics=self._statistics(state.parameters, images, indices))
+        given = (state.parameters, feed.arrays[0], indices, *self._packing.plan)
+        return state._replace(statistics=self._statistics(*given))
 
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
         """Evaluate the first `count` images of the feed."""
         assert self._score is not None, "ready() first"
         assert isinstance(feed, Resident)
-        found = jax.device_get(self._score(state, *feed.arrays, *padded(count, self.recipe.batch)))
+        batches = padded(count, self.recipe.batch)
+        found = jax.device_get(self._score(state, *feed.arrays, *batches, *self._packing.plan))
         return [Totals(*(part[i] for part in found)) for i in range(self._seeds)]

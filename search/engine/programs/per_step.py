@@ -15,7 +15,7 @@ from search.engine.forward import (
     train_step,
 )
 from search.engine.kept import Tree
-from search.engine.packed import packed, packs, program_shapes, unpacked
+from search.engine.packed import Packing
 from search.engine.programs.base import Stepwise
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec, labels_like, totals_like
@@ -31,7 +31,8 @@ class PerStepProgram(Stepwise):
         self, layers: tuple[Layer, ...], recipe: Recipe, image: MapShape, lengths: tuple[int, int]
     ) -> None:
         self.layers = layers
-        self.like: State = program_shapes(layers, recipe)
+        self._packing = Packing(layers, recipe)
+        self.like: State = self._packing.like
         self.recipe, self._image, self._lengths = recipe, image, lengths
         self._step: Program | None = None
         self._score: Program | None = None
@@ -41,20 +42,20 @@ class PerStepProgram(Stepwise):
         """Return the two programs that a training needs, three where weights are averaged."""
         recipe, (training, evaluation) = self.recipe, self._lengths
         number, rate = Spec((), np.uint32), Spec((), np.float32)
-        key = (recipe, self._image, self.layers)
+        key, plan = (recipe, self._image, self._packing.key), self._packing.plan_like
         labels = labels_like(recipe, training)
-        arguments = (self.like, *self._batch(labels), number, number, rate)
+        arguments = (self.like, *self._batch(labels), number, number, rate, *plan)
         mask = Spec((recipe.batch,), np.float32)
         known = Spec((evaluation,), np.int32)
-        scoring = (self.like, *self._batch(known), mask, totals_like(recipe))
-        own = {"shared": False, "quickly": recipe.native}
+        scoring = (self.like, *self._batch(known), mask, totals_like(recipe), *plan)
+        own = {"shared": self._packing.shared, "quickly": recipe.native}
         found = [
             ProgramSpec(("whole step", training, *key), self._run, arguments, **own),
             ProgramSpec(("whole score", evaluation, *key), self._evaluate, scoring, **own),
         ]
         if recipe.averaged:
             images, _, index = self._batch(labels)
-            given = (self.like.parameters, images, index)
+            given = (self.like.parameters, images, index, *plan)
             found += [ProgramSpec(("whole statistics", training, *key), self._seen, given, **own)]
         return found
 
@@ -67,15 +68,11 @@ class PerStepProgram(Stepwise):
 
     def to_device(self, states: Sequence[State], device: jax.Device) -> State:
         """Put the one state on the device."""
-        if packs(self.layers, self.recipe):
-            states = [packed(self.layers, state) for state in states]
-        return super().to_device(states, device)
+        return super().to_device([self._packing.packed(state) for state in states], device)
 
-    def to_host(self, state: State, exact: State) -> list[State]:
-        """Return the state on the host."""
-        if packs(self.layers, self.recipe):
-            return [unpacked(self.layers, jax.device_get(state), exact)]
-        return super().to_host(state, exact)
+    def to_host(self, state: State, exact: State) -> list[State]:  # noqa: ARG002
+        """Return the state on the host, at the network's own widths."""
+        return [self._packing.unpacked(jax.device_get(state))]
 
     def ready(self, programs: ProgramCache) -> float:
         """Wait until the programs are compiled; returns the seconds waited."""
@@ -92,37 +89,48 @@ class PerStepProgram(Stepwise):
         seed: Array,
         step: Array,
         rate: Array,
+        *plan: Array,
     ) -> tuple[State, Array]:
-        batch = (images, labels, index)
-        return train_step(self.layers, self.recipe, state, batch, seed, step, rate)
+        batch, layers = (images, labels, index), self._packing.read(plan)
+        return train_step(layers, self.recipe, state, batch, seed, step, rate)
 
-    def _seen(self, parameters: Tree, images: Array, index: Array) -> BatchStatistics:
-        return batch_statistics(self.layers, self.recipe, parameters, images, index)
+    def _seen(self, parameters: Tree, images: Array, index: Array, *plan: Array) -> BatchStatistics:
+        return batch_statistics(self._packing.read(plan), self.recipe, parameters, images, index)
 
     def _evaluate(
-        self, state: State, images: Array, labels: Array, index: Array, mask: Array, totals: Totals
+        self,
+        state: State,
+        images: Array,
+        labels: Array,
+        index: Array,
+        mask: Array,
+        totals: Totals,
+        *plan: Array,
     ) -> Totals:
-        return evaluation_step(
-            self.layers, self.recipe, state, (images, labels, index), mask, totals
-        )
+        batch, layers = (images, labels, index), self._packing.read(plan)
+        return evaluation_step(layers, self.recipe, state, batch, mask, totals)
 
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
     ) -> tuple[State, Array]:
         """Take one step of training; returns the new state, and loss and accuracy before it [2]."""
         assert self._step is not None, "ready() first"
-        after: tuple[State, Array] = self._step(state, *batch, seed, step, rate)
+        after: tuple[State, Array] = self._step(
+            state, *batch, seed, step, rate, *self._packing.plan
+        )
         return after
 
     def statistics(self, state: State, batch: Batch) -> BatchStatistics:
         """Return the statistics of a batch, neither shifted nor mirrored, by these parameters."""
         assert self._statistics is not None, "ready() first, and train.finish=average"
         images, _, index = batch
-        found: BatchStatistics = self._statistics(state.parameters, images, index)
+        found: BatchStatistics = self._statistics(
+            state.parameters, images, index, *self._packing.plan
+        )
         return found
 
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
         """Return the totals after one more batch of evaluation."""
         assert self._score is not None, "ready() first"
-        after: Totals = self._score(state, *batch, mask, totals)
+        after: Totals = self._score(state, *batch, mask, totals, *self._packing.plan)
         return after
