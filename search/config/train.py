@@ -71,7 +71,8 @@ class TrainConfig:
     )
     form: str = setting(
         "auto",
-        "layers runs compiled layers shared by all candidates, whole compiles each candidate; auto"
+        "layers runs compiled layers shared by all candidates, whole compiles each candidate, or"
+        " with kernels in C++ each size of candidates; auto"
         " is whole with kernels in C++, else layers first and whole from where that pays",
         choices=FORMS,
     )

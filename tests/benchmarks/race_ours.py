@@ -3,8 +3,9 @@
     python tests/benchmarks/race_ours.py FILE --search ours --seed 0 --limit 240 data=digits
 
 `ours` is the command with no program compiled before; `ours-front`, `ours-best`, `ours-halving` and
-`ours-average` are with `aim=front`, `aim=best`, `strategy=halving` and `train.finish=average`. Those that end in `-warm` have the programs
-that a run of another seed left (where the command keeps them).
+`ours-average` are with `aim=front`, `aim=best`, `strategy=halving` and `train.finish=average`.
+Those that end in `-warm` have the programs that a run of another seed left (where the command keeps
+them).
 """
 
 import argparse

@@ -4,17 +4,18 @@
     python tests/benchmarks/short.py --networks 100 --lengths 1 2 4 experiment=question budget=2M
 
 The overrides are those of `convbudget run`. Networks at even levels of log-cost are trained as far
-as the greatest length. On the way each is evaluated at every length in several ways: on the stable
-phase as it stands, with averages of its weights, both with the statistics of BatchNorm taken again
-from the training part, and after a branch on which the rate decays. Printed: mean accuracy, and the
-rank correlation with the decayed accuracy at the greatest length of another seed of the network, so
-that no noise of training is shared. `--keep FILE` goes on where it was stopped.
+as the greatest length. On the way each is evaluated at every length in several ways: after a branch
+on which the rate decays (`train.finish=decay`), by the weights of the stable phase as they stand
+and with statistics of BatchNorm taken again, and by their average (`train.finish=average`).
+Printed: mean accuracy, and the rank correlation with the decayed accuracy at the greatest length of
+another seed of the network, so that no noise of training is shared. `--keep FILE` goes on where it
+was stopped.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,12 @@ from rich.console import Console
 from scipy.stats import spearmanr
 
 from search.cli.hydra import compose
-from search.engine.augment import normalised
+from search.config.train import FINISHES
 from search.engine.batches import feed_of
 from search.engine.fitted import Diverged
-from search.engine.forward import training_features
-from search.engine.programs.cache import ProgramSpec
 from search.engine.programs.compile import settled
-from search.engine.programs.layer import Spec
 from search.engine.programs.per_step import PerStepProgram
-from search.engine.schedule import order
+from search.engine.schedule import Schedule, order
 from search.engine.scores import scores
 from search.engine.state import State, fresh
 from search.engine.trainer import Trainer
@@ -45,125 +43,89 @@ from search.spaces.stages import build
 Found = dict[str, float]
 """Accuracy by `length way`."""
 
-# Share of an average that a step keeps, after so many steps. Early on all steps count alike, or the
-# first weights would stay in for long. "last ninth": averaging of polynomial decay (Shamir and
-# Zhang, ICML 2013), which looks back over a ninth of the steps so far, however many those are.
-AVERAGES: dict[str, Callable[[int], float]] = {
-    "20 steps": lambda step: min(0.95, step / (step + 1)),
-    "last ninth": lambda step: step / (step + 9),
-}
-WAYS = ("decayed", "trunk", "trunk, again", *(f"{name}, again" for name in AVERAGES))
-
-
-class Programs(PerStepProgram):
-    """The whole network's programs, and one that returns a batch's statistics."""
-
-    def program_specs(self) -> list[ProgramSpec]:
-        images, labels = self._lengths[0], Spec((self._lengths[0],), np.int32)
-        arguments = (self.like, *self._batch(labels))
-        key = ("statistics", images, self.recipe, self._image, self.layers)
-        own = {"shared": False, "quickly": self.recipe.native}
-        return [*super().program_specs(), ProgramSpec(key, self._statistics, arguments, **own)]
-
-    def ready(self, programs: Any) -> float:
-        (self._step, self._score, self.statistics), waited = programs.get(self.program_specs())
-        return waited
-
-    def _statistics(self, state: State, images: Any, _: Any, index: Any) -> Any:
-        x = jax.lax.optimization_barrier(normalised(images[index], self.recipe))
-        return training_features(self.layers, self.recipe, state.parameters, x)[1]
+WAYS = ("decayed", "trunk", "trunk, again", "average, again")
 
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """One trainer, its data, and the lengths to evaluate at."""
+    """A trainer for either end of a training, their data, and the lengths to evaluate at."""
 
     trainer: Trainer
+    decaying: Trainer
     training: Any
     validation: Any
     counts: tuple[int, int]
     lengths: tuple[int, ...]
 
+    @property
+    def schedule(self) -> Schedule:
+        """That of trainings which decay; its stable phase is the other's."""
+        return self.decaying.schedule
+
     def measure(self, arch: Arch, seed: int) -> Found:
         """Return the accuracies of one training."""
         trainer, size = self.trainer, self.trainer.recipe.batch
         sides = (self.training.length(size), self.validation.length(size))
-        form = Programs(layers_of(arch), trainer.recipe, trainer.image, sides)
+        form = PerStepProgram(layers_of(arch), trainer.recipe, trainer.image, sides)
         form.ready(trainer.programs)
         state = form.to_device([fresh(arch, trainer.recipe, seed)], trainer.device)
-        averages = dict.fromkeys(AVERAGES, state.parameters)
         found: Found = {}
         for epoch in range(max(self.lengths)):
             for length in self.lengths:
-                if trainer.schedule.decay_start(length) // trainer.schedule.steps == epoch:
+                if self.schedule.decay_start(length) // self.schedule.steps == epoch:
                     branch = self._decayed(form, state, length, seed)
                     found[f"{length} decayed"] = self._accuracy(form, branch)
             for step, batch in self._batches(seed, epoch):
                 state = self._step(form, state, batch, seed, step, 10**6)
-                for name, kept in AVERAGES.items():
-                    averages[name] = blended(averages[name], state.parameters, kept(step))
             if epoch + 1 in self.lengths:
-                found |= self._evaluated(form, state, averages, epoch + 1)
+                found |= self._evaluated(form, state, epoch + 1)
         return found
 
     def goal(self, arch: Arch, seed: int) -> float:
-        """Return the accuracy that the engine reports at the greatest length."""
+        """Return the accuracy after a decay at the greatest length."""
         try:
-            return self.trainer.fit(arch, max(self.lengths), seed).scores.accuracy
+            return self.decaying.fit(arch, max(self.lengths), seed).scores.accuracy
         except Diverged:
             return 0.0
 
-    def _evaluated(self, form: Programs, state: State, averages: Any, length: int) -> Found:
+    def _evaluated(self, form: PerStepProgram, state: State, length: int) -> Found:
         """Return the accuracies at a length but that of the branch."""
-        ways = {f"{name}, again": state._replace(parameters=p) for name, p in averages.items()}
-        ways = {name: self._again(form, one) for name, one in ways.items()}
-        ways |= {"trunk": state, "trunk, again": self._again(form, state)}
+        sampled = self.trainer.sampled
+        average = form.averaged(state, self.training, sampled)
+        # What `averaged` takes for the average of the weights.
+        as_average = {
+            path: own._replace(average=state.parameters[path])
+            for path, own in state.opt_state.items()
+        }
+        trunk = form.averaged(state._replace(opt_state=as_average), self.training, sampled)
+        ways = {"trunk": state, "trunk, again": trunk, "average, again": average}
         return {f"{length} {name}": self._accuracy(form, one) for name, one in ways.items()}
 
     def _batches(self, seed: int, epoch: int, first: int = 0) -> Iterable[tuple[int, Any]]:
         """The epoch's steps from `first`, by their number in the training, with their batches."""
         chosen = order(self.counts[0], self.trainer.recipe.batch, seed, epoch)[first:]
-        number = epoch * self.trainer.schedule.steps + first
+        number = epoch * self.schedule.steps + first
         return enumerate(self.training.batches(chosen), number)
 
     def _step(
-        self, form: Programs, state: State, batch: Any, seed: int, step: int, epochs: int
+        self, form: PerStepProgram, state: State, batch: Any, seed: int, step: int, epochs: int
     ) -> State:
-        rate = np.float32(self.trainer.schedule.rate(step, epochs))
+        rate = np.float32(self.schedule.rate(step, epochs))
         state, _ = form.step(state, batch, np.uint32(seed), np.uint32(step), rate)
         return state
 
-    def _decayed(self, form: Programs, state: State, length: int, seed: int) -> State:
+    def _decayed(self, form: PerStepProgram, state: State, length: int, seed: int) -> State:
         """Go on from the start of an epoch to the decay's start, and decay."""
-        steps = self.trainer.schedule.steps
-        for epoch in range(self.trainer.schedule.decay_start(length) // steps, length):
+        steps = self.schedule.steps
+        for epoch in range(self.schedule.decay_start(length) // steps, length):
             for step, batch in self._batches(seed, epoch):
                 state = self._step(form, state, batch, seed, step, length)
         return state
 
-    def _accuracy(self, form: Programs, state: State) -> float:
+    def _accuracy(self, form: PerStepProgram, state: State) -> float:
         placed = jax.device_put(state, self.trainer.device)
         (totals,) = form.totals(placed, self.validation, self.counts[1])
         return scores(totals).accuracy
-
-    def _again(self, form: Programs, state: State) -> State:
-        """Return the state with statistics of BatchNorm over the whole training part."""
-        chosen = order(self.counts[0], self.trainer.recipe.batch, 0, 0)
-        batches = [form.statistics(state, *batch) for batch in self.training.batches(chosen)]
-        found = {}
-        for path in batches[0]:
-            means, variances = (np.stack([np.asarray(b[path][i]) for b in batches]) for i in (0, 1))
-            found[path] = {"mean": means.mean(0), "var": variances.mean(0) + means.var(0)}
-        return state._replace(statistics=found)
-
-
-def blended(old: Any, new: Any, kept: float) -> Any:
-    """Return the average that keeps this share of the old one."""
-    return jax.tree.map(
-        lambda a, b: np.float32(kept) * np.asarray(a) + np.float32(1 - kept) * np.asarray(b),
-        old,
-        new,
-    )
 
 
 def opened(overrides: list[str], networks: int, lengths: list[int]) -> tuple[Bench, list[Arch]]:
@@ -177,10 +139,12 @@ def opened(overrides: list[str], networks: int, lengths: list[int]) -> tuple[Ben
     # In no order, so that those trained when it is stopped are of all costs.
     archs = [chain.value(encodings[i]) for i in rng.permutation(len(encodings))]
     device = jax.local_devices()[0]
-    trainer = Trainer(data, config.train, device)
+    averaging, decaying = (
+        Trainer(data, replace(config.train, finish=finish), device) for finish in FINISHES[::-1]
+    )
     parts = [feed_of(part, device, None) for part in (data.train, data.validation)]
     counts = len(data.train), len(data.validation)
-    return Bench(trainer, *parts, counts, tuple(lengths)), archs
+    return Bench(averaging, decaying, *parts, counts, tuple(lengths)), archs
 
 
 def report(rows: list[tuple[Found, float]], lengths: list[int]) -> None:

@@ -164,7 +164,7 @@ def own(engine) -> list:
 
 
 def test_programs_of_a_network_go_with_its_last_job() -> None:
-    engine = evaluator(form="whole")
+    engine = evaluator(form="whole", convolutions="jax")
     engine.prepare(job_of("tiny", 1, 1))
     assert len(own(engine)) == 2
     engine(job_of("tiny", 1, 0))

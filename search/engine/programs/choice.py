@@ -52,7 +52,7 @@ def per_layer_steps(layers: tuple[Layer, ...], recipe: Recipe, steps: int, form:
     if form == "layers":
         return 2**62
     if recipe.native:
-        # A whole network compiles in half a second, while the one before it trains.
+        # Networks of about one size share the programs of whole networks too.
         return 0
     convolutions = [layer.shape for layer in layers if layer.shape.kind != "pool"]
     multiplies = sum(shape.multiplies for shape in convolutions) * recipe.batch / 1e6
