@@ -85,7 +85,7 @@ class PerEpochProgram:
             Spec((batches, batch), np.float32),
             *plan,
         )
-        key = (self.recipe, self._image, self._images, seeds, steps, self._packing.key)
+        key = (self._image, self._images, seeds, steps, *self._packing.key)
         own = {"shared": self._packing.shared, "quickly": self.recipe.native}
         found = [
             ProgramSpec(("looped steps", *key), self._run, training, **own),
@@ -123,14 +123,14 @@ class PerEpochProgram:
         # on an accelerator the loop's length is not, or the host would read from the device before
         # each step whether there is one more.
         last, on_cpu = count.astype(jnp.int32), self.recipe.platform == "cpu"
-        layers = self._packing.read(plan)
+        layers, recipe = self._packing.read(plan)
 
         def one(state: State, chosen: Array, seed: Array) -> tuple[State, Array]:
             def body(k: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
                 state, scores = carry
                 step = first + k.astype(first.dtype)
                 batch = (images, labels, chosen[k])
-                after, score = train_step(layers, self.recipe, state, batch, seed, step, rates[k])
+                after, score = train_step(layers, recipe, state, batch, seed, step, rates[k])
                 if not on_cpu:
                     # Steps behind the last are made for nothing, at most an epoch of them in all.
                     after = jax.tree.map(partial(jnp.where, k < last), after, state)
@@ -153,13 +153,13 @@ class PerEpochProgram:
         masks: Array,
         *plan: Array,
     ) -> Totals:
-        layers = self._packing.read(plan)
+        layers, recipe = self._packing.read(plan)
 
         def one(state: State) -> Any:
             def add(totals: Totals, part: tuple[Array, Array]) -> tuple[Totals, None]:
                 index, mask = part
                 batch = (images, labels, index)
-                return evaluation_step(layers, self.recipe, state, batch, mask, totals), None
+                return evaluation_step(layers, recipe, state, batch, mask, totals), None
 
             none = jax.tree.map(jnp.asarray, no_totals(self.recipe.classes))
             totals, _ = lax.scan(add, none, (indices, masks))
@@ -169,11 +169,11 @@ class PerEpochProgram:
         return found
 
     def _seen(self, parameters: Tree, images: Array, indices: Array, *plan: Array) -> Tree:
-        layers = self._packing.read(plan)
+        layers, recipe = self._packing.read(plan)
 
         def one(parameters: Tree) -> Tree:
             def add(_: None, index: Array) -> tuple[None, Any]:
-                return None, batch_statistics(layers, self.recipe, parameters, images, index)
+                return None, batch_statistics(layers, recipe, parameters, images, index)
 
             return pooled(lax.scan(add, None, indices)[1])
 

@@ -42,7 +42,7 @@ class PerStepProgram(Stepwise):
         """Return the two programs that a training needs, three where weights are averaged."""
         recipe, (training, evaluation) = self.recipe, self._lengths
         number, rate = Spec((), np.uint32), Spec((), np.float32)
-        key, plan = (recipe, self._image, self._packing.key), self._packing.plan_like
+        key, plan = (self._image, *self._packing.key), self._packing.plan_like
         labels = labels_like(recipe, training)
         arguments = (self.like, *self._batch(labels), number, number, rate, *plan)
         mask = Spec((recipe.batch,), np.float32)
@@ -91,11 +91,11 @@ class PerStepProgram(Stepwise):
         rate: Array,
         *plan: Array,
     ) -> tuple[State, Array]:
-        batch, layers = (images, labels, index), self._packing.read(plan)
-        return train_step(layers, self.recipe, state, batch, seed, step, rate)
+        batch = (images, labels, index)
+        return train_step(*self._packing.read(plan), state, batch, seed, step, rate)
 
     def _seen(self, parameters: Tree, images: Array, index: Array, *plan: Array) -> BatchStatistics:
-        return batch_statistics(self._packing.read(plan), self.recipe, parameters, images, index)
+        return batch_statistics(*self._packing.read(plan), parameters, images, index)
 
     def _evaluate(
         self,
@@ -107,8 +107,8 @@ class PerStepProgram(Stepwise):
         totals: Totals,
         *plan: Array,
     ) -> Totals:
-        batch, layers = (images, labels, index), self._packing.read(plan)
-        return evaluation_step(layers, self.recipe, state, batch, mask, totals)
+        batch = (images, labels, index)
+        return evaluation_step(*self._packing.read(plan), state, batch, mask, totals)
 
     def step(
         self, state: State, batch: Batch, seed: np.uint32, step: np.uint32, rate: np.float32
