@@ -86,9 +86,11 @@ def compute(entry: Entry) -> list[float]:
 
     A training that continues a shorter one of the same architecture and seed costs what it added:
     the shorter one's learning-rate decay, `train.decay` of its epochs, is not part of the longer.
+    With `train.finish=average` there is no decay.
     A result taken over from another trial costs nothing, a failure its full price.
     """
-    decay = float(entry.settings.get("train", {}).get("decay", 0.0))
+    train = entry.settings.get("train", {})
+    decay = 0.0 if train.get("finish") == "average" else float(train.get("decay", 0.0))
     before: dict[tuple[str, int], float] = {}
     prices = []
     for trial in entry.trials:

@@ -44,7 +44,7 @@ class TrainConfig:
     finish: str = setting(
         "decay",
         "how a training ends: decay lets the rate fall; average keeps it, and evaluates the average"
-        " of the weights over the last ninth of the steps, with statistics of BatchNorm of their"
+        " of the weights over about the last ninth of the steps, with BatchNorm statistics of its"
         " own",
         choices=FINISHES,
     )
@@ -71,8 +71,8 @@ class TrainConfig:
     )
     form: str = setting(
         "auto",
-        "layers runs compiled layers shared by all candidates, whole compiles each candidate, or"
-        " with kernels in C++ each size of candidates; auto"
+        "layers runs compiled layers shared by all candidates; whole compiles each candidate, which"
+        " with kernels in C++ those of about one size share; auto"
         " is whole with kernels in C++, else layers first and whole from where that pays",
         choices=FORMS,
     )

@@ -15,7 +15,7 @@ from search.data.dataset import Split
 from search.engine.distillation import SoftLabels
 from search.engine.schedule import order
 
-# Images of a training part that say enough of its statistics.
+# At most so many images are used for statistics of BatchNorm.
 _ENOUGH = 2**12
 # Bytes of a split on a device that does not say how much memory it has.
 _RESIDENT = 2**30
@@ -149,10 +149,14 @@ def _labels(split: Split, soft: SoftLabels | None) -> NDArray[np.int32] | NDArra
     return labels if soft is None else soft.beside(labels)
 
 
+def batches_of_statistics(count: int, size: int) -> int:
+    """Return how many batches statistics of BatchNorm are taken of."""
+    return max(1, min(count, _ENOUGH) // size)
+
+
 def for_statistics(count: int, size: int) -> NDArray[np.int32]:
     """Return indices [batches, size] of the images that statistics of BatchNorm are taken of."""
-    batches = max(1, min(count, _ENOUGH) // size)
-    return order(count, size, 0, 0)[:batches]
+    return order(count, size, 0, 0)[: batches_of_statistics(count, size)]
 
 
 def padded(count: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

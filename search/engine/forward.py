@@ -170,9 +170,9 @@ def batch_statistics(
 
 
 def pooled(statistics: Mapping[str, tuple[Any, Any]]) -> Tree:
-    """Return the statistics of all images from those of batches of one size [batches, channels]."""
+    """Return the statistics of all images, from those of equal batches [..., batches, channels]."""
     return {
-        path: {"mean": means.mean(0), "var": variances.mean(0) + means.var(0)}
+        path: {"mean": means.mean(-2), "var": variances.mean(-2) + means.var(-2)}
         for path, (means, variances) in statistics.items()
     }
 

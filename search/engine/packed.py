@@ -18,7 +18,7 @@ from search.engine.kept import CLASSIFIER
 from search.engine.ops import network
 from search.engine.ops.network import LAYERS, Plan
 from search.engine.recipe import Recipe
-from search.engine.state import State, shaped
+from search.engine.state import State, resized, shaped
 from search.networks.layers import Layer
 
 Spec = jax.ShapeDtypeStruct
@@ -42,20 +42,26 @@ class Sizes:
 def sizes_of(layers: Sequence[Layer], batch: int) -> Sizes:
     """Return the sizes that these layers are packed in.
 
-    Rounded up so coarsely that 100 networks of a space have 2 to 14 sizes, most of them by the
-    channels of the last map. What is behind the last number costs an update of zeros in each step,
-    some 20 µs, and memory that nobody touches.
+    Small ones are rounded up so coarsely that 100 networks of a space have 2 to 14 sizes, most of
+    them by the channels of the last map: what is behind the last number costs an update of zeros in
+    each step, some 20 µs, and in `saved` memory that nobody touches. Large ones grow by an eighth
+    at most.
     """
     shapes = [layer.shape for layer in layers]
     channels = sum(shape.outputs for shape in shapes)
-    kernel = _rounded(max(sum(shape.weights for shape in shapes), 8 * channels), 2**14, 4)
-    saved = _rounded(network.saved_floats(layers, batch), 2**20, 16)
+    weights = sum(shape.weights for shape in shapes)
+    kernel = _rounded(max(weights, 8 * channels), 2**14, 4, 2**18)
+    saved = _rounded(network.saved_floats(layers, batch), 2**20, 16, 2**24)
     last = shapes[-1]
-    rows = _rounded(len(shapes), 64, 4)
+    rows = _rounded(len(shapes), 64, 4, 2**10)
     return Sizes(kernel, kernel // 8, rows, saved, (*last.out_size, last.outputs))
 
 
-def _rounded(number: int, least: int, factor: int) -> int:
+def _rounded(number: int, least: int, factor: int, most: int) -> int:
+    """Round up to `least` times a power of `factor`, above `most` to four digits of base two."""
+    if number > most:
+        digit = 1 << (number.bit_length() - 4)
+        return -(-number // digit) * digit
     while least < number:
         least *= factor
     return least
@@ -64,10 +70,9 @@ def _rounded(number: int, least: int, factor: int) -> int:
 class Packing:
     """A network as its programs take it.
 
-    `like`: shapes of its state; `key`: what they depend on of network and recipe; `plan`: their
-    last arguments, which say what they do not know: the layers, and mean and deviation of the
-    images, which other seeds have others of. `shared`: whether other networks have the same
-    programs.
+    `like`: shapes of its state; `key`: what the programs depend on of network and recipe; `plan`:
+    their last arguments, the layers and the images' mean and deviation, which differ between seeds.
+    `shared`: whether other networks have the same programs.
     """
 
     def __init__(self, layers: tuple[Layer, ...], recipe: Recipe) -> None:
@@ -99,6 +104,7 @@ class Packing:
 
     def packed(self, state: State) -> State:
         """Return a state as programs take it, from that of the network's own shapes."""
+        state = resized(state, self._exact)
         return State(*map(self._arrays, state)) if self.shared else state
 
     def unpacked(self, state: State) -> State:
@@ -140,6 +146,7 @@ class Packing:
         if not part:
             return {}
         found = {CLASSIFIER: part[CLASSIFIER]} if CLASSIFIER in part else {}
+        structure: Any
         leaves, structure = jax.tree.flatten(part[LAYERS])
         places = [0] * len(leaves)
         for layer in self._layers:

@@ -232,7 +232,8 @@ class _Run:
             if self._trainer._validate_epochs and len(rows):
                 rows = with_validation(rows, measured.loss, measured.accuracy)
             loss, waited = float(self._train_loss[i]), self._compile_seconds
-            final, stable, kept = finals[i], stable_phases[i], stable_rows[i]
+            final, stable = finals[i], stable_phases[i]
+            kept = rows if decay_start == end else stable_rows[i]
             found.append(Fitted(final, stable, decay_start, measured, loss, waited, rows, kept))
         return found
 

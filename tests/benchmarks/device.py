@@ -38,7 +38,7 @@ from search.engine.programs.per_epoch import PerEpochProgram
 from search.engine.programs.per_layer import PerLayerPrograms, rounded_layers
 from search.engine.programs.per_step import PerStepProgram
 from search.engine.schedule import order
-from search.engine.state import fresh, resized
+from search.engine.state import fresh
 from search.engine.trainer import Trainer
 from search.jobs import Candidate
 from search.networks.arch import Arch, Input
@@ -69,7 +69,7 @@ def step(arch: Arch, batch: int, precision: str, form: str, seconds: float) -> t
     kind = PerStepProgram if form == "whole" else PerLayerPrograms
     made = kind(layers_of(arch), trainer.recipe, data.shape, (batch, 1))
     compiling = made.ready(trainer.programs)
-    kept = [jax.device_put(resized(fresh(arch, trainer.recipe, 0), made.like))]
+    kept = [made.to_device([fresh(arch, trainer.recipe, 0)], trainer.device)]
     index = np.arange(batch, dtype=np.int32)
     given = jax.device_put((data.train.images, data.train.labels, index))
     many = 10

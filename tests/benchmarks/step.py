@@ -18,7 +18,7 @@ from search.config.train import TrainConfig
 from search.data.dataset import Dataset, Split
 from search.engine.programs.per_layer import PerLayerPrograms
 from search.engine.programs.per_step import PerStepProgram
-from search.engine.state import fresh, resized
+from search.engine.state import fresh
 from search.engine.trainer import Trainer
 from search.executors.malloc import keep_memory
 from search.networks.arch import Arch
@@ -38,7 +38,7 @@ def ours(arch: Arch, batch: int, form: str) -> tuple[Call, float]:
     kind = PerStepProgram if form == "whole" else PerLayerPrograms
     made = kind(layers_of(arch), trainer.recipe, data.shape, (batch, batch))
     seconds = made.ready(trainer.programs)
-    state = [jax.device_put(resized(fresh(arch, trainer.recipe, 0), made.like))]
+    state = [made.to_device([fresh(arch, trainer.recipe, 0)], trainer.device)]
     given = jax.device_put((images, labels, np.arange(batch, dtype=np.int32)))
 
     def call() -> None:

@@ -63,6 +63,9 @@ def test_what_goes_on_from_a_shorter_training_pays_for_the_rest(
     assert compute(plain) == [300, 900, 0, 2400]
     (decayed,) = read([make("decayed", trials=trials, settings={"train": {"decay": 0.5}})])
     assert compute(decayed) == [300, 1050, 0, 2400]
+    averaging = {"train": {"decay": 0.5, "finish": "average"}}
+    (averaged,) = read([make("averaged", trials=trials, settings=averaging)])
+    assert compute(averaged) == compute(plain)
     # Shorter trainings are estimates on the way.
     assert curve(plain, WITHIN, compute).area[0] == 0
 

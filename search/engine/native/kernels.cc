@@ -93,11 +93,11 @@ void fill(ChannelsResult result, int64_t used) {
 template <typename Work>
 ffi::Error of_network(Array x, Plan plan, Channels kernel, Channels scale, int64_t saved,
                       const Work& work) {
-  const Network network(x.dimensions()[0], plan.typed_data(), plan.dimensions()[0]);
   const int64_t weights = kernel.element_count(), channels = scale.element_count();
-  if (network.saved > saved || network.weights > weights || network.channels > channels)
-    return ffi::Error::InvalidArgument("there is no room for these layers");
   try {
+    const Network network(x.dimensions()[0], plan.typed_data(), plan.dimensions()[0]);
+    if (network.saved > saved || network.weights > weights || network.channels > channels)
+      return ffi::Error::InvalidArgument("there is no room for these layers");
     work(network);
   } catch (const std::bad_alloc&) {
     return ffi::Error(ffi::ErrorCode::kResourceExhausted, "out of memory");

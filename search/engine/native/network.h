@@ -12,9 +12,9 @@
 
 namespace convbudget {
 
-// Where a layer reads or adds the image, and where it adds nothing.
+// Where a layer reads the image, and where it adds nothing.
 constexpr int64_t kImage = -1, kNothing = -2;
-// And what is in the place of a layer behind the last one.
+// Marks the end of the plan.
 constexpr int64_t kNoLayer = -2;
 
 // Floats from the start of a cache line, that nobody has set.
@@ -39,7 +39,7 @@ class Room {
 // A convolution without bias, BatchNorm, an optional addition and the activation.
 struct Layer {
   bool depthwise;
-  int64_t source, added;  // layers whose outputs are read, kImage or kNothing
+  int64_t source, added;  // layers whose outputs are read; or kImage, and kNothing
   Bounds bounds;
   Convolution convolution;
   Matrix matrix;              // of its output
@@ -59,7 +59,8 @@ struct Layer {
   int64_t floats() const { return convolution.images * convolution.out_image(); }
 };
 
-// What search/engine/ops/network.py writes down as ten numbers a layer.
+// What search/engine/ops/network.py writes down as ten numbers a layer. Each output but the last is
+// read by some layer.
 struct Network {
   static constexpr int64_t kNumbers = 10;
   std::vector<Layer> layers;

@@ -15,7 +15,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from search.engine.ops.native import BOUNDS, call
-from search.networks.layers import Layer
+from search.networks.layers import IMAGE, Layer
 
 # Where a state has the arrays of all layers.
 LAYERS = "layers"
@@ -58,8 +58,11 @@ class Seen(NamedTuple):
 
 
 def known(layers: Sequence[Layer]) -> bool:
-    """Say whether there are kernels for all of these layers."""
-    return all(one.shape.kind != "pool" and one.shape.act in BOUNDS for one in layers)
+    """Say whether there are kernels for all of these layers, and for how they are wired."""
+    read = {one.source for one in layers} | {one.added for one in layers}
+    wired = all(index in read for index in range(len(layers) - 1))
+    plain = all(one.shape.kind != "pool" and one.shape.act in BOUNDS for one in layers)
+    return wired and plain and all(one.added != IMAGE for one in layers)
 
 
 def plan_of(layers: Sequence[Layer], rows: int) -> NDArray[np.int32]:
@@ -114,14 +117,14 @@ def _backward(
     sizes: Any,  # noqa: ARG001
     saved: tuple[Any, ...],
     gradient: Seen,
-) -> tuple[None, Weights, Array]:
+) -> tuple[None, Weights, None]:
     rows, weights, mean, variance, x, kept = saved
     shapes = [array.shape for array in weights]
     # The statistics feed running averages only, which nothing differentiates.
     given = (rows, *weights, mean, variance, x, kept, gradient.out)
     found = call("network_backward", shapes, *given)
     # Nothing asks for the gradient to the images.
-    return None, Weights(*found), jax.numpy.zeros_like(x)
+    return None, Weights(*found), None
 
 
 _features.defvjp(_kept, _backward)

@@ -47,10 +47,9 @@ class ProgramCache:
     """All programs of one device. Safe to use from several threads.
 
     Jobs that run or are prepared hold the programs of their own, which take 13 to 28 MB for each
-    network; `release` drops those that no job holds any more. Shared programs are far smaller: of
-    one layer each, as many as a space has shapes, or of packed networks, as many as it has sizes.
-    They stay. `store`: where programs are kept
-    beyond this process, None for nowhere.
+    network; `release` drops those that no job holds any more. Shared programs are far smaller, and
+    stay: of one layer each, as many as a space has shapes, or of packed networks, as many as it has
+    sizes. `store`: where programs are kept beyond this process, None for nowhere.
     """
 
     def __init__(self, device: jax.Device, store: ProgramStore | None = None) -> None:

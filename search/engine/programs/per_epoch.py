@@ -16,8 +16,9 @@ import numpy as np
 from jax import Array, lax
 from numpy.typing import NDArray
 
-from search.engine.batches import Feed, Resident, Steps, for_statistics, padded
+from search.engine.batches import Feed, Resident, Steps, batches_of_statistics, padded
 from search.engine.forward import (
+    BatchStatistics,
     Totals,
     batch_statistics,
     evaluation_step,
@@ -30,7 +31,7 @@ from search.engine.packed import Packing
 from search.engine.programs.cache import Program, ProgramCache, ProgramSpec
 from search.engine.programs.layer import MapShape, Spec, labels_like
 from search.engine.recipe import Recipe
-from search.engine.state import State, resized, shaped, with_average
+from search.engine.state import State, with_average
 from search.networks.layers import Layer
 
 # Steps of one call on the CPU, which are seconds where images are large: Ctrl-C waits for them.
@@ -55,7 +56,6 @@ class PerEpochProgram:
         self.recipe = recipe
         self._image, self._images, self._seeds = image, images, seeds
         self._steps = min(steps, _MOST) if recipe.platform == "cpu" else steps
-        self._exact = shaped(layers, recipe)
         self._packing = Packing(layers, recipe)
         self._epoch: Program | None = None
         self._score: Program | None = None
@@ -92,7 +92,7 @@ class PerEpochProgram:
             ProgramSpec(("looped score", *key), self._evaluate, scoring, **own),
         ]
         if self.recipe.averaged:
-            count, _ = for_statistics(self._images[0], batch).shape
+            count = batches_of_statistics(self._images[0], batch)
             images, _ = self._part(Spec((self._images[0],), np.int32))
             given = (states.parameters, images, Spec((count, batch), np.int32), *plan)
             found += [ProgramSpec(("looped statistics", *key), self._seen, given, **own)]
@@ -168,16 +168,19 @@ class PerEpochProgram:
         found: Totals = self._each(one)(states)
         return found
 
-    def _seen(self, parameters: Tree, images: Array, indices: Array, *plan: Array) -> Tree:
+    def _seen(
+        self, parameters: Tree, images: Array, indices: Array, *plan: Array
+    ) -> BatchStatistics:
         layers, recipe = self._packing.read(plan)
 
-        def one(parameters: Tree) -> Tree:
+        def one(parameters: Tree) -> BatchStatistics:
             def add(_: None, index: Array) -> tuple[None, Any]:
                 return None, batch_statistics(layers, recipe, parameters, images, index)
 
-            return pooled(lax.scan(add, None, indices)[1])
+            batches: BatchStatistics = lax.scan(add, None, indices)[1]
+            return batches
 
-        found: Tree = self._each(one)(parameters)
+        found: BatchStatistics = self._each(one)(parameters)
         return found
 
     def _each(self, function: Any) -> Any:
@@ -193,7 +196,7 @@ class PerEpochProgram:
 
     def to_device(self, states: Sequence[State], device: jax.Device) -> State:
         """Put the states on the device, stacked."""
-        exact = [self._packing.packed(resized(state, self._exact)) for state in states]
+        exact = [self._packing.packed(state) for state in states]
         placed: State = jax.device_put(jax.tree.map(lambda *a: np.stack(a), *exact), device)
         return placed
 
@@ -228,7 +231,10 @@ class PerEpochProgram:
         assert isinstance(feed, Resident)
         state = with_average(state)
         given = (state.parameters, feed.arrays[0], indices, *self._packing.plan)
-        return state._replace(statistics=self._statistics(*given))
+        # Pooled on the host, as those of streamed data are: the same bits.
+        found = pooled(jax.device_get(self._statistics(*given)))
+        (device,) = feed.arrays[0].devices()
+        return state._replace(statistics=jax.device_put(found, device))
 
     def totals(self, state: State, feed: Feed, count: int) -> list[Totals]:
         """Evaluate the first `count` images of the feed."""

@@ -1,4 +1,4 @@
-"""Training by one program for the whole network: the fastest step, compiled for each candidate."""
+"""Training by a program of the whole network that makes one step a call."""
 
 from collections.abc import Sequence
 
