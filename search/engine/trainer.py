@@ -4,10 +4,11 @@ import threading
 import time
 from collections.abc import Hashable, Sequence
 from copy import copy
-from functools import partial
+from functools import cached_property, partial
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from search.config.train import TrainConfig
 from search.data.dataset import Dataset, Split
@@ -67,10 +68,14 @@ class Trainer:
         steps = max(1, self._count // self.recipe.batch)
         decay = 0.0 if self.recipe.averaged else config.decay
         self.schedule = Schedule(steps, config.learning_rate, config.warmup, decay)
-        self.sampled = for_statistics(self._count, self.recipe.batch)
         kept, note = open_store(programs, device)
         self.programs = ProgramCache(device, kept)
         self.notes = [one for one in (note, missing_kernels(self.recipe, config)) if one]
+
+    @cached_property
+    def sampled(self) -> NDArray[np.int32]:
+        """Batches of the training part that statistics of averaged weights are taken of."""
+        return for_statistics(self._count, self.recipe.batch)
 
     def scored_on(self, part: Split) -> "Trainer":
         """Return a trainer that scores on another part; training images and programs are shared."""

@@ -141,6 +141,12 @@ ffi::Error backward_all(ffi::ThreadPool threads, Plan plan, Channels kernel, Cha
   });
 }
 
+// What all three begin with: the plan, kernels, scales and biases.
+auto bind_network() {
+  return ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Plan>().Arg<Channels>().Arg<Channels>().Arg<
+      Channels>();
+}
+
 using Scalar = ffi::Buffer<ffi::F32, 0>;
 using Count = ffi::Buffer<ffi::S32, 0>;
 using Decays = ffi::Span<const float>;
@@ -255,35 +261,20 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(blended, convbudget::blended,
                                   .RemainingArgs()
                                   .RemainingRets());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(network_forward, convbudget::forward_all,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<convbudget::Plan>()
-                                  .Arg<convbudget::Channels>()
-                                  .Arg<convbudget::Channels>()
-                                  .Arg<convbudget::Channels>()
+                              convbudget::bind_network()
                                   .Arg<convbudget::Array>()
                                   .Ret<convbudget::Array>()
                                   .Ret<convbudget::Channels>()
                                   .Ret<convbudget::Channels>()
                                   .Ret<convbudget::Channels>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(network_evaluate, convbudget::evaluate_all,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<convbudget::Plan>()
-                                  .Arg<convbudget::Channels>()
-                                  .Arg<convbudget::Channels>()
-                                  .Arg<convbudget::Channels>()
+                              convbudget::bind_network()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Array>()
                                   .Ret<convbudget::Array>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(network_backward, convbudget::backward_all,
-                              xla::ffi::Ffi::Bind()
-                                  .Ctx<xla::ffi::ThreadPool>()
-                                  .Arg<convbudget::Plan>()
-                                  .Arg<convbudget::Channels>()
-                                  .Arg<convbudget::Channels>()
-                                  .Arg<convbudget::Channels>()
+                              convbudget::bind_network()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Channels>()
                                   .Arg<convbudget::Array>()

@@ -153,28 +153,23 @@ class PerLayerPrograms(Stepwise):
 
     def statistics(self, state: State, batch: Batch) -> BatchStatistics:
         """Return the statistics of a batch, neither shifted nor mirrored, by these parameters."""
-        images, labels, index = batch
-        x, _ = self._program("plain", self._image, images.shape[0])(images, labels, index)
-        found: BatchStatistics = {}
-        forwards = iter(self._forwards)
-
-        def apply(layer: Layer, x: Any, add: Any) -> Any:
-            forward = next(forwards)
-            if layer.shape.kind == "pool":
-                return forward(x)
-            p, s = state.parameters[layer.path], state.statistics[layer.path]
-            out, _, mean, variance, _ = forward(p, s, x, add, _TRAINING)
-            found[layer.path] = (mean, variance)
-            return out
-
-        propagate(self.layers, x, apply)
-        return found
+        return self._passed(state, batch, _TRAINING)[2]
 
     def score(self, state: State, batch: Batch, mask: Array, totals: Totals) -> Totals:
         """Return the totals after one more batch of evaluation."""
+        features, known, _ = self._passed(state, batch, _EVALUATION)
+        score = self._program("score", self._size(-1))
+        after: Totals = score(state.parameters[CLASSIFIER], features, known, mask, totals)
+        return after
+
+    def _passed(
+        self, state: State, batch: Batch, training: np.bool_
+    ) -> tuple[Any, Any, BatchStatistics]:
+        """Pass a batch forward: the last layer's output, the labels, the batch's statistics."""
         images, labels, index = batch
         plain = self._program("plain", self._image, images.shape[0])
         x, known = plain(images, labels, index)
+        seen: BatchStatistics = {}
         forwards = iter(self._forwards)
 
         def apply(layer: Layer, x: Any, add: Any) -> Any:
@@ -182,12 +177,11 @@ class PerLayerPrograms(Stepwise):
             if layer.shape.kind == "pool":
                 return forward(x)
             p, s = state.parameters[layer.path], state.statistics[layer.path]
-            return forward(p, s, x, add, _EVALUATION)[0]
+            out, _, mean, variance, _ = forward(p, s, x, add, training)
+            seen[layer.path] = (mean, variance)
+            return out
 
-        features = propagate(self.layers, x, apply)[-1]
-        score = self._program("score", self._size(-1))
-        after: Totals = score(state.parameters[CLASSIFIER], features, known, mask, totals)
-        return after
+        return propagate(self.layers, x, apply)[-1], known, seen
 
     def _accumulate(self, pending: dict[int, Any], index: int, gradient: Any) -> None:
         """Add a gradient to those that have reached the value at `index`."""
