@@ -8,7 +8,7 @@ from typing import Any
 from search.files import finite
 from search.networks.blocks import Block
 from search.networks.cost import ConvolutionStyle, block_layers
-from search.question.best import AtBudget, at_budgets
+from search.question.best import AtBudget, at_budgets, searches
 from search.question.crossing import Curve, curve
 from search.question.differences import (
     Difference,
@@ -94,6 +94,8 @@ class Answer:
     change: Change | None
     twins: list[Twins]
     best: list[AtBudget]
+    # How many there were for each family.
+    searches: dict[str, int]
 
     @property
     def longest(self) -> AtLength | None:
@@ -129,6 +131,7 @@ def answer(material: Material) -> Answer:
         change,
         [pairs for n in paired if (pairs := twins(trainings, n)) is not None],
         at_budgets(material.best),
+        searches(material.best),
     )
 
 

@@ -1,5 +1,7 @@
 """The best of each family: fronts that were searched, confirmed, and read on the test part."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +18,8 @@ class Found:
 
     `family`: `zoo` for a known one; `name`: the study's, or the known network's; `budget`: of its
     search; `accuracy`: mean over `seeds` fresh seeds on `unseen` images that the search never saw,
-    0 where they are the validation images; `accuracy_std`, `test_accuracy` NaN where unknown.
+    0 where they are the validation images; `test_accuracy`: mean over `test_seeds` trainings to
+    the end; `_std`: standard deviation over seeds. NaN where unknown.
     """
 
     family: str
@@ -31,6 +34,8 @@ class Found:
     confirmed: bool
     test_accuracy: float
     test_seeds: int
+    # Missing in the tables of earlier versions.
+    test_accuracy_std: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,12 @@ class AtBudget:
 
     budget: int
     found: Found
+
+
+def searches(every: Sequence[Found]) -> dict[str, int]:
+    """Return how many searches there were for each family."""
+    names = {(one.family, one.name) for one in every if one.family != LANDMARK}
+    return dict(sorted(Counter(family for family, _ in names).items()))
 
 
 def at_budgets(every: Sequence[Found]) -> list[AtBudget]:

@@ -7,7 +7,7 @@ from search.question.answer import Answer, AtLength
 from search.question.best import LANDMARK
 from search.question.claims import ENOUGH, Claim
 from search.question.differences import Difference, Distance
-from search.question.phrases import points, times
+from search.question.phrases import points, times, with_spread
 from search.report.terminal import Rows
 from search.units import counted, format_multiplies
 
@@ -264,18 +264,17 @@ def _best_rows(found: Answer) -> Rows:
     rows: Rows = [("within", "family", "multiplies", "accuracy", "seeds", "measured on", "test")]
     for one in found.best:
         best = one.found
-        std = "" if math.isnan(best.accuracy_std) else f" ± {best.accuracy_std:.4f}"
         where = f"{best.unseen:,} unseen images" if best.unseen else "validation images"
-        test = "–" if math.isnan(best.test_accuracy) else f"{best.test_accuracy:.4f}"
+        test = best.test_accuracy
         rows.append(
             (
                 f"≤ {format_multiplies(one.budget)}",
                 best.family if best.family != LANDMARK else f"zoo: {best.name}",
                 format_multiplies(best.multiplies),
-                f"{best.accuracy:.4f}{std}",
+                with_spread(best.accuracy, best.accuracy_std),
                 str(best.seeds),
                 where,
-                test,
+                "–" if math.isnan(test) else with_spread(test, best.test_accuracy_std),
             )
         )
     return rows

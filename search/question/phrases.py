@@ -1,5 +1,7 @@
 """Figures of the answer as clauses of a sentence."""
 
+import math
+
 from search.question.crossing import Crossing, Curve
 from search.question.differences import Difference
 from search.question.regression import Term
@@ -11,6 +13,11 @@ def points(value: float, low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return f"{value:+.2f}"
     return f"{value:+.2f} [{low:.2f}, {high:.2f}]"
+
+
+def with_spread(value: float, std: float) -> str:
+    """Return an accuracy with its standard deviation over seeds, if known: `0.9569 ± 0.0248`."""
+    return f"{value:.4f}" if math.isnan(std) else f"{value:.4f} ± {std:.4f}"
 
 
 def times(log2: Term) -> str:

@@ -280,5 +280,12 @@ def _best(searched: list[Path], beside: str, data: str, largest: int = 0) -> lis
 
 
 def _tested(finals: Mapping[str, Mapping[str, Any]], arch_id: str) -> dict[str, Any]:
-    final = finals.get(arch_id, {"accuracy": math.nan, "seeds": 0})
-    return {"test_accuracy": final["accuracy"], "test_seeds": final["seeds"]}
+    final = finals.get(arch_id)
+    if final is None:
+        return {"test_accuracy": math.nan, "test_seeds": 0}
+    spread = final["accuracy_std"]
+    return {
+        "test_accuracy": final["accuracy"],
+        "test_seeds": final["seeds"],
+        "test_accuracy_std": math.nan if spread is None else spread,
+    }

@@ -8,6 +8,7 @@ from search.question.answer import Answer
 from search.question.best import LANDMARK, AtBudget, Found
 from search.question.cells import claim_rows
 from search.question.claims import claims, sentences
+from search.question.phrases import with_spread
 from search.units import counted, format_multiplies
 
 _WIDTH = 100
@@ -22,10 +23,15 @@ def summary(found: Answer) -> str:
         fill(one, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
         for one in sentences(found)
     ]
-    lines = [*_table(claim_rows(claims(found))), "", *points]
+    lines = [*verdicts(found), "", *points]
     if found.best:
-        lines += ["", fill(_measured(found.best), _WIDTH), "", *_table(_best_rows(found.best))]
+        lines += ["", fill(_measured(found), _WIDTH), "", *_table(_best_rows(found.best))]
     return "\n".join(lines) + "\n"
+
+
+def verdicts(found: Answer) -> list[str]:
+    """Return the lines of a table of the claims."""
+    return _table(claim_rows(claims(found)))
 
 
 def _table(rows: Iterable[Sequence[str]]) -> list[str]:
@@ -47,22 +53,27 @@ def _best_rows(best: Sequence[AtBudget]) -> list[list[str]]:
 
 
 def _cell(one: Found) -> str:
-    said = f"{one.accuracy:.4f} at {format_multiplies(one.multiplies)}"
+    accuracy = with_spread(one.accuracy, one.accuracy_std)
+    said = f"{accuracy} at {format_multiplies(one.multiplies)}"
     if one.family == LANDMARK:
         said = f"{one.name}: {said}"
-    return said if math.isnan(one.test_accuracy) else f"{said}, test {one.test_accuracy:.4f}"
+    if math.isnan(one.test_accuracy):
+        return said
+    return f"{said}, test {with_spread(one.test_accuracy, one.test_accuracy_std)}"
 
 
-def _measured(best: Sequence[AtBudget]) -> str:
+def _measured(found: Answer) -> str:
     """Say what the accuracies in the table were measured on, by how many trainings."""
+    best = found.best
     searched = [one.found for one in best if one.found.family != LANDMARK]
     images = " or ".join(
         f"{count:,} images that no search saw" if count else "validation images"
         for count in sorted({one.unseen for one in searched}, reverse=True)
     )
     said = (
-        "The most accurate of each kind within a budget, by one search a kind: accuracy on"
-        f" {images}, {_seeds({one.seeds for one in searched})} each"
+        "The most accurate of each kind within a budget, by"
+        f" {_range(found.searches.values(), 'run')} of the search for each: accuracy on {images},"
+        f" {_seeds({one.seeds for one in searched})} each, ± their standard deviation"
     )
     known = {one.found.seeds for one in best if one.found.family == LANDMARK}
     if known:
@@ -73,6 +84,10 @@ def _measured(best: Sequence[AtBudget]) -> str:
     return f"{said}."
 
 
-def _seeds(counts: set[int]) -> str:
+def _seeds(counts: Iterable[int]) -> str:
+    return _range(counts, "seed")
+
+
+def _range(counts: Iterable[int], noun: str) -> str:
     low, high = min(counts), max(counts)
-    return counted(low, "seed") if low == high else f"{low} to {counted(high, 'seed')}"
+    return counted(low, noun) if low == high else f"{low} to {counted(high, noun)}"

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +25,10 @@ def to_csv(kind: type[Any], rows: Sequence[object]) -> str:
 
 
 def from_csv(kind: type[Row], path: Path) -> list[Row]:
-    """Undo `to_csv`; raises `UserError`, naming line and column, for anything else."""
+    """Undo `to_csv`, with the default of a field where its column is missing.
+
+    Raises `UserError`, naming line and column, for anything else.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [*csv.DictReader(file)]
@@ -38,6 +41,8 @@ def _row(kind: type[Row], cells: dict[str, str], where: str) -> Row:
     values: dict[str, Any] = {}
     for field in fields(kind):  # type: ignore[arg-type]
         text = cells.get(field.name)
+        if text is None and field.default is not MISSING:
+            continue
         if text is None:
             raise UserError(f"{where} has no column {field.name}; {_FIX}")
         try:

@@ -176,7 +176,7 @@ def test_the_best_of_each_kind_stand_beside_known_networks(place: Path, tmp_path
     # A known network's deviation is not known; a reader of JSON is not to meet NaN.
     json.dumps(as_object(found), allow_nan=False)
     _, _, told = summary(found).partition("The most accurate of each kind within a budget")
-    said = ", by one search a kind: accuracy on validation images, 1 seed each;"
+    said = ", by 1 run of the search for each: accuracy on validation images, 1 seed each, ± their"
     assert " ".join(told.split()).startswith(said)
     table = [line for line in told.splitlines() if line.startswith("| ")]
     assert table[0] == "| within | conv | separable | known |"
