@@ -8,8 +8,8 @@ import secrets
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -53,8 +53,8 @@ def reported(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(
-            f"{path} cannot be written ({reason}); free the disk or point outputs= at a folder"
-            " that can be written, then the same command goes on"
+            f"{path} cannot be written ({reason}); free the disk, or choose another folder"
+            " (outputs= or --out) that can be written, then the same command goes on"
         ) from error
 
 
@@ -97,10 +97,29 @@ def write(path: Path, content: str | bytes, *, durable: bool = True) -> None:
 
     Raises `UserError` when the disk is full or the folder can't be written.
     """
-    # A file name that is not UTF-8 may be part of a text: it is shown escaped.
-    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     with reported(path), writing(path, durable=durable) as file:
-        file.write(data)
+        file.write(_encoded(content))
+
+
+def write_all(folder: Path, contents: Mapping[str, str | bytes | None]) -> None:
+    """Replace the files of a folder by `contents`, by name, all of them or none.
+
+    None removes a file. No file is replaced before all are written; see `writing`. Raises
+    `UserError` when the disk is full or the folder can't be written.
+    """
+    with ExitStack() as stack:
+        for name, content in contents.items():
+            path = folder / name
+            stack.enter_context(reported(path))
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if content is not None:
+                file = stack.enter_context(writing(path))
+                file.write(_encoded(content))
+                file.flush()
+    for name in [name for name, content in contents.items() if content is None]:
+        with reported(folder / name):
+            (folder / name).unlink(missing_ok=True)
 
 
 def append(path: Path, text: str) -> None:
@@ -192,6 +211,11 @@ def holder(path: Path) -> str | None:
         except OSError:
             return None
     return None
+
+
+def _encoded(content: str | bytes) -> bytes:
+    # A file name that is not UTF-8 may be part of a text: it is shown escaped.
+    return content.encode(errors="backslashreplace") if isinstance(content, str) else content
 
 
 def _owner(file: BinaryIO) -> str:

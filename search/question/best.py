@@ -4,8 +4,23 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from search.errors import UserError, shown
+from search.question.table import (
+    COUNT,
+    INDEX,
+    SHARE,
+    SHARE_OR_NONE,
+    SIZE_OR_NONE,
+    TEXT,
+    Rule,
+    from_csv,
+    one_of,
+)
+from search.question.trainings import FAMILIES
 
 # Budgets at which fronts are read.
 BUDGETS = 5
@@ -19,7 +34,7 @@ class Found:
     `family`: `zoo` for a known one; `name`: the study's, or the known network's; `budget`: of its
     search; `accuracy`: mean over `seeds` fresh seeds on `unseen` images that the search never saw,
     0 where they are the validation images; `test_accuracy`: mean over `test_seeds` trainings to
-    the end; `_std`: standard deviation over seeds. NaN where unknown.
+    the end; `_std`: standard deviation over seeds, NaN where unknown; `data`: trained on it.
     """
 
     family: str
@@ -34,8 +49,9 @@ class Found:
     confirmed: bool
     test_accuracy: float
     test_seeds: int
-    # Missing in the tables of earlier versions.
+    # Not in the tables of earlier versions.
     test_accuracy_std: float = math.nan
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,30 @@ class AtBudget:
 
     budget: int
     found: Found
+
+
+_RULES: dict[str, Rule] = {
+    **dict.fromkeys(("budget", "multiplies", "seeds"), COUNT),
+    **dict.fromkeys(("unseen", "test_seeds"), INDEX),
+    **dict.fromkeys(("accuracy_std", "test_accuracy_std"), SIZE_OR_NONE),
+    **dict.fromkeys(("name", "arch_id"), TEXT),
+    "accuracy": SHARE,
+    "test_accuracy": SHARE_OR_NONE,
+    "family": one_of((*FAMILIES, LANDMARK)),
+}
+
+
+def read_best(path: Path, data: str) -> list[Found]:
+    """Read the table of the best, on `data`; raises `UserError` for another."""
+    found = from_csv(Found, path, _RULES)
+    for one in found:
+        # Tables of earlier versions do not say.
+        if one.data and one.data != data:
+            raise UserError(
+                f"{path} has networks trained on {shown(one.data)}, the table beside it trainings"
+                f" on {shown(data)}; name one without the other beside it"
+            )
+    return found
 
 
 def searches(every: Sequence[Found]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from search.files import write
+from search.files import write_all
 from search.question.answer import Answer, as_json
 from search.question.best import Found
 from search.question.claims import claims, sentences
@@ -15,7 +15,9 @@ from search.question.reading import BEST, TRIALS, Material
 from search.question.summary import summary
 from search.question.table import to_csv
 from search.question.trainings import Training
-from search.report.axes import drawing, saved
+from search.report.axes import Form, drawing, saved
+
+FORMS: tuple[Form, ...] = ("png", "svg")
 
 
 def as_object(found: Answer) -> dict[str, Any]:
@@ -24,17 +26,25 @@ def as_object(found: Answer) -> dict[str, Any]:
 
 
 def leave(folder: Path, material: Material, found: Answer) -> None:
-    """Write everything; raises `UserError` where the folder cannot be written."""
-    write(folder / TRIALS, to_csv(Training, material.trainings))
-    if material.best:
-        write(folder / BEST, to_csv(Found, material.best))
-    write(folder / "tables.json", json.dumps(as_object(found), indent=1) + "\n")
-    write(folder / "summary.md", summary(found))
-    write(folder / "sentences.txt", "\n".join(sentences(found)) + "\n")
+    """Write everything in place of an earlier answer, of which nothing stays.
+
+    Raises `UserError` where the folder cannot be written, and leaves an earlier answer whole.
+    """
+    figures: dict[str, bytes | None] = {}
     for name, draw in FIGURES.items():
         with drawing():
             figure = draw(found, material.trainings)
-            if figure is not None:
-                write(folder / f"{name}.png", saved(figure, "png"))
-                write(folder / f"{name}.svg", saved(figure, "svg"))
-    write(folder / "question.html", page(found, material.trainings))
+            for form in FORMS:
+                figures[f"{name}.{form}"] = None if figure is None else saved(figure, form)
+    write_all(
+        folder,
+        {
+            TRIALS: to_csv(Training, material.trainings),
+            BEST: to_csv(Found, material.best) if material.best else None,
+            "tables.json": json.dumps(as_object(found), indent=1) + "\n",
+            "summary.md": summary(found),
+            "sentences.txt": "\n".join(sentences(found)) + "\n",
+            **figures,
+            "question.html": page(found, material.trainings),
+        },
+    )

@@ -11,8 +11,7 @@ from search.compare.studies import Entry, read, settings_of
 from search.errors import UserError, shown
 from search.files import canonical_json
 from search.networks.arch import FORMAT, Arch, from_json
-from search.question.best import LANDMARK, Found
-from search.question.table import from_csv
+from search.question.best import LANDMARK, Found, read_best
 from search.question.trainings import MIXED, Design, Training, anatomy, ordered, read_csv
 from search.study.finals import firsts, on_own_data
 from search.study.latency import Latency, latencies
@@ -65,7 +64,9 @@ def read_material(sources: Sequence[str]) -> Material:
     if tables:
         return _joined(tables, sampled, searched)
     if not paths:
-        raise UserError(f"{shown(sources[0])} is not a study; name folders, as outputs/question/*")
+        earlier = Path(sources[0]) / TRIALS
+        fix = f"name {earlier}" if earlier.exists() else "name folders, as outputs/question/*"
+        raise UserError(f"{shown(sources[0])} is not a study; {fix}")
     if not sampled:
         raise UserError(
             f"{shown(str(paths[0]), 200)} is no population (strategy={_strategy(paths[0])}); make"
@@ -89,7 +90,7 @@ def _joined(tables: list[str], sampled: list[Path], searched: list[Path]) -> Mat
         )
     table = Path(tables[0])
     trainings, beside = read_csv(table), table.with_name(BEST)
-    known = from_csv(Found, beside) if beside.exists() else []
+    known = read_best(beside, trainings[0].data) if beside.exists() else []
     largest = max((one.budget for one in known), default=0)
     found = _best(searched, str(table), trainings[0].data, largest)
     again = {(one.family, one.name, one.budget) for one in found}
@@ -256,6 +257,7 @@ def _best(searched: list[Path], beside: str, data: str, largest: int = 0) -> lis
                     seeds=row.seeds,
                     unseen=entry.info.unseen if entry.confirmed else 0,
                     confirmed=entry.confirmed,
+                    data=data,
                     **_tested(finals, row.arch_id),
                 )
             )
@@ -274,6 +276,7 @@ def _best(searched: list[Path], beside: str, data: str, largest: int = 0) -> lis
                 seeds=1,
                 unseen=0,
                 confirmed=False,
+                data=data,
                 **_tested(finals, one.arch_id),
             )
     return [*found, *landmarks.values()]

@@ -10,6 +10,8 @@ from scipy.stats import chi2, shapiro, t
 Floats = NDArray[np.float64]
 _LEVEL = 0.95
 _POWER = 0.8
+# Share of the response below which a number is a rounding error.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ def fit(response: Floats, columns: Mapping[str, Floats]) -> Fit | None:
     values = inverse @ (scaled.T @ response)
     fitted = scaled @ values
     residuals = response - fitted
+    # Equal responses are no difference of 1e-17 with an interval that excludes 0.
+    rounding = _ROUNDING * float(np.abs(response).max())
+    values, residuals = (np.where(abs(x) > rounding, x, 0.0) for x in (values, residuals))
     leverage = np.einsum("ij,jk,ik->i", scaled, inverse, scaled)
     # A row that alone decides a term fits exactly: 0 / 0 says nothing of the spread.
     free = leverage < 1 - 1e-9

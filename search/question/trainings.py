@@ -11,10 +11,22 @@ from typing import Literal, get_args
 
 from search.errors import UserError, shown
 from search.files import canonical_json
+from search.jobs import Status
 from search.networks.arch import Arch, to_json
 from search.networks.blocks import BLOCKS
 from search.networks.cost import cost_of
-from search.question.table import from_csv
+from search.question.table import (
+    COUNT,
+    INDEX,
+    SHARE,
+    SHARE_OR_NONE,
+    SIZE,
+    SIZE_OR_NONE,
+    TEXT,
+    Rule,
+    from_csv,
+    one_of,
+)
 
 Design = Literal["population", "twins"]
 MIXED = "mixed"
@@ -126,19 +138,38 @@ def ordered(trainings: Iterable[Training]) -> list[Training]:
     return sorted(trainings, key=key)
 
 
+_RULES: dict[str, Rule] = {
+    **dict.fromkeys(("multiplies", "params", "seeds", "epochs", "depth"), COUNT),
+    **dict.fromkeys(("seed", "trial"), INDEX),
+    **dict.fromkeys(("standard", "standard_first", "standard_middle", "standard_last"), SHARE),
+    **dict.fromkeys(("width", "seconds"), SIZE),
+    **dict.fromkeys(("accuracy_std", "latency_ms"), SIZE_OR_NONE),
+    **dict.fromkeys(("arch_id", "study", "data", "shape"), TEXT),
+    "accuracy": SHARE_OR_NONE,
+    "place": (lambda x: math.isnan(x) or -1 <= x <= 1, "from -1 to 1, or empty"),
+    "status": one_of(get_args(Status)),
+    "design": one_of(get_args(Design)),
+    "family": one_of(FAMILIES),
+}
+
+
 def read_csv(path: Path) -> list[Training]:
     """Read the table of trainings; raises `UserError` for another file, and an empty one."""
-    found = from_csv(Training, path)
+    found = from_csv(Training, path, _RULES)
     if not found:
         raise UserError(
             f"{path} has no trainings; name a trials.csv that convbudget question wrote"
         )
-    for line, one in enumerate(found, 2):
-        for name, known in (("design", get_args(Design)), ("family", FAMILIES)):
-            given = getattr(one, name)
-            if given not in known:
-                raise UserError(
-                    f"{path}, line {line}: {name} is {shown(given)}; it must be one of"
-                    f" {', '.join(known)}"
-                )
+    data = sorted({one.data for one in found})
+    if len(data) > 1:
+        raise UserError(
+            f"{path} has trainings on {shown(data[0])} and on {shown(data[1])}, which cannot be"
+            " compared; leave one of them out"
+        )
+    for one in found:
+        if one.status == "ok" and math.isnan(one.accuracy):
+            raise UserError(
+                f"{path}: trial {one.trial} of {shown(one.study)} is ok and has no accuracy; give"
+                " it one from 0 to 1, or the status failed"
+            )
     return found

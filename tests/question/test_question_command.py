@@ -323,24 +323,3 @@ def test_what_a_table_cannot_be_joined_by_is_one_line(
     assert line in error
     assert error.count("\n") == 1
     assert not (tmp_path / "answer").exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "line"),
-    [
-        (lambda text: text.replace("multiplies", "macs", 1), "has no column multiplies"),
-        (lambda text: text.replace(",population,", ",sample,", 1), "design is sample; it must"),
-        (lambda text: text.replace(",conv,", ",conf,"), "family is conf; it must be one of"),
-        (lambda text: text.replace(",ok,", ",ok,x", 1), "loss is 'x"),
-        (lambda text: text.splitlines()[0] + "\n", "has no trainings"),
-    ],
-)
-def test_a_damaged_table_is_one_line(
-    tmp_path: Path, change: Any, line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    table = tmp_path / "trials.csv"
-    table.write_text(change((GOLDEN / "trials.csv").read_text()))
-    assert main(["question", str(table), "--out", str(tmp_path / "answer")]) == 2
-    error = capsys.readouterr().err
-    assert line in error
-    assert error.count("\n") == 1
