@@ -8,7 +8,7 @@ from typing import Any
 from search.files import finite
 from search.networks.blocks import Block
 from search.networks.cost import ConvolutionStyle, block_layers
-from search.question.best import AtBudget, at_budgets, searches
+from search.question.best import AtBudget, Found, at_budgets, known, searches
 from search.question.crossing import Curve, curve
 from search.question.differences import (
     Difference,
@@ -96,6 +96,7 @@ class Answer:
     best: list[AtBudget]
     # How many there were for each family.
     searches: dict[str, int]
+    known: list[Found]
 
     @property
     def longest(self) -> AtLength | None:
@@ -132,6 +133,7 @@ def answer(material: Material) -> Answer:
         [pairs for n in paired if (pairs := twins(trainings, n)) is not None],
         at_budgets(material.best),
         searches(material.best),
+        known(material.best),
     )
 
 

@@ -92,6 +92,14 @@ def searches(every: Sequence[Found]) -> dict[str, int]:
     return dict(sorted(Counter(family for family, _ in names).items()))
 
 
+def known(every: Sequence[Found]) -> list[Found]:
+    """Return the known networks by name, each from the cheapest on."""
+    return sorted(
+        (one for one in every if one.family == LANDMARK),
+        key=lambda one: (one.name, one.multiplies, one.arch_id),
+    )
+
+
 def at_budgets(every: Sequence[Found]) -> list[AtBudget]:
     """Return the best of each family within five budgets, evenly spaced in log-multiplies.
 

@@ -47,6 +47,7 @@ def tables(found: Answer) -> list[tuple[str, Rows]]:
         ("From the shorter to the longer training", _change_rows(found)),
         ("Blocks replaced at equal shape", _twin_rows(found)),
         ("The best of each kind within a budget", _best_rows(found)),
+        ("Known networks, scaled to budgets", _known_rows(found)),
     ]
     return [(title, rows) for title, rows in every if len(rows) > 1]
 
@@ -275,6 +276,23 @@ def _best_rows(found: Answer) -> Rows:
                 str(best.seeds),
                 where,
                 "–" if math.isnan(test) else with_spread(test, best.test_accuracy_std),
+            )
+        )
+    return rows
+
+
+def _known_rows(found: Answer) -> Rows:
+    rows: Rows = [("network", "within", "multiplies", "accuracy", "measured on", "test")]
+    for one in found.known:
+        test = one.test_accuracy
+        rows.append(
+            (
+                one.name,
+                f"≤ {format_multiplies(one.budget)}",
+                format_multiplies(one.multiplies),
+                with_spread(one.accuracy, one.accuracy_std),
+                "validation images",
+                "–" if math.isnan(test) else with_spread(test, one.test_accuracy_std),
             )
         )
     return rows

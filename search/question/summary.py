@@ -12,6 +12,7 @@ from search.question.phrases import with_spread
 from search.units import counted, format_multiplies
 
 _WIDTH = 100
+_KNOWN = "Known networks as wide as fits: accuracy on the validation images, one seed each."
 
 
 def summary(found: Answer) -> str:
@@ -26,6 +27,8 @@ def summary(found: Answer) -> str:
     lines = [*verdicts(found), "", *points]
     if found.best:
         lines += ["", fill(_measured(found), _WIDTH), "", *_table(_best_rows(found.best))]
+    if found.known:
+        lines += ["", _KNOWN, "", *_table(_known_rows(found.known))]
     return "\n".join(lines) + "\n"
 
 
@@ -60,6 +63,19 @@ def _cell(one: Found) -> str:
     if math.isnan(one.test_accuracy):
         return said
     return f"{said}, test {with_spread(one.test_accuracy, one.test_accuracy_std)}"
+
+
+def _known_rows(known: Sequence[Found]) -> list[list[str]]:
+    """Return a row for each network and a column for each budget that it was scaled to."""
+    budgets = sorted({one.budget for one in known})
+    cells = {(one.name, one.budget): f"{one.accuracy:.4f}" for one in known}
+    return [
+        ["within", *map(format_multiplies, budgets)],
+        *(
+            [name, *(cells.get((name, budget), "–") for budget in budgets)]
+            for name in dict.fromkeys(one.name for one in known)
+        ),
+    ]
 
 
 def _measured(found: Answer) -> str:

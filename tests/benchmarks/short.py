@@ -1,7 +1,9 @@
 """What a short training says about a long one, by how its weights are evaluated.
 
     python tests/benchmarks/short.py --networks 100 --lengths 1 3 9 data=digits
-    python tests/benchmarks/short.py --networks 100 --lengths 1 2 4 experiment=question budget=2M
+    python tests/benchmarks/short.py --networks 100 --lengths 1 2 4 data=fashion_mnist \\
+        "data.train='train[:12000]'" "data.validation='train[57000:]'" space=question budget=500k \\
+        train=few train.batch=64 train.learning_rate=0.02 train.warmup=0.5 train.label_smoothing=0
 
 The overrides are those of `convbudget run`. Networks at even levels of log-cost are trained as far
 as the greatest length. On the way each is evaluated at every length in several ways: after a branch

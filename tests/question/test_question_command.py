@@ -178,10 +178,16 @@ def test_the_best_of_each_kind_stand_beside_known_networks(place: Path, tmp_path
     _, _, told = summary(found).partition("The most accurate of each kind within a budget")
     said = ", by 1 run of the search for each: accuracy on validation images, 1 seed each, ± their"
     assert " ".join(told.split()).startswith(said)
+    told, _, scaled = told.partition("Known networks as wide as fits: accuracy on the validation")
     table = [line for line in told.splitlines() if line.startswith("| ")]
     assert table[0] == "| within | conv | separable | known |"
     assert table[-1].endswith("| mobilenet_v2: 0.8300 at 900k |")
     assert len(table) == 2 + 5
+    assert scaled.splitlines()[2:] == [
+        "| within | 1M |",
+        "| --- | --- |",
+        "| mobilenet_v2 | 0.8300 |",
+    ]
     (tmp_path / "trials.csv").write_text(to_csv(Training, material.trainings))
     (tmp_path / "best.csv").write_text(to_csv(Found, material.best))
     again = read_material([str(tmp_path / "trials.csv")])
