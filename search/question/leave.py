@@ -41,7 +41,8 @@ def leave(folder: Path, material: Material, found: Answer) -> None:
         {
             TRIALS: to_csv(Training, material.trainings),
             BEST: to_csv(Found, material.best) if material.best else None,
-            "tables.json": json.dumps(as_object(found), indent=1) + "\n",
+            # Read by programs, and half as large as with indents.
+            "tables.json": json.dumps(as_object(found), separators=(",", ":")) + "\n",
             "summary.md": summary(found),
             "sentences.txt": "\n".join(sentences(found)) + "\n",
             **figures,
