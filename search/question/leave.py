@@ -17,7 +17,7 @@ from search.question.table import to_csv
 from search.question.trainings import Training
 from search.report.axes import Form, drawing, saved
 
-FORMS: tuple[Form, ...] = ("png", "svg")
+_FORMS: tuple[Form, ...] = ("png", "svg")
 
 
 def as_object(found: Answer) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def leave(folder: Path, material: Material, found: Answer) -> None:
     for name, draw in FIGURES.items():
         with drawing():
             figure = draw(found, material.trainings)
-            for form in FORMS:
+            for form in _FORMS:
                 figures[f"{name}.{form}"] = None if figure is None else saved(figure, form)
     write_all(
         folder,
