@@ -117,9 +117,10 @@ def write_all(folder: Path, contents: Mapping[str, str | bytes | None]) -> None:
                 file = stack.enter_context(writing(path))
                 file.write(_encoded(content))
                 file.flush()
-    for name in [name for name, content in contents.items() if content is None]:
-        with reported(folder / name):
-            (folder / name).unlink(missing_ok=True)
+    for name, content in contents.items():
+        if content is None:
+            with reported(folder / name):
+                (folder / name).unlink(missing_ok=True)
 
 
 def append(path: Path, text: str) -> None:

@@ -1,6 +1,5 @@
 """The answer's tables as rows of cells, which the terminal and the page both lay out."""
 
-import math
 from collections.abc import Sequence
 
 from search.question.answer import Answer, AtLength
@@ -266,7 +265,6 @@ def _best_rows(found: Answer) -> Rows:
     for one in found.best:
         best = one.found
         where = f"{best.unseen:,} unseen images" if best.unseen else "validation images"
-        test = best.test_accuracy
         rows.append(
             (
                 f"≤ {format_multiplies(one.budget)}",
@@ -275,7 +273,7 @@ def _best_rows(found: Answer) -> Rows:
                 with_spread(best.accuracy, best.accuracy_std),
                 str(best.seeds),
                 where,
-                "–" if math.isnan(test) else with_spread(test, best.test_accuracy_std),
+                with_spread(best.test_accuracy, best.test_accuracy_std),
             )
         )
     return rows
@@ -284,7 +282,6 @@ def _best_rows(found: Answer) -> Rows:
 def _known_rows(found: Answer) -> Rows:
     rows: Rows = [("network", "within", "multiplies", "accuracy", "measured on", "test")]
     for one in found.known:
-        test = one.test_accuracy
         rows.append(
             (
                 one.name,
@@ -292,7 +289,7 @@ def _known_rows(found: Answer) -> Rows:
                 format_multiplies(one.multiplies),
                 with_spread(one.accuracy, one.accuracy_std),
                 "validation images",
-                "–" if math.isnan(test) else with_spread(test, one.test_accuracy_std),
+                with_spread(one.test_accuracy, one.test_accuracy_std),
             )
         )
     return rows

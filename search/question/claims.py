@@ -55,14 +55,18 @@ def sentences(answer: Answer) -> list[str]:
 
     One more where it was measured how long the networks take.
     """
+    findings = [] if answer.longest is None else [one.finding for one in claims(answer)]
+    return [compared(answer), *findings, *limits(answer)]
+
+
+def limits(answer: Answer) -> list[str]:
+    """Say what holds in time instead of multiplies, and where the answer ends."""
     long = answer.longest
-    if long is None:
-        return [_compared(answer)]
-    findings = [one.finding for one in claims(answer)]
-    return [_compared(answer), *findings, *_in_time(long), _limits(answer, long)]
+    return [] if long is None else [*_in_time(long), _limits(answer, long)]
 
 
-def _compared(answer: Answer) -> str:
+def compared(answer: Answer) -> str:
+    """Say which networks were trained on what, and whether they are enough."""
     longest = max((one.epochs for one in answer.populations), default=0)
     counts = ", ".join(f"{p.n} {p.family}" for p in answer.populations if p.epochs == longest)
     epochs = " and ".join(str(one.epochs) for one in answer.lengths) or str(longest)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from search.question.answer import Answer, AtLength
 from search.question.cells import explanation, tables
-from search.question.claims import Claim, claims, sentences
+from search.question.claims import Claim, claims, compared, limits
 from search.question.crossing import Curve
 from search.question.differences import by_family
 from search.question.trainings import Training
@@ -52,12 +52,10 @@ def question_page(found: Answer, trainings: list[Training]) -> QuestionPage:
     """Return the content of the page."""
     lines = explanation(found)
     preliminary = [line for line in lines if line.startswith("Preliminary")]
-    every = claims(found)
-    compared, *others = sentences(found)
     return QuestionPage(
         "Standard, separable or mixed at equal multiplies?",
-        [compared, *others[len(every) :], *preliminary],
-        every,
+        [compared(found), *limits(found), *preliminary],
+        claims(found),
         [_length(one, trainings) for one in reversed(found.lengths)],
         residuals(found),
         [TablePage(title, rows) for title, rows in tables(found)],

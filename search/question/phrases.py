@@ -16,7 +16,12 @@ def points(value: float, low: float | None, high: float | None) -> str:
 
 
 def with_spread(value: float, std: float) -> str:
-    """Return an accuracy with its standard deviation over seeds, if known: `0.9569 ± 0.0248`."""
+    """Return an accuracy with its standard deviation over seeds, if known: `0.9569 ± 0.0248`.
+
+    A dash where there is no accuracy.
+    """
+    if math.isnan(value):
+        return "–"
     return f"{value:.4f}" if math.isnan(std) else f"{value:.4f} ± {std:.4f}"
 
 
