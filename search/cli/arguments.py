@@ -77,6 +77,13 @@ def new_file(text: str) -> Path:
     return path
 
 
+def new_folder(text: str) -> Path:
+    """Return the path of a folder to write into; raises `UserError` for an empty name."""
+    if not text.strip():
+        raise UserError("it is empty and names no folder; write a folder's name, or . for this one")
+    return Path(text)
+
+
 def positive(text: str) -> int:
     """Read one positive integer; raises `UserError`."""
     number = _digits(text)

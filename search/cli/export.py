@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from search.cli.arguments import Parser
+from search.cli.arguments import Parser, new_folder, reads
 from search.export.forms import FORMS, Choice, check_choice
 from search.units import parse_multiplies
 
@@ -41,7 +41,7 @@ def parser() -> Parser:
     )
     made.add_argument(
         "--out",
-        type=Path,
+        type=reads(new_folder),
         help="where the folders go; default: export in the study's, export/NAME of a shipped front",
     )
     made.add_argument("--json", action="store_true", help="print what export.json says of each")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.cli.arguments import Parser
+from search.cli.arguments import Parser, new_folder, reads
 from search.study.study import locate
 
 _EPILOG = """STUDY is a folder or name, or the trials.csv of an earlier answer, which stands for
@@ -67,7 +67,7 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=reads(new_folder),
         metavar="FOLDER",
         help="where page, figures and tables go, by default the folder question beside the first"
         " study; with --json, none",

@@ -244,6 +244,7 @@ def test_weights_that_are_gone_or_of_another_network_are_refused(
         ([NAME, "--to", "onnx", "--ot", "x"], "has no option --ot; did you mean --out"),
         ([NAME, "--to", "onnx", "--out", "file"], "file is a file; name a folder with --out"),
         ([NAME, "--to", "onnx", "--out", "file/below"], "file is a file; name a folder"),
+        ([NAME, "--to", "onnx", "--out", ""], "argument --out: it is empty and names no folder"),
         ([NAME, "--to", "onnx", "--out", "foreign"], "holds something else than an earlier export"),
         ([NAME, "--to", "onnx", "--out", "added"], "holds something else than an earlier export"),
     ],

@@ -276,6 +276,7 @@ def test_the_golden_table_says_what_it_said() -> None:
     [
         ({"names": ["conv"]}, "conv is the only kind of block here"),
         ({"names": []}, "required"),
+        ({"names": ["conv", "--out", ""]}, "argument --out: it is empty and names no folder"),
         ({"names": ["nowhere"]}, "nowhere is not the folder of a study"),
         ({"strategy": {"name": "random"}, "alone": True}, "is no population (strategy=random)"),
         ({"lengths": (1, 8)}, "epochs is 4 and 8; populations may differ in space.ops and seed"),
@@ -300,7 +301,7 @@ def test_mistakes_are_one_line(
     if make:
         other = study(tmp_path / "other", KINDS[1:2], networks(KINDS[1:2], 4), Accuracy(), **make)
         names = [str(other)] if alone else [*names, str(other)]
-    assert main(["question", *names, "--out", str(tmp_path / "answer")]) == 2
+    assert main(["question", "--out", str(tmp_path / "answer"), *names]) == 2
     error = capsys.readouterr().err
     assert line in error
     assert error.count("\n") == 1
